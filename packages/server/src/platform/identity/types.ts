@@ -1,0 +1,40 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Principal } from "../../kernel/principal.ts";
+
+/**
+ * Who a request is from. Synchronous: tokens are cached by their text, and keys of third parties are fetched in the background,
+ * so that the hot path never waits.
+ *
+ * Problems it throws (a boundary maps them to its own codes and texts):
+ * `identity/key-missing` 401, `identity/key-unknown` 401, `identity/token-invalid` 401, `identity/token-expired` 401,
+ * `identity/token-claims` 401 (audience, not-before, non-numeric times).
+ */
+export interface Identity {
+  /**
+   * The caller of a request by the gateway rules of protocols/functions.md §2. `query` is the raw query string, read only for
+   * `apikey=`. Never throws for `access: "open"` routes' sake: they call it and fall back to `anonymous` themselves.
+   */
+  identify(headers: IncomingHttpHeaders, query: string): Principal;
+  /** Only the API key counts; a bearer token is not looked at. */
+  identifyKey(headers: IncomingHttpHeaders, query: string): Principal;
+  /** Verifies one token of ours or of a configured issuer. */
+  verify(token: string): Principal;
+  readonly anonymous: Principal;
+}
+
+/** Mints tokens with the current signing key. */
+export interface TokenSigner {
+  /** Signs `claims` as they are (`exp`, `iat` included). */
+  sign(claims: Readonly<Record<string, unknown>>): string;
+  /** Public halves of every asymmetric key that is valid now, for `/.well-known/jwks.json`. */
+  jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+}
+
+/** What `mainstay keys show` prints. */
+export interface ApiKeys {
+  readonly anonKey: string;
+  readonly serviceRoleKey: string;
+  readonly publishableKey: string;
+  readonly secretKey: string;
+  readonly jwtSecret: string | null;
+}

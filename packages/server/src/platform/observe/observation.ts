@@ -1,0 +1,37 @@
+/** Everything we can report about ourselves, in one union. Logger, metrics and traces are readers of it. */
+export type Observation =
+  | { readonly kind: "server.listening"; readonly url: string }
+  | { readonly kind: "server.stopping"; readonly reason: string }
+  | { readonly kind: "server.stopped" }
+  | {
+      readonly kind: "request.finished";
+      readonly id: string;
+      readonly method: string;
+      readonly path: string;
+      readonly status: number;
+      readonly durationMs: number;
+      readonly role: string;
+    }
+  | { readonly kind: "request.failed"; readonly id: string; readonly error: unknown }
+  | { readonly kind: "postgres.starting"; readonly detail: string }
+  | { readonly kind: "postgres.ready"; readonly version: string }
+  | { readonly kind: "postgres.log"; readonly level: string; readonly line: string }
+  | { readonly kind: "postgres.recovering"; readonly elapsedMs: number; readonly detail: string }
+  | { readonly kind: "postgres.connection-lost"; readonly lane: string; readonly error: unknown }
+  | { readonly kind: "postgres.reconnected"; readonly lane: string; readonly attempts: number }
+  | { readonly kind: "migration.applied"; readonly version: string; readonly name: string; readonly durationMs: number }
+  | { readonly kind: "migration.history-differs"; readonly version: string; readonly detail: string }
+  | { readonly kind: "seed.finished"; readonly durationMs: number }
+  | { readonly kind: "seed.failed"; readonly error: unknown }
+  | {
+      readonly kind: "catalog.loaded";
+      readonly relations: number;
+      readonly functions: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: "catalog.failed"; readonly error: unknown }
+  | { readonly kind: "auth.event"; readonly event: string; readonly subject: string | null; readonly address: string }
+  | { readonly kind: "warning"; readonly area: string; readonly message: string };
+
+/** Where observations go. Must not throw and must not wait. */
+export type Observe = (observation: Observation) => void;

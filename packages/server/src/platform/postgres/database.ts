@@ -1,0 +1,66 @@
+import pg from "pg";
+import { compile, type SQL } from "pg-sql2";
+
+/**
+ * The ordinary way to PostgreSQL, for everything that is not the hot path: sign-in, migrations, catalogue, admin.
+ * Statements are `sql` values only, so that nothing untagged reaches the server. Runs as the server's own role: a store that
+ * acts for a caller says so with `as`.
+ */
+export interface Queryable {
+  query<R extends object = Record<string, unknown>>(statement: SQL): Promise<readonly R[]>;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction on one connection; commits when it resolves, rolls back when it throws. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** A client of its own, outside the pool, for LISTEN, advisory locks and replication. The caller ends it. */
+  connect(): Promise<pg.Client>;
+  close(): Promise<void>;
+}
+
+// `timestamptz` and friends stay text: what PostgreSQL printed is what the wire wants, and Date would lose microseconds.
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: "text" | "binary") => {
+    const isTime = oid === 1082 || oid === 1114 || oid === 1184;
+    return isTime ? (value: string) => value : pg.types.getTypeParser(oid, format as "text");
+  }) as typeof pg.types.getTypeParser,
+};
+
+/** Opens a pool on `config`; nothing is connected until the first query. */
+export function openDatabase(config: pg.PoolConfig): Database {
+  const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
+  // An idle client that loses its connection emits here; the pool replaces it on the next use.
+  pool.on("error", () => {});
+  return {
+    query: (statement) => run(pool, statement),
+    async transaction(work) {
+      const client = await pool.connect();
+      let isBroken = false;
+      try {
+        await client.query("begin");
+        const result = await work({ query: (statement) => run(client, statement) });
+        await client.query("commit");
+        return result;
+      } catch (error) {
+        await client.query("rollback").catch(() => {
+          isBroken = true;
+        });
+        throw error;
+      } finally {
+        client.release(isBroken);
+      }
+    },
+    async connect() {
+      const client = new pg.Client({ ...config, types } as pg.ClientConfig);
+      await client.connect();
+      return client;
+    },
+    close: () => pool.end(),
+  };
+}
+
+async function run<R extends object>(target: pg.Pool | pg.PoolClient, statement: SQL): Promise<readonly R[]> {
+  const { text, values } = compile(statement);
+  const result = await target.query<R & pg.QueryResultRow>(text, values as unknown[]);
+  return result.rows;
+}
