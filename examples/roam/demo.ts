@@ -1,0 +1,207 @@
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+
+/**
+ * Two people use Roam through the unmodified supabase-js. Prints what happens, line by line; ends with exit code 1 at the first thing that
+ * is not as it should be.
+ */
+async function main(): Promise<void> {
+  const { url, anonKey } = findServer();
+  const newcomer = () => createClient(url, anonKey, { auth: { persistSession: false, autoRefreshToken: false } });
+
+  tell(`Roam at ${url}`);
+  const [nora, omar] = [await signUp(newcomer(), "Nora"), await signUp(newcomer(), "Omar")];
+  await searchNearby(newcomer());
+  await review(nora, omar);
+  await keepListPrivate(nora, omar);
+  await raceForSlot(nora, omar);
+  await writeToEachOther(nora, omar);
+  await Promise.all([nora, omar].map((person) => person.roam.auth.signOut()));
+  tell("Everything held.");
+}
+
+interface Person {
+  readonly name: string;
+  readonly id: string;
+  readonly roam: SupabaseClient;
+}
+
+const lisbon = 2267057;
+
+async function signUp(roam: SupabaseClient, name: string): Promise<Person> {
+  const username = `${name.toLowerCase()}_${randomUUID().slice(0, 8)}`;
+  const { data, error } = await roam.auth.signUp({
+    email: `${username}@roam.example`,
+    password: randomUUID(),
+    options: { data: { username, display_name: name } },
+  });
+  if (error) throw error;
+  check(
+    data.session !== null,
+    `${name}'s sign-up gave no session: does this server ask for a confirmed e-mail address?`,
+  );
+  const { data: profile } = await roam
+    .from("profiles")
+    .select("username")
+    .eq("id", data.session.user.id)
+    .single()
+    .throwOnError();
+  check(profile.username === username, `${name}'s profile should carry the chosen name, not ${profile.username}`);
+  tell(`${name} signs up; a profile "${username}" is there in the same moment.`);
+  return { name, id: data.session.user.id, roam };
+}
+
+async function searchNearby(anyone: SupabaseClient): Promise<void> {
+  const { data: near } = await anyone
+    .rpc("nearby", { lat: 38.7167, lng: -9.1333, radius_m: 15_000, max_results: 5 })
+    .throwOnError();
+  check(
+    near.length === 5 && near[0].name === "Lisbon",
+    `nothing but Lisbon is nearest to Lisbon, not ${near[0]?.name}`,
+  );
+  check(
+    near.every((place: { distance_m: number }, i: number) => i === 0 || place.distance_m >= near[i - 1].distance_m),
+    "places nearby should come nearest first",
+  );
+  const list = near.map(
+    (p: { name: string; distance_m: number }) => `${p.name} ${(p.distance_m / 1000).toFixed(1)} km`,
+  );
+  tell(`Without an account, around Lisbon's castle: ${list.join(", ")}.`);
+  const { data: found } = await anyone.rpc("search_places", { query: "sao paul", max_results: 1 }).throwOnError();
+  check(found[0]?.name === "São Paulo", `"sao paul" should find São Paulo, not ${found[0]?.name}`);
+  tell(`Typing "sao paul" finds ${found[0].name}.`);
+}
+
+async function review(nora: Person, omar: Person): Promise<void> {
+  const before = await ratingOf(nora.roam);
+  await nora.roam.from("reviews").insert({ place_id: lisbon, rating: 5, body: "The light!" }).throwOnError();
+  const after = await ratingOf(omar.roam);
+  check(after.review_count === before.review_count + 1, "a review should be counted at once");
+  tell(`Nora reviews Lisbon; it now has ${after.review_count} reviews and a rating of ${after.rating}.`);
+
+  const { data: changed } = await omar.roam
+    .from("reviews")
+    .update({ rating: 1 })
+    .eq("author_id", nora.id)
+    .select()
+    .throwOnError();
+  check(changed.length === 0, "Omar changed a review of Nora's");
+  const forged = await omar.roam.from("reviews").insert({ place_id: lisbon, rating: 1, author_id: nora.id });
+  check(
+    forged.error?.code === "42501",
+    `a review in another's name should be refused with 42501, not ${forged.error?.code}`,
+  );
+  tell("Omar can neither change Nora's review nor write one in her name.");
+}
+
+async function ratingOf(roam: SupabaseClient): Promise<{ rating: number; review_count: number }> {
+  const { data } = await roam.from("places").select("rating, review_count").eq("id", lisbon).single().throwOnError();
+  return data;
+}
+
+async function keepListPrivate(nora: Person, omar: Person): Promise<void> {
+  const { data: list } = await nora.roam
+    .from("lists")
+    .insert({ title: "Our honeymoon" })
+    .select("id")
+    .single()
+    .throwOnError();
+  await nora.roam.from("list_items").insert({ list_id: list.id, place_id: lisbon, note: "A surprise" }).throwOnError();
+  const read = (person: Person) =>
+    person.roam.from("lists").select("title, list_items(note, places(name))").eq("id", list.id).throwOnError();
+
+  check((await read(omar)).data.length === 0, "Omar read Nora's private list");
+  const { data: items } = await omar.roam.from("list_items").select().eq("list_id", list.id).throwOnError();
+  check(items.length === 0, "Omar read what is in Nora's private list");
+  const intruding = await omar.roam.from("list_members").insert({ list_id: list.id, member_id: omar.id });
+  check(
+    intruding.error?.code === "42501",
+    `joining a list uninvited should be refused with 42501, not ${intruding.error?.code}`,
+  );
+  tell("Nora makes a private list; Omar asks for it and gets nothing.");
+
+  await nora.roam.from("list_members").insert({ list_id: list.id, member_id: omar.id }).throwOnError();
+  check((await read(omar)).data[0]?.list_items.length === 1, "Omar cannot read the list Nora shared with him");
+  tell("She shares it with him, and it is there.");
+}
+
+async function raceForSlot(nora: Person, omar: Person): Promise<void> {
+  // A host of its own per run: the hours of one host must not overlap.
+  const startsAt = Date.now() + 86_400_000;
+  const { data: slot } = await nora.roam
+    .from("slots")
+    .insert({
+      place_id: lisbon,
+      title: "Sunset by boat",
+      starts_at: new Date(startsAt).toISOString(),
+      ends_at: new Date(startsAt + 7_200_000).toISOString(),
+    })
+    .select("id")
+    .single()
+    .throwOnError();
+  const book = async (person: Person) => ({
+    person,
+    ...(await person.roam.from("bookings").insert({ slot_id: slot.id })),
+  });
+  const outcomes = await Promise.all([book(nora), book(omar)]);
+  const won = outcomes.filter((outcome) => outcome.error === null);
+  const lost = outcomes.filter((outcome) => outcome.error !== null);
+  check(won.length === 1 && lost.length === 1, `exactly one of two should get the slot, not ${won.length}`);
+  check(lost[0]?.status === 409 && lost[0].error?.code === "23505", `the other should get 409, not ${lost[0]?.status}`);
+  tell(
+    `Both book the same slot at once: ${won[0]?.person.name} has it, ${lost[0]?.person.name} is told it is taken (409).`,
+  );
+}
+
+async function writeToEachOther(nora: Person, omar: Person): Promise<void> {
+  const { data: talk } = await nora.roam
+    .rpc("start_conversation", { member_ids: [omar.id], title: "Boat" })
+    .single<{ id: string }>()
+    .throwOnError();
+  await nora.roam.from("messages").insert({ conversation_id: talk.id, body: "Shall we share it?" }).throwOnError();
+  await omar.roam.from("messages").insert({ conversation_id: talk.id, body: "Gladly." }).throwOnError();
+  const { data: messages } = await omar.roam
+    .from("messages")
+    .select("body, sender:profiles(display_name)")
+    .eq("conversation_id", talk.id)
+    .order("id")
+    .throwOnError();
+  check(messages.length === 2, `Omar should see both messages, not ${messages.length}`);
+  const { data: strangers } = await omar.roam.from("conversations").select("id").neq("id", talk.id).throwOnError();
+  check(strangers.length === 0, "Omar sees conversations he is not in");
+  tell(`They write to each other: ${messages.map((m) => `"${m.body}"`).join(" ")}`);
+}
+
+/** Arguments, then the environment, then the running server of this project. */
+function findServer(): { url: string; anonKey: string } {
+  const { values } = parseArgs({ options: { url: { type: "string" }, key: { type: "string" } } });
+  const url = values.url ?? process.env.MAINSTAY_URL;
+  const anonKey = values.key ?? process.env.MAINSTAY_ANON_KEY;
+  if (url !== undefined && anonKey !== undefined) return { url, anonKey };
+  const cli = join(import.meta.dirname, "../../packages/cli/bin/mainstay.mjs");
+  const shown = execFileSync(process.execPath, [cli, "keys", "show", "--json", "--dir", import.meta.dirname], {
+    encoding: "utf8",
+  });
+  const keys: { url: string; anonKey: string } = JSON.parse(shown);
+  return { url: url ?? keys.url, anonKey: anonKey ?? keys.anonKey };
+}
+
+function check(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Error(otherwise);
+}
+
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  // PostgrestError and AuthError carry what the server said; a stack of the client library would hide it.
+  const said = error instanceof Error ? error.message : JSON.stringify(error);
+  process.stderr.write(`That should not have happened: ${said}\n`);
+  process.exitCode = 1;
+}
