@@ -1,0 +1,60 @@
+/**
+ * @typedef {{ readonly file: string, readonly args: readonly string[], readonly isServer?: boolean }} Command
+ *   A script of this workspace (path from its root) and what to hand it. A server is told when its launcher dies.
+ * @typedef {{ readonly summary: string, commands(args: readonly string[]): readonly Command[] }} Task
+ */
+
+const cli = "packages/cli/bin/mainstay.mjs";
+const vitest = "node_modules/vitest/vitest.mjs";
+const biome = "node_modules/@biomejs/biome/bin/biome";
+const tsc = "node_modules/typescript/bin/tsc";
+const generateDocs = "tools/generate-docs.ts";
+
+/** Serves the example unless the caller names a project. @param {string} verb @param {readonly string[]} args */
+const serve = (verb, args) => {
+  const hasProject = args.some((arg) => arg === "--dir" || arg.startsWith("--dir="));
+  return [{ file: cli, args: [verb, ...(hasProject ? [] : ["--dir", "examples/roam"]), ...args], isServer: true }];
+};
+
+/**
+ * Everything `npm run` can do here, once. The commands of a task run in order; the first failure ends it.
+ * @type {Readonly<Record<string, Task>>}
+ */
+export const tasks = {
+  start: { summary: "serve examples/roam: database, migrations, data, API", commands: (args) => serve("dev", args) },
+  dev: {
+    summary: "the same, for working on a project: --dir <folder>",
+    commands: (args) => serve("dev", args),
+  },
+  test: {
+    summary: "every test: unit, pg, conformance",
+    commands: (args) => [{ file: vitest, args: ["run", ...args] }],
+  },
+  check: {
+    summary: "all that CI runs: format and lint, types, stale docs, tests",
+    commands: (args) => [
+      { file: biome, args: ["ci"] },
+      { file: tsc, args: ["-p", "."] },
+      { file: generateDocs, args: ["--check"] },
+      { file: vitest, args: ["run", ...args] },
+    ],
+  },
+  fix: {
+    summary: "format, and fix what can be fixed",
+    commands: (args) => [{ file: biome, args: ["check", "--write", ...args] }],
+  },
+  docs: { summary: "write docs/reference from the code", commands: (args) => [{ file: generateDocs, args }] },
+  conformance: {
+    summary: "real clients against a booted server",
+    commands: (args) => [{ file: vitest, args: ["run", "--project", "conformance", ...args] }],
+  },
+  bench: { summary: "measure, and write the report", commands: (args) => [{ file: "bench/run.ts", args }] },
+};
+
+/** @returns {string} */
+export function usage() {
+  const names = Object.keys(tasks);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => `  ${name.padEnd(width)}  ${tasks[name]?.summary}`);
+  return ["Usage: npm run <task> [-- arguments]   (npm start, npm test)", "", ...lines].join("\n");
+}
