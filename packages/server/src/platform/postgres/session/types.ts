@@ -34,6 +34,8 @@ export interface Flight {
   readonly lane: Lane;
   /** True when running it twice is harmless (read-only): then a lost connection is answered by trying once more. */
   readonly isRetryable: boolean;
+  /** Undo everything at the end; the rows are still the answer (`Prefer: tx=rollback`). */
+  readonly isRolledBack?: boolean;
   /** The caller's patience. Aborting it before the flight is written drops it; afterwards it cancels where that is safe. */
   readonly signal?: AbortSignal | undefined;
 }
