@@ -7,7 +7,7 @@ import type { Principal } from "../../kernel/principal.ts";
  *
  * Problems it throws (a boundary maps them to its own codes and texts):
  * `identity/key-missing` 401, `identity/key-unknown` 401, `identity/token-invalid` 401, `identity/token-expired` 401,
- * `identity/token-claims` 401 (audience, not-before, non-numeric times).
+ * `identity/token-claims` 401 (audience, not-before, non-numeric times, role), `identity/secret-key-in-browser` 401.
  */
 export interface Identity {
   /**
@@ -28,6 +28,8 @@ export interface TokenSigner {
   sign(claims: Readonly<Record<string, unknown>>): string;
   /** Public halves of every asymmetric key that is valid now, for `/.well-known/jwks.json`. */
   jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  /** 32 secret bytes for `purpose`: the same across rotations and on every node that shares the secret or the keys file. */
+  deriveKey(purpose: string): Buffer;
 }
 
 /** What `mainstay keys show` prints. */

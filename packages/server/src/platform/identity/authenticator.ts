@@ -1,0 +1,290 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Clock } from "../../kernel/clock.ts";
+import { Lru } from "../../kernel/lru.ts";
+import type { Principal } from "../../kernel/principal.ts";
+import { Problem } from "../../kernel/problem.ts";
+import type { Values } from "../../kernel/settings.ts";
+import { type ClaimRules, keyPrincipal, principalOf } from "./claims.ts";
+import type { Issuers } from "./issuers.ts";
+import { isSignedBy, JwsError, type ParsedJws, parseJws, type VerificationKey } from "./jws.ts";
+import type { Keyring } from "./keyring.ts";
+import { problems } from "./problems.ts";
+import { parseRolePath } from "./role-path.ts";
+import type { identitySettings } from "./settings.ts";
+import type { Identity } from "./types.ts";
+
+/** A key or request that was settled: what a cache hit needs to know, and no more. */
+interface Settled {
+  /** Spelled out because one token may come with different keys. */
+  readonly apikey: string;
+  readonly principal: Principal;
+  /** When a part of it dies, in Unix milliseconds. */
+  readonly expiresAtMs: number;
+  /** True when it must not come from a browser. */
+  readonly isGuarded: boolean;
+}
+
+/**
+ * Settles who is asking, by the gateway rules of protocols/functions.md §2. On a hit this is one look-up and a comparison:
+ * by the `Authorization` text, or by the key when it comes alone.
+ */
+export class Authenticator implements Identity {
+  readonly anonymous: Principal;
+  readonly #settings: Values<typeof identitySettings>;
+  readonly #clock: Clock;
+  readonly #ownRules: ClaimRules;
+  readonly #foreignRules: ClaimRules;
+  readonly #issuers: Issuers;
+  #keyring: Keyring;
+  /** API key → what it is. Replaced with the keyring. */
+  #apiKeys: ReadonlyMap<string, Settled>;
+  readonly #tokens: Lru<string, Principal>;
+  readonly #requests: Lru<string, Settled>;
+
+  constructor(needs: {
+    readonly settings: Values<typeof identitySettings>;
+    readonly clock: Clock;
+    readonly keyring: Keyring;
+    readonly issuers: Issuers;
+  }) {
+    const { settings } = needs;
+    this.#settings = settings;
+    this.#clock = needs.clock;
+    this.#keyring = needs.keyring;
+    this.#issuers = needs.issuers;
+    this.anonymous = keyPrincipal(settings.anonymousRole, settings.anonymousRole);
+    this.#tokens = new Lru(settings.tokenCacheSize);
+    this.#requests = new Lru(settings.tokenCacheSize);
+    this.#ownRules = {
+      rolePath: parseRolePath(settings.jwtRoleClaim),
+      anonymousRole: settings.anonymousRole,
+      audience: settings.jwtAudience === null ? null : { value: settings.jwtAudience, mustName: false },
+      refusedRoles: [],
+      mustExpire: false,
+      leewaySeconds: settings.jwtLeewaySeconds,
+    };
+    // Another issuer says who its users are; that one of them is our server, only our own keys may say.
+    this.#foreignRules = { ...this.#ownRules, refusedRoles: [settings.serviceRole], mustExpire: true };
+    this.#apiKeys = this.#settleApiKeys();
+  }
+
+  /** Puts other keys in force and forgets everything the old ones verified (threat A04). */
+  replaceKeyring(keyring: Keyring): void {
+    this.#keyring = keyring;
+    this.#apiKeys = this.#settleApiKeys();
+    this.forget();
+  }
+
+  forget(): void {
+    this.#tokens.clear();
+    this.#requests.clear();
+  }
+
+  identify(headers: IncomingHttpHeaders, query: string): Principal {
+    const authorization = headers.authorization;
+    const apikey = headers.apikey;
+    if (typeof apikey === "string") {
+      const hit = authorization === undefined ? this.#apiKeys.get(apikey) : this.#requests.get(authorization);
+      if (
+        hit !== undefined &&
+        hit.apikey === apikey &&
+        hit.expiresAtMs > this.#clock.nowMs() &&
+        !(hit.isGuarded && isBrowser(headers))
+      ) {
+        return hit.principal;
+      }
+    }
+    const settled = this.#settle(authorization, keyOf(headers, query));
+    this.#guard(settled, headers);
+    if (authorization !== undefined) this.#requests.set(authorization, settled);
+    return settled.principal;
+  }
+
+  identifyKey(headers: IncomingHttpHeaders, query: string): Principal {
+    const key = keyOf(headers, query) ?? this.#keyInBearer(headers.authorization);
+    if (key === null) {
+      if (this.#settings.apiKeyRequired) throw problems.keyMissing();
+      return this.anonymous;
+    }
+    const settled = this.#lookUpKey(key);
+    this.#guard(settled, headers);
+    return settled.principal;
+  }
+
+  verify(token: string): Principal {
+    const cached = this.#tokens.get(token);
+    if (cached !== undefined) {
+      if (cached.expiresAtMs > this.#clock.nowMs()) return cached;
+      this.#tokens.delete(token);
+      throw problems.tokenExpired();
+    }
+    const principal = this.#verify(token);
+    this.#tokens.set(token, principal);
+    return principal;
+  }
+
+  #settle(authorization: string | undefined, givenKey: string | null): Settled {
+    const bearer = bearerOf(authorization);
+    const key = givenKey ?? this.#keyInBearer(authorization);
+    let byKey: Settled | null = null;
+    if (key !== null) byKey = this.#lookUpKey(key);
+    else if (this.#settings.apiKeyRequired) throw problems.keyMissing();
+
+    const apikey = key ?? "";
+    const byBearer = bearer === null || bearer === key ? byKey : this.#lookUpBearer(bearer);
+    if (byBearer === null) {
+      return { apikey, principal: this.anonymous, expiresAtMs: Number.POSITIVE_INFINITY, isGuarded: false };
+    }
+    return {
+      apikey,
+      principal: byBearer.principal,
+      expiresAtMs: Math.min(byBearer.expiresAtMs, byKey?.expiresAtMs ?? Number.POSITIVE_INFINITY),
+      isGuarded: byBearer.isGuarded || (byKey?.isGuarded ?? false),
+    };
+  }
+
+  /** What a bearer says of itself: one of our keys, or a token. */
+  #lookUpBearer(bearer: string): Settled {
+    if (bearer.startsWith("sb_") || this.#apiKeys.has(bearer)) return this.#lookUpKey(bearer);
+    return this.#settled(bearer, this.verify(bearer));
+  }
+
+  /**
+   * A key we gave out, or a token we signed that names no user: legacy keys are such tokens, so those made with an
+   * imported secret are known without being told of.
+   */
+  #lookUpKey(key: string): Settled {
+    const known = this.#apiKeys.get(key);
+    if (known !== undefined && known.expiresAtMs > this.#clock.nowMs()) return known;
+    if (known === undefined && key.startsWith("ey")) {
+      try {
+        const principal = this.verify(key);
+        const isOurs = !this.#isForeign(principal.claims.iss);
+        if (isOurs && principal.subject === null) return this.#settled(key, principal);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+      }
+    }
+    throw problems.keyUnknown();
+  }
+
+  /** A key sent as bearer alone counts as key too; a user's token does not. */
+  #keyInBearer(authorization: string | undefined): string | null {
+    const bearer = bearerOf(authorization);
+    return bearer !== null && (bearer.startsWith("sb_") || this.#apiKeys.has(bearer)) ? bearer : null;
+  }
+
+  #settled(apikey: string, principal: Principal): Settled {
+    return { apikey, principal, expiresAtMs: principal.expiresAtMs, isGuarded: this.#isGuarded(apikey, principal) };
+  }
+
+  #isGuarded(key: string, principal: Principal): boolean {
+    const { refuseServiceKeysInBrowsers: refused, serviceRole } = this.#settings;
+    if (principal.role !== serviceRole || refused === "none") return false;
+    return refused === "all" || key.startsWith("sb_secret_");
+  }
+
+  #guard(settled: Settled, headers: IncomingHttpHeaders): void {
+    if (settled.isGuarded && isBrowser(headers)) throw problems.secretKeyInBrowser();
+  }
+
+  #verify(token: string): Principal {
+    if (token.length > this.#settings.tokenMaxBytes) throw problems.tokenInvalid("JWT is too long");
+    const jws = this.#parse(token);
+    const foreign = this.#isForeign(jws.payload.iss) ? this.#issuers.find(jws.payload.iss as string) : undefined;
+    const key = (foreign ?? this.#keyring)
+      .candidates(jws.algorithm, jws.kid)
+      .find((candidate) => this.#isGood(jws, candidate));
+    if (key === undefined) throw problems.tokenInvalid("No suitable key or wrong key type");
+    const rules =
+      foreign === undefined
+        ? this.#ownRules
+        : { ...this.#foreignRules, audience: { value: foreign.audience, mustName: true } };
+    const principal = principalOf(jws.payload, jws.payloadText, rules, this.#clock.nowMs());
+    return principal.expiresAtMs <= key.retiresAtMs ? principal : { ...principal, expiresAtMs: key.retiresAtMs };
+  }
+
+  #isGood(jws: ParsedJws, key: VerificationKey): boolean {
+    if (key.retiresAtMs <= this.#clock.nowMs()) return false;
+    try {
+      return isSignedBy(jws, key);
+    } catch {
+      // OpenSSL throws for signatures it cannot even read.
+      return false;
+    }
+  }
+
+  #parse(token: string): ParsedJws {
+    try {
+      return parseJws(token);
+    } catch (error) {
+      if (error instanceof JwsError) throw problems.tokenInvalid(error.message, error);
+      throw error;
+    }
+  }
+
+  #isForeign(issuer: unknown): boolean {
+    return typeof issuer === "string" && this.#issuers.find(issuer) !== undefined;
+  }
+
+  #settleApiKeys(): ReadonlyMap<string, Settled> {
+    const { anonymousRole, serviceRole } = this.#settings;
+    const { anonKey, serviceRoleKey, publishableKey, secretKey } = this.#keyring.apiKeys;
+    const keys = new Map<string, Settled>();
+    for (const [key, role] of [
+      [publishableKey, anonymousRole],
+      [secretKey, serviceRole],
+      [anonKey, anonymousRole],
+      [serviceRoleKey, serviceRole],
+    ] as const) {
+      keys.set(key, this.#settled(key, configuredKeyPrincipal(key, role, anonymousRole)));
+    }
+    return keys;
+  }
+}
+
+/**
+ * A configured key is known by its text, so its signature proves nothing more. Its claims are what SQL has always seen, and
+ * its expiry holds; its role is the one it was configured for.
+ */
+function configuredKeyPrincipal(key: string, role: string, anonymousRole: string): Principal {
+  const plain = keyPrincipal(role, anonymousRole);
+  if (!key.startsWith("ey")) return plain;
+  try {
+    const { payload, payloadText } = parseJws(key);
+    if (payload.role !== role) return plain;
+    const exp = payload.exp;
+    const expiresAtMs = typeof exp === "number" && Number.isFinite(exp) ? exp * 1000 : Number.POSITIVE_INFINITY;
+    return Object.freeze({ ...plain, claims: payload, claimsJson: payloadText, expiresAtMs });
+  } catch {
+    return plain;
+  }
+}
+
+/** RFC 6750 §2.1; another scheme is not for us. @throws Problem for a bearer that is empty. */
+function bearerOf(authorization: string | undefined): string | null {
+  if (authorization === undefined) return null;
+  const found = /^bearer(?:[ \t]+(.*))?$/i.exec(authorization.trim());
+  if (found === null) return null;
+  const token = found[1];
+  if (!token) throw problems.tokenInvalid("Empty JWT is sent in Authorization header");
+  return token;
+}
+
+function keyOf(headers: IncomingHttpHeaders, query: string): string | null {
+  const header = headers.apikey;
+  if (typeof header === "string" && header !== "") return header;
+  if (Array.isArray(header)) throw problems.keyUnknown();
+  const found = /(?:^|&)apikey=([^&]*)/.exec(query)?.[1];
+  if (!found) return null;
+  try {
+    return decodeURIComponent(found);
+  } catch {
+    throw problems.keyUnknown();
+  }
+}
+
+/** Every browser's user agent has begun so since 1994; the SDKs' own on phones and servers do not. */
+function isBrowser(headers: IncomingHttpHeaders): boolean {
+  return headers["user-agent"]?.startsWith("Mozilla/") ?? false;
+}

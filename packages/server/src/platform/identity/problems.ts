@@ -1,0 +1,36 @@
+import { Problem } from "../../kernel/problem.ts";
+
+const bearer = (description: string): Readonly<Record<string, string>> => ({
+  // RFC 6750 §3: what was wrong with the bearer token, for clients that read it.
+  "WWW-Authenticate": `Bearer error="invalid_token", error_description="${description}"`,
+});
+
+/** What can be wrong with an identity. All 401: a failed identity is never more than anonymous. */
+export const problems = {
+  /** Every request needs the project's API key in the `apikey` header. `mainstay keys show` prints it. */
+  keyMissing: () =>
+    new Problem("identity/key-missing", 401, "No API key found in request", {
+      hint: "Send the project's key in the `apikey` header.",
+    }),
+  /** The API key is none of this project's. `mainstay keys show` prints the right ones. */
+  keyUnknown: () =>
+    new Problem("identity/key-unknown", 401, "Invalid API key", {
+      hint: "Compare the key with `mainstay keys show`; it may be another project's, or have been rotated.",
+    }),
+  /** A secret key reached us from a browser, where everybody can read it. Use the publishable key there, and rotate this one. */
+  secretKeyInBrowser: () =>
+    new Problem("identity/secret-key-in-browser", 401, "Forbidden use of secret API key in browser", {
+      hint: "Secret keys belong on servers. Use the publishable key in browsers, and rotate this key: it has been seen.",
+    }),
+  /** The bearer token is no token of ours: its form, key, algorithm or signature is wrong. */
+  tokenInvalid: (reason: string, cause?: unknown) =>
+    new Problem("identity/token-invalid", 401, reason, { headers: bearer(reason), ...(cause ? { cause } : {}) }),
+  /** The bearer token was good once. Refresh it. */
+  tokenExpired: () =>
+    new Problem("identity/token-expired", 401, "JWT expired", {
+      headers: bearer("JWT expired"),
+      hint: "Refresh the session, or sign in again.",
+    }),
+  /** The token is ours, but says something it may not: audience, times, or role. */
+  tokenClaims: (reason: string) => new Problem("identity/token-claims", 401, reason, { headers: bearer(reason) }),
+};
