@@ -40,14 +40,17 @@ export type Values<S extends Settings> = { readonly [K in keyof S]: S[K]["defaul
 
 type Define<S> = Omit<S, "type">;
 
-export const text = <T extends string | null = string>(s: Define<StringSetting<T>>): StringSetting<T> => ({
-  type: "string",
-  ...s,
-});
-export const integer = <T extends number | null = number>(s: Define<IntegerSetting<T>>): IntegerSetting<T> => ({
-  type: "integer",
-  ...s,
-});
+// Overloads, so that a default of 54321 gives a `number` and not the type `54321`; a narrower type is asked for by name.
+export function text(s: Define<StringSetting<string>>): StringSetting<string>;
+export function text<T extends string | null>(s: Define<StringSetting<T>>): StringSetting<T>;
+export function text<T extends string | null>(s: Define<StringSetting<T>>): StringSetting<T> {
+  return { type: "string", ...s };
+}
+export function integer(s: Define<IntegerSetting<number>>): IntegerSetting<number>;
+export function integer<T extends number | null>(s: Define<IntegerSetting<T>>): IntegerSetting<T>;
+export function integer<T extends number | null>(s: Define<IntegerSetting<T>>): IntegerSetting<T> {
+  return { type: "integer", ...s };
+}
 export const flag = (s: Define<BooleanSetting>): BooleanSetting => ({ type: "boolean", ...s });
 export const list = (s: Define<ListSetting>): ListSetting => ({ type: "list", ...s });
 

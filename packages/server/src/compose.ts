@@ -1,0 +1,187 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createAuth } from "./capabilities/auth/index.ts";
+import { createData } from "./capabilities/data/index.ts";
+import { type Config, type GivenSettings, loadConfig } from "./config.ts";
+import type { Capability } from "./kernel/capability.ts";
+import { systemClock } from "./kernel/clock.ts";
+import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
+import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
+import type { ApiKeys } from "./platform/identity/types.ts";
+import type { Observe } from "./platform/observe/observation.ts";
+import { openCatalog } from "./platform/postgres/catalog/index.ts";
+import type { Database } from "./platform/postgres/database.ts";
+import { type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
+import { type OpenPostgres, openPostgres } from "./platform/postgres/open.ts";
+import { openSession } from "./platform/postgres/session/index.ts";
+import type { Project } from "./project.ts";
+
+/** Mainstay's own schemas, as plain SQL. */
+const ownMigrations = fileURLToPath(new URL("../migrations", import.meta.url));
+
+export interface ServerOptions {
+  readonly projectDir: string;
+  readonly flags?: GivenSettings;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly observe: Observe;
+  /** Told how far a seed has come: what it is doing, how much is done, of how much (0 when unknown). */
+  readonly onProgress?: (text: string, done: number, total: number) => void;
+  /** Gives up the start. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningServer {
+  /** `http://127.0.0.1:54321` */
+  readonly url: string;
+  readonly keys: ApiKeys;
+  /** The administrator's way in, for psql and tools. A secret. */
+  readonly databaseUrl: string;
+  readonly project: Project;
+  readonly config: Config;
+  readonly migrations: MigrationReport;
+  readonly database: Database;
+  /** Applies migrations that have appeared since the start, as `dev` does while one edits. */
+  migrate(): Promise<MigrationReport>;
+  /** Finishes what is in flight and stops everything, in reverse. Bounded by the settings, or sooner by the signal. */
+  stop(signal?: AbortSignal): Promise<void>;
+}
+
+/** Something that was opened, to be closed in reverse. */
+type Closer = (signal?: AbortSignal) => Promise<void> | void;
+
+/**
+ * Starts the whole server. Read top to bottom, this is the system.
+ * Rejects with a Problem or SettingError that says what to do; whatever was already open is closed by then.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { observe } = options;
+  const config = await loadConfig(options);
+  const { project } = config;
+  const opened: Closer[] = [];
+  const stop = async (signal?: AbortSignal): Promise<void> => {
+    for (const close of opened.splice(0).reverse()) await close(signal);
+  };
+  try {
+    mkdirSync(project.dataDir, { recursive: true, mode: 0o700 });
+
+    const keys = await openIdentity({
+      keysDir: join(project.dataDir, "keys"),
+      settings: config.identity,
+      observe,
+      clock: systemClock,
+    });
+    opened.push(() => keys.close());
+    const weak = weakSecretProblem(keys.keys, config.http.host);
+    if (weak !== null) throw weak;
+
+    const postgres = await openPostgres({ config, observe, signal: options.signal });
+    opened.push((signal) => postgres.stop(signal));
+    const { database } = postgres;
+
+    const applyMigrations = (): Promise<MigrationReport> =>
+      migrate({
+        database,
+        own: ownMigrations,
+        project: project.migrationsDir === null ? null : { dir: project.migrationsDir },
+        settings: config.migrations,
+        observe,
+        signal: options.signal,
+      });
+    const migrations = await applyMigrations();
+    await seed({ database, files: project.seedFiles, observe, onProgress: options.onProgress, signal: options.signal });
+
+    const session = await openSession({
+      target: await postgres.apiLogin(keys.signer.deriveKey("database login")),
+      settings: config.postgres,
+      observe,
+    });
+    opened.push((signal) => session.close(signal));
+    const catalog = await openCatalog({ database, schemas: () => config.data.schemas, observe });
+    opened.push(() => catalog.close());
+
+    const capabilities: readonly Capability[] = [
+      createData({ session, catalog, settings: { ...config.data, ...config.queries }, observe }),
+      createAuth({
+        db: database,
+        identity: keys.identity,
+        signer: keys.signer,
+        settings: config.auth,
+        clock: systemClock,
+        observe,
+      }),
+    ];
+    for (const capability of capabilities) {
+      await capability.start?.();
+      opened.push((signal) => capability.stop?.(signal));
+    }
+
+    const http: HttpServer = await openHttpServer({
+      groups: capabilities.flatMap((capability) => capability.routes),
+      identity: keys.identity,
+      observe,
+      settings: config.http,
+      isReady: () => postgres.readiness(),
+    });
+    opened.push((signal) => http.stop(signal));
+
+    return {
+      url: http.url,
+      get keys() {
+        return keys.keys;
+      },
+      databaseUrl: postgres.url,
+      project,
+      config,
+      migrations,
+      database,
+      migrate: applyMigrations,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The database without the server: for commands that look or change something and leave. */
+export interface OpenProjectDatabase {
+  readonly config: Config;
+  readonly project: Project;
+  readonly database: Database;
+  /** The administrator's way in. A secret. */
+  readonly url: string;
+  /** True when the embedded PostgreSQL was already running for another process of this project, and stays. */
+  readonly isShared: boolean;
+  migrate(): Promise<MigrationReport>;
+  close(): Promise<void>;
+}
+
+/** Opens a project's database: joins the running one, or starts the embedded one for as long as it is needed. */
+export async function openProjectDatabase(options: ServerOptions): Promise<OpenProjectDatabase> {
+  const config = await loadConfig(options);
+  mkdirSync(config.project.dataDir, { recursive: true, mode: 0o700 });
+  const postgres: OpenPostgres = await openPostgres({
+    config,
+    observe: options.observe,
+    signal: options.signal,
+    joins: true,
+  });
+  return {
+    config,
+    project: config.project,
+    database: postgres.database,
+    url: postgres.url,
+    isShared: postgres.isShared,
+    migrate: () =>
+      migrate({
+        database: postgres.database,
+        own: ownMigrations,
+        project: config.project.migrationsDir === null ? null : { dir: config.project.migrationsDir },
+        settings: config.migrations,
+        observe: options.observe,
+        signal: options.signal,
+      }),
+    close: () => postgres.stop(),
+  };
+}

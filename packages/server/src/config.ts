@@ -1,0 +1,111 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseEnv } from "node:util";
+import { authSettings } from "./capabilities/auth/settings.ts";
+import { queryLimitSettings } from "./capabilities/data/parse/settings.ts";
+import { dataSettings } from "./capabilities/data/settings.ts";
+import { readSettings, SettingError, type Settings, type Values } from "./kernel/settings.ts";
+import { httpSettings } from "./platform/http/settings.ts";
+import { identitySettings } from "./platform/identity/settings.ts";
+import { observeSettings } from "./platform/observe/settings.ts";
+import { embeddedPostgresSettings } from "./platform/postgres/embedded/settings.ts";
+import { migrateSettings } from "./platform/postgres/migrate/settings.ts";
+import { postgresSettings } from "./platform/postgres/settings.ts";
+import { findProject, type Project } from "./project.ts";
+
+/** Every setting there is, by the part it belongs to. `--help`, the environment and the reference docs derive from it. */
+export const settingGroups = {
+  http: httpSettings,
+  postgres: postgresSettings,
+  embedded: embeddedPostgresSettings,
+  migrations: migrateSettings,
+  identity: identitySettings,
+  auth: authSettings,
+  data: dataSettings,
+  queries: queryLimitSettings,
+  observe: observeSettings,
+} satisfies Readonly<Record<string, Settings>>;
+
+export type SettingGroups = typeof settingGroups;
+export type GroupName = keyof SettingGroups;
+
+/** Values by group: what flags and `mainstay.config.ts` give. */
+export type GivenSettings = { readonly [G in GroupName]?: { readonly [K in keyof SettingGroups[G]]?: unknown } };
+
+/** What a project's `mainstay.config.ts` exports by default. */
+export type ProjectConfig = { readonly [G in GroupName]?: Partial<Values<SettingGroups[G]>> };
+
+export type Config = { readonly [G in GroupName]: Values<SettingGroups[G]> } & {
+  readonly project: Project;
+  /** Where each value came from: a flag, a variable, a file, `default`. */
+  readonly origins: Readonly<Record<GroupName, Readonly<Record<string, string>>>>;
+};
+
+/** Gives a `mainstay.config.ts` its types. */
+export const defineConfig = (config: ProjectConfig): ProjectConfig => config;
+
+/**
+ * Reads a project's configuration. Order of truth: flags, environment, `.env.local`, `.env`, `mainstay.config.ts`,
+ * `supabase/config.toml`, defaults. The only place that looks at the environment.
+ * @throws SettingError naming the source of a value that cannot be used.
+ */
+export async function loadConfig(options: {
+  readonly projectDir: string;
+  readonly flags?: GivenSettings;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}): Promise<Config> {
+  const project = findProject(options.projectDir);
+  const env = { ...envFile(project, ".env"), ...envFile(project, ".env.local"), ...(options.env ?? process.env) };
+  const file = await configFile(project);
+  const toml: GivenSettings = project.supabaseConfigFile
+    ? (await import("./supabase-config.ts")).readSupabaseConfig(project.supabaseConfigFile, env)
+    : {};
+  const values: Record<string, unknown> = {};
+  const origins: Record<string, Readonly<Record<string, string>>> = {};
+  for (const [group, settings] of Object.entries(settingGroups) as [GroupName, Settings][]) {
+    const read = readSettings(settings, {
+      flags: options.flags?.[group] ?? {},
+      env,
+      file: { ...toml[group], ...file[group] },
+      readFile: (path) => readFileSync(path, "utf8"),
+    });
+    values[group] = read.values;
+    origins[group] = read.origins;
+  }
+  return { ...values, project, origins } as unknown as Config;
+}
+
+function envFile(project: Project, name: string): Record<string, string | undefined> {
+  const path = join(project.dir, name);
+  return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+}
+
+async function configFile(project: Project): Promise<GivenSettings> {
+  if (project.configFile === null) return {};
+  let given: unknown;
+  try {
+    given = ((await import(pathToFileURL(project.configFile).href)) as { default?: unknown }).default;
+  } catch (cause) {
+    throw new SettingError(
+      `${project.configFile} could not be read: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new SettingError(`${project.configFile} must export an object by default.`);
+  }
+  for (const [group, values] of Object.entries(given)) {
+    const known = settingGroups[group as GroupName] as Settings | undefined;
+    if (!known)
+      throw new SettingError(
+        `${project.configFile}: there is no group "${group}". There are ${Object.keys(settingGroups).join(", ")}.`,
+      );
+    const stray = Object.keys((values as object) ?? {}).find((name) => !(name in known));
+    if (stray)
+      throw new SettingError(
+        `${project.configFile}: "${group}" has no setting "${stray}". It has ${Object.keys(known).join(", ")}.`,
+      );
+  }
+  return given;
+}

@@ -1,0 +1,20 @@
+export {
+  type OpenProjectDatabase,
+  openProjectDatabase,
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+} from "./compose.ts";
+export {
+  type Config,
+  defineConfig,
+  type GivenSettings,
+  loadConfig,
+  type ProjectConfig,
+  settingGroups,
+} from "./config.ts";
+export { Problem } from "./kernel/problem.ts";
+export { type Origins, type Setting, SettingError, type Settings } from "./kernel/settings.ts";
+export type { ApiKeys } from "./platform/identity/types.ts";
+export type { Observation, Observe } from "./platform/observe/observation.ts";
+export { findProject, type Project } from "./project.ts";
