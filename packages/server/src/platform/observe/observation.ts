@@ -34,4 +34,7 @@ export type Observation =
   | { readonly kind: "warning"; readonly area: string; readonly message: string };
 
 /** Where observations go. Must not throw and must not wait. */
-export type Observe = (observation: Observation) => void;
+export type Observe = ((observation: Observation) => void) & {
+  /** Whether anybody would read this kind; left out: yes. Asked once, at start, by those for whom building one costs. */
+  readonly wants?: (kind: Observation["kind"]) => boolean;
+};

@@ -1,0 +1,103 @@
+/** What the list needs to know of a request it holds. The links are the list's own. */
+export interface Held {
+  /** Tick at which the wait for the reply began. */
+  waitsSinceTick: number;
+  isReceivingBody: boolean;
+  /** Tick at which the current window of the body's rate began, and the bytes that came in it. */
+  windowSinceTick: number;
+  windowBytes: number;
+  /** True once the reply has begun: from then on only the reader's pace counts. */
+  readonly isReplying: boolean;
+  previous: Held | null;
+  next: Held | null;
+  /** No reply in time. */
+  onDeadline(): void;
+  /** The body comes too slowly. */
+  onSlowBody(): void;
+}
+
+export interface InFlightNeeds {
+  readonly requestTimeoutMs: number;
+  readonly bodyStallMs: number;
+  readonly bodySlowestBytesPerSecond: number;
+}
+
+/**
+ * Every request being worked on. One clock sweeps them all: a timer per request would cost more than the routing does, and
+ * deadlines need no precision beyond a tick. The list is linked through its members, so that holding one allocates nothing.
+ */
+export class InFlight {
+  tick = 0;
+  count = 0;
+  #first: Held | null = null;
+  readonly #requestTicks: number;
+  readonly #windowTicks: number;
+  readonly #windowLeastBytes: number;
+  readonly #timer: NodeJS.Timeout;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(needs: InFlightNeeds) {
+    const tickMs = Math.min(250, Math.max(5, Math.floor(Math.min(needs.requestTimeoutMs, needs.bodyStallMs) / 10)));
+    this.#requestTicks = Math.ceil(needs.requestTimeoutMs / tickMs);
+    this.#windowTicks = Math.ceil(needs.bodyStallMs / tickMs);
+    this.#windowLeastBytes = Math.max(1, Math.floor((needs.bodySlowestBytesPerSecond * needs.bodyStallMs) / 1000));
+    this.#timer = setInterval(() => this.#sweep(), tickMs).unref();
+  }
+
+  add(held: Held): void {
+    held.waitsSinceTick = this.tick;
+    held.next = this.#first;
+    if (this.#first !== null) this.#first.previous = held;
+    this.#first = held;
+    this.count++;
+  }
+
+  remove(held: Held): void {
+    if (held.previous === null) this.#first = held.next;
+    else held.previous.next = held.next;
+    if (held.next !== null) held.next.previous = held.previous;
+    held.previous = held.next = null;
+    if (--this.count === 0) this.#onEmpty?.();
+  }
+
+  /** Starts the window in which a body has to keep up its rate. The reply's deadline does not run meanwhile. */
+  startReceiving(held: Held): void {
+    held.isReceivingBody = true;
+    held.windowSinceTick = this.tick;
+    held.windowBytes = 0;
+  }
+
+  /** The body is in: now the deadline runs. */
+  endReceiving(held: Held): void {
+    held.isReceivingBody = false;
+    held.waitsSinceTick = this.tick;
+  }
+
+  /** Calls `listener` whenever the last request leaves. */
+  onEmpty(listener: () => void): void {
+    this.#onEmpty = listener;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #sweep(): void {
+    this.tick++;
+    for (let held = this.#first; held !== null; ) {
+      const next = held.next; // before a callback removes it
+      if (held.isReceivingBody) this.#sweepBody(held);
+      else if (!held.isReplying && this.tick - held.waitsSinceTick > this.#requestTicks) held.onDeadline();
+      held = next;
+    }
+  }
+
+  #sweepBody(held: Held): void {
+    if (this.tick - held.windowSinceTick < this.#windowTicks) return;
+    if (held.windowBytes < this.#windowLeastBytes) held.onSlowBody();
+    else {
+      held.windowSinceTick = this.tick;
+      held.windowBytes = 0;
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import Fastify, { type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
+import type { Method, Route, RouteGroup } from "../../kernel/route.ts";
+import { gatewayCors, problemJson } from "./boundary.ts";
+import type { Target } from "./call.ts";
+import { createCors } from "./cors.ts";
+import { problems } from "./problems.ts";
+
+export type Params = Readonly<Record<string, string>>;
+export type Dispatch = (request: IncomingMessage, response: ServerResponse, params: Params, target: Target) => void;
+export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface RouterNeeds {
+  readonly groups: readonly RouteGroup[];
+  readonly corsOrigins: readonly string[];
+  readonly bodyLimitBytes: number;
+  readonly urlLimitBytes: number;
+  readonly dispatch: Dispatch;
+  readonly createServer: (listener: Listener) => Server;
+}
+
+const noParams: Params = Object.freeze(Object.create(null));
+const noQuery = Object.freeze(Object.create(null));
+
+/**
+ * Every request to its target. Fastify finds the route and does no more: it parses neither query nor body, runs no
+ * serialiser and answers nothing itself. We take over in `onRequest`, the first hook, and never call on: that is before it
+ * looks at the body, whose content type is the route's business.
+ * @throws when two routes share a method and path.
+ */
+export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; close(): Promise<void> }> {
+  const { dispatch } = needs;
+  const targets = needs.groups.map((group) => ({
+    group,
+    targetOf: targetFactory(group, needs),
+  }));
+  const misses = missing(needs);
+  const router = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: needs.urlLimitBytes, querystringParser: () => noQuery },
+    serverFactory: (handler) =>
+      needs.createServer((request, response) => {
+        if (router.supportedMethods.includes(request.method!)) handler(request, response);
+        else dispatch(request, response, noParams, misses.targetFor(request.url!));
+      }),
+    frameworkErrors: (_error, request: FastifyRequest, reply: FastifyReply) =>
+      dispatch(request.raw, reply.raw, noParams, misses.malformedFor(request.raw.url!)),
+  });
+  const register = (method: readonly HTTPMethods[], url: string, target: (request: IncomingMessage) => Target) =>
+    router.route({
+      method: [...method],
+      url,
+      onRequest: (request, reply, _next) =>
+        dispatch(request.raw, reply.raw, request.params as Params, target(request.raw)),
+      handler: () => {
+        throw new Error("onRequest has taken the request over");
+      },
+    });
+  for (const { group, targetOf } of targets) {
+    for (const route of group.routes) {
+      const target = targetOf(route);
+      for (const url of urlsOf(group, route)) register(methodsOf(route, group), url, () => target);
+    }
+  }
+  if (!router.hasRoute({ method: "GET", url: "*" })) {
+    register(router.supportedMethods as HTTPMethods[], "*", (request) => misses.targetFor(request.url!));
+  }
+  await router.ready();
+  return { server: router.server, close: () => router.close() };
+}
+
+/** The mount itself is the same place as the mount with a slash. */
+function urlsOf(group: RouteGroup, route: Route): string[] {
+  if (route.path !== "/" || group.mount === "") return [group.mount + route.path];
+  return [group.mount, `${group.mount}/`];
+}
+
+/** What a route serves: a GET serves HEAD too (RFC 9110 §9.3.2), unless the group has a route of its own for that. */
+function methodsOf(route: Route, group: RouteGroup): Method[] {
+  const methods = listOf(route.method);
+  const hasHead = group.routes.some((other) => other.path === route.path && listOf(other.method).includes("HEAD"));
+  return methods.includes("GET") && !hasHead ? [...methods, "HEAD"] : [...methods];
+}
+
+const listOf = (method: Route["method"]): readonly Method[] => (typeof method === "string" ? [method] : method);
+
+function targetFactory(group: RouteGroup, needs: RouterNeeds): (route: Route) => Target {
+  const cors = createCors(group.cors, needs.corsOrigins);
+  return (route) => ({ group, cors, route, bodyLimitBytes: route.bodyLimitBytes ?? needs.bodyLimitBytes });
+}
+
+/** Targets for what no route serves: the mount a path is under gives the shape of the refusal. */
+function missing(needs: RouterNeeds): { targetFor(url: string): Target; malformedFor(url: string): Target } {
+  const nowhere: RouteGroup = { mount: "", boundary: problemJson, cors: gatewayCors, routes: [] };
+  const byLength = [...needs.groups, nowhere]
+    .sort((a, b) => b.mount.length - a.mount.length)
+    .map((group) => {
+      const targetOf = targetFactory(group, needs);
+      const siblings = needs.groups.filter((other) => other.mount === group.mount);
+      return { mount: group.mount, unserved: targetOf(unserved(siblings)), malformed: targetOf(malformed) };
+    });
+  const find = (url: string) => {
+    const path = url.split("?", 1)[0]!;
+    return byLength.find(({ mount }) => path === mount || path.startsWith(`${mount}/`)) ?? byLength.at(-1)!;
+  };
+  return { targetFor: (url) => find(url).unserved, malformedFor: (url) => find(url).malformed };
+}
+
+const malformed: Route = {
+  method: "GET",
+  path: "*",
+  access: "open",
+  summary: "Refuses a URL that cannot be decoded.",
+  handle: () => {
+    throw problems.malformedUrl();
+  },
+};
+
+/** 405 where another method would do, 404 otherwise, and an answer to `OPTIONS` that says which methods there are. */
+function unserved(groups: readonly RouteGroup[]): Route {
+  return {
+    method: "GET",
+    path: "*",
+    access: "open",
+    summary: "Refuses what no route serves.",
+    handle(call) {
+      const allowed = new Set<Method>();
+      for (const group of groups) {
+        for (const route of group.routes) {
+          if (!matches(call.path, group.mount + route.path)) continue;
+          for (const method of methodsOf(route, group)) allowed.add(method);
+        }
+      }
+      if (allowed.size === 0) throw problems.notFound();
+      if ((call.method as string) === "OPTIONS") {
+        return { status: 204, headers: ["Allow", [...allowed, "OPTIONS"].join(", ")], body: null };
+      }
+      throw problems.methodNotAllowed(call.method, [...allowed]);
+    },
+  };
+}
+
+function matches(path: string, pattern: string): boolean {
+  const parts = path.split("/");
+  const wanted = pattern.split("/");
+  if (wanted.at(-1) === "*") return wanted.slice(0, -1).every((part, i) => fits(parts[i], part));
+  if (wanted.at(-1) === "" && parts.length === wanted.length - 1) parts.push("");
+  return parts.length === wanted.length && wanted.every((part, i) => fits(parts[i], part));
+}
+
+const fits = (part: string | undefined, wanted: string) =>
+  part !== undefined && (part === wanted || (wanted.startsWith(":") && part !== ""));

@@ -1,0 +1,68 @@
+import type { Reply } from "../../kernel/route.ts";
+import { problemJson } from "./boundary.ts";
+import type { HttpCall } from "./call.ts";
+import { finish, headersOf, isBodyless, isStream, writeHead } from "./head.ts";
+import { isBodyPending, linger } from "./linger.ts";
+import { problems } from "./problems.ts";
+import { discard, sendStream } from "./stream.ts";
+
+/** Up to here bytes are written as one string with the head: one write to the socket instead of two. */
+const oneWriteBytes = 8192;
+
+/** Hands a reply to the socket. When the request has been answered already (deadline, broken connection) it only cleans up. */
+export function send(call: HttpCall, reply: Reply): void {
+  const { body } = reply;
+  if (isStream(body)) {
+    if (call.isReplying) discard(body);
+    else void sendStream(call, reply, body);
+  } else if (!call.isReplying) {
+    try {
+      sendWhole(call, reply, body);
+    } catch (error) {
+      sendUnwritable(call, error);
+    }
+  }
+}
+
+function sendWhole(call: HttpCall, reply: Reply, body: string | Buffer | null): void {
+  const { response } = call;
+  const isLingering = isBodyPending(call);
+  const headers = headersOf(call, reply, isLingering);
+  const isText = typeof body === "string";
+  const sizeBytes = body === null ? 0 : isText ? Buffer.byteLength(body) : body.length;
+  // 204 and 304 must not name a length; a reply to HEAD that does not know it may leave it out (RFC 9110 §8.6).
+  if (!isBodyless(reply.status) && (body !== null || call.method !== "HEAD")) {
+    headers.push("Content-Length", String(sizeBytes));
+  }
+  writeHead(call, reply, headers);
+  call.isReplying = true;
+  const isSilent = sizeBytes === 0 || isBodyless(reply.status) || call.method === "HEAD";
+  // Text with one byte per character is ASCII, and latin1 spares the UTF-8 encoder.
+  const encoding = isText && sizeBytes !== body.length ? "utf8" : "latin1";
+  const bytes = isSilent ? null : isText || sizeBytes > oneWriteBytes ? body! : body!.toString("latin1");
+  if (isLingering) {
+    if (bytes === null) response.flushHeaders();
+    else response.write(bytes, encoding);
+    linger(call);
+  } else {
+    if (bytes === null) response.end();
+    else response.end(bytes, encoding);
+    if (call.expectedBytes !== 0 && !call.request.complete) call.request.resume();
+    watchReader(call);
+  }
+  finish(call, reply.status);
+}
+
+/** Node refused to write the head: our bug, or an app's header with a line break. Nothing has left yet, so it can be said. */
+function sendUnwritable(call: HttpCall, error: unknown): void {
+  call.platform.observe({ kind: "request.failed", id: call.id, error });
+  call.response.statusMessage = "";
+  const reply = problemJson.render(problems.internal(error), call);
+  sendWhole(call, reply, reply.body as string); // problem+json is always text
+}
+
+/** A reader who takes nothing for too long is disconnected (threat X07). Node's socket timeout knows partial progress. */
+function watchReader(call: HttpCall): void {
+  const { socket } = call.response;
+  if (socket !== null && socket.writableLength > 0) socket.setTimeout(call.platform.replyStallMs);
+}

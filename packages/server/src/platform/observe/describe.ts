@@ -1,0 +1,104 @@
+import type { Observation } from "./observation.ts";
+import type { LogLevel } from "./settings.ts";
+
+type Level = Exclude<LogLevel, "silent">;
+
+/** How serious each kind is. `request.finished` has a setting of its own. */
+const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | "postgres.log">, Level>> = {
+  "server.listening": "info",
+  "server.stopping": "info",
+  "server.stopped": "info",
+  "request.failed": "error",
+  "postgres.starting": "info",
+  "postgres.ready": "info",
+  "postgres.recovering": "warn",
+  "postgres.connection-lost": "warn",
+  "postgres.reconnected": "info",
+  "migration.applied": "info",
+  "migration.history-differs": "warn",
+  "seed.finished": "info",
+  "seed.failed": "error",
+  "catalog.loaded": "debug",
+  "catalog.failed": "error",
+  "auth.event": "info",
+  warning: "warn",
+};
+
+export type LogRequests = "debug" | "info" | "off";
+
+/** The level of an observation; `null` when it is not to be logged. */
+export function levelOf(observation: Observation, logRequests: LogRequests): Level | null {
+  switch (observation.kind) {
+    case "request.finished":
+      return logRequests === "off" ? null : logRequests;
+    case "postgres.log":
+      return postgresLevel(observation.level);
+    default:
+      return levels[observation.kind];
+  }
+}
+
+/** The most serious level a kind can have: decides whether anybody reads it at all. */
+export function highestLevelOf(kind: Observation["kind"], logRequests: LogRequests): Level | null {
+  if (kind === "request.finished") return logRequests === "off" ? null : logRequests;
+  return kind === "postgres.log" ? "error" : levels[kind];
+}
+
+/** https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS */
+function postgresLevel(severity: string): Level {
+  switch (severity.toUpperCase()) {
+    case "PANIC":
+    case "FATAL":
+      return "error";
+    // An ERROR of PostgreSQL's is mostly a statement some caller got refused: their error, answered to them.
+    case "ERROR":
+    case "WARNING":
+      return "warn";
+    default:
+      return "debug";
+  }
+}
+
+/** The sentence of a log line. What it leaves out follows as fields. */
+export function sentenceOf(observation: Observation): string {
+  switch (observation.kind) {
+    case "server.listening":
+      return `Listening on ${observation.url}`;
+    case "server.stopping":
+      return `Stopping: ${observation.reason}`;
+    case "server.stopped":
+      return "Stopped";
+    case "request.finished":
+      return `${observation.method} ${observation.path} ${observation.status}`;
+    case "request.failed":
+      return "A request failed because of a mistake of ours";
+    case "postgres.starting":
+      return `PostgreSQL is starting: ${observation.detail}`;
+    case "postgres.ready":
+      return `PostgreSQL ${observation.version} is ready`;
+    case "postgres.log":
+      return `PostgreSQL: ${observation.line}`;
+    case "postgres.recovering":
+      return `PostgreSQL is recovering: ${observation.detail}`;
+    case "postgres.connection-lost":
+      return `Lost a connection to PostgreSQL (${observation.lane})`;
+    case "postgres.reconnected":
+      return `Connected to PostgreSQL again (${observation.lane})`;
+    case "migration.applied":
+      return `Applied migration ${observation.version} ${observation.name}`;
+    case "migration.history-differs":
+      return `Migration ${observation.version} differs from what was applied: ${observation.detail}`;
+    case "seed.finished":
+      return "Seeded the database";
+    case "seed.failed":
+      return "The seed failed";
+    case "catalog.loaded":
+      return `Read the catalogue: ${observation.relations} relations, ${observation.functions} functions`;
+    case "catalog.failed":
+      return "Could not read the catalogue";
+    case "auth.event":
+      return `Sign-in: ${observation.event}`;
+    case "warning":
+      return `${observation.area}: ${observation.message}`;
+  }
+}
