@@ -12,8 +12,8 @@ import type { ApiKeys } from "./platform/identity/types.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
-import { type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
-import { type OpenPostgres, openPostgres } from "./platform/postgres/open.ts";
+import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
+import { type OpenPostgres, type OpenPostgresNeeds, openPostgres, watchDatabase } from "./platform/postgres/open.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import type { Project } from "./project.ts";
 
@@ -47,6 +47,26 @@ export interface RunningServer {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
+function postgresNeeds(config: Config, { observe, signal }: ServerOptions): OpenPostgresNeeds {
+  const { databaseUrl, apiDatabaseUrl } = config.postgres;
+  return { dataDir: config.project.dataDir, databaseUrl, apiDatabaseUrl, embedded: config.embedded, observe, signal };
+}
+
+function migrationNeeds(
+  { project, migrations }: Config,
+  database: Database,
+  { observe, signal }: ServerOptions,
+): MigrateNeeds {
+  return {
+    database,
+    own: ownMigrations,
+    project: project.migrationsDir === null ? null : { dir: project.migrationsDir },
+    observe,
+    settings: migrations,
+    signal,
+  };
+}
+
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
 
@@ -75,19 +95,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const weak = weakSecretProblem(keys.keys, config.http.host);
     if (weak !== null) throw weak;
 
-    const postgres = await openPostgres({ config, observe, signal: options.signal });
+    const postgres = await openPostgres(postgresNeeds(config, options));
     opened.push((signal) => postgres.stop(signal));
     const { database } = postgres;
 
-    const applyMigrations = (): Promise<MigrationReport> =>
-      migrate({
-        database,
-        own: ownMigrations,
-        project: project.migrationsDir === null ? null : { dir: project.migrationsDir },
-        settings: config.migrations,
-        observe,
-        signal: options.signal,
-      });
+    const applyMigrations = () => migrate(migrationNeeds(config, database, options));
     const migrations = await applyMigrations();
     await seed({ database, files: project.seedFiles, observe, onProgress: options.onProgress, signal: options.signal });
 
@@ -97,7 +109,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
     });
     opened.push((signal) => session.close(signal));
-    const catalog = await openCatalog({ database, schemas: () => config.data.schemas, observe });
+    const catalog = await openCatalog({
+      database,
+      schemas: () => config.data.schemas,
+      observe,
+      settings: config.catalog,
+    });
     opened.push(() => catalog.close());
 
     const capabilities: readonly Capability[] = [
@@ -116,12 +133,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       opened.push((signal) => capability.stop?.(signal));
     }
 
+    const watch = watchDatabase(database);
+    opened.push(() => watch.stop());
     const http: HttpServer = await openHttpServer({
       groups: capabilities.flatMap((capability) => capability.routes),
       identity: keys.identity,
       observe,
       settings: config.http,
-      isReady: () => postgres.readiness(),
+      isReady: () => ({ parts: { database: watch.state() } }),
     });
     opened.push((signal) => http.stop(signal));
 
@@ -161,27 +180,14 @@ export interface OpenProjectDatabase {
 export async function openProjectDatabase(options: ServerOptions): Promise<OpenProjectDatabase> {
   const config = await loadConfig(options);
   mkdirSync(config.project.dataDir, { recursive: true, mode: 0o700 });
-  const postgres: OpenPostgres = await openPostgres({
-    config,
-    observe: options.observe,
-    signal: options.signal,
-    joins: true,
-  });
+  const postgres: OpenPostgres = await openPostgres({ ...postgresNeeds(config, options), joins: true });
   return {
     config,
     project: config.project,
     database: postgres.database,
     url: postgres.url,
     isShared: postgres.isShared,
-    migrate: () =>
-      migrate({
-        database: postgres.database,
-        own: ownMigrations,
-        project: config.project.migrationsDir === null ? null : { dir: config.project.migrationsDir },
-        settings: config.migrations,
-        observe: options.observe,
-        signal: options.signal,
-      }),
+    migrate: () => migrate(migrationNeeds(config, postgres.database, options)),
     close: () => postgres.stop(),
   };
 }

@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import pg from "pg";
+import type { PartState } from "../http/health.ts";
+import type { Observe } from "../observe/observation.ts";
+import { type Database, openDatabase } from "./database.ts";
+import { type EmbeddedPostgresSettings, openEmbeddedPostgres } from "./embedded/index.ts";
+import { joinEmbeddedPostgres } from "./embedded/join.ts";
+import { openExternalPostgres, parseConnectionUrl, pgConfigOf } from "./external/index.ts";
+import type { ConnectionTarget } from "./session/index.ts";
+
+/** The database the server works on, wherever it runs. */
+export interface OpenPostgres {
+  readonly database: Database;
+  /** The administrator's way in, as `psql` and `pg` take it. A secret. */
+  readonly url: string;
+  /** How the administrator connects. */
+  readonly administrator: ConnectionTarget;
+  readonly isEmbedded: boolean;
+  /** True when it was already running for another process, and stays when we go. */
+  readonly isShared: boolean;
+  /**
+   * How the API connects: as `authenticator`, which owns nothing and may only become one of the API's roles. Its password on an
+   * embedded server is derived from `secret` and set there when it differs.
+   */
+  apiLogin(secret: Buffer): Promise<ConnectionTarget>;
+  /** Closes the pool; stops the embedded server when it is ours. */
+  stop(signal?: AbortSignal): Promise<void>;
+}
+
+export interface OpenPostgresNeeds {
+  readonly dataDir: string;
+  readonly databaseUrl: string | null;
+  readonly apiDatabaseUrl: string | null;
+  readonly embedded: EmbeddedPostgresSettings;
+  readonly observe: Observe;
+  readonly signal?: AbortSignal | undefined;
+  /** Use the embedded server another process is running, if there is one. */
+  readonly joins?: boolean;
+}
+
+/** Opens the external database when a URL is given, the embedded one otherwise. */
+export function openPostgres(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
+  return needs.databaseUrl === null ? openOwn(needs) : openOther(needs, needs.databaseUrl);
+}
+
+async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgresNeeds): Promise<OpenPostgres> {
+  const folder = join(dataDir, "postgres");
+  const joined = joins ? await joinEmbeddedPostgres(folder) : null;
+  const own =
+    joined === null
+      ? await openEmbeddedPostgres({ dataDir: folder, observe, settings: embedded, ...(signal && { signal }) })
+      : null;
+  const { connection } = joined ?? own!;
+  const administrator: ConnectionTarget = {
+    host: connection.host,
+    port: connection.port,
+    user: connection.superuser.user,
+    password: connection.superuser.password,
+    database: connection.database,
+    tls: { mode: "disable", rootCertificatePath: null },
+    applicationName: "mainstay",
+  };
+  const database = openDatabase(pgConfigOf(administrator));
+  return {
+    database,
+    url: urlOf(administrator),
+    administrator,
+    isEmbedded: true,
+    isShared: joined !== null,
+    async apiLogin(secret) {
+      const login = { ...administrator, user: "authenticator", password: secret.toString("base64url") };
+      await letIn(login, administrator);
+      return login;
+    },
+    async stop(stopSignal) {
+      await database.close();
+      await own?.stop(stopSignal);
+    },
+  };
+}
+
+async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
+  const { target: administrator } = await openExternalPostgres({ url: databaseUrl, observe });
+  const database = openDatabase(pgConfigOf(administrator));
+  return {
+    database,
+    url: databaseUrl,
+    administrator,
+    isEmbedded: false,
+    isShared: true,
+    async apiLogin() {
+      return apiDatabaseUrl === null ? administrator : parseConnectionUrl(apiDatabaseUrl);
+    },
+    stop: () => database.close(),
+  };
+}
+
+/** Tries the login, and sets its password when the server does not take it: on first start, and after keys were replaced. */
+async function letIn(login: ConnectionTarget, administrator: ConnectionTarget): Promise<void> {
+  if (await canLogIn(login)) return;
+  const client = new pg.Client(pgConfigOf(administrator));
+  await client.connect();
+  try {
+    // base64url: nothing in it needs escaping, and `alter role` takes no parameters.
+    await client.query(`alter role authenticator with login password '${login.password}'`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function canLogIn(login: ConnectionTarget): Promise<boolean> {
+  const client = new pg.Client(pgConfigOf(login));
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "28P01") return false;
+    throw error;
+  }
+}
+
+function urlOf({ host, port, user, password, database }: ConnectionTarget): string {
+  const secret = password === null ? "" : `:${encodeURIComponent(password)}`;
+  const isSocket = host.startsWith("/");
+  const place = isSocket ? "" : `${host}:${port}`;
+  return `postgres://${user}${secret}@${place}/${database}${isSocket ? `?host=${encodeURIComponent(host)}&port=${port}` : ""}`;
+}
+
+/** What `/health` says of the database; asked once a second rather than at every probe (threat X10). */
+export function watchDatabase(database: Database, everyMs = 1_000): { state(): PartState; stop(): void } {
+  let state: PartState = "ok";
+  let isAsking = false;
+  const timer = setInterval(() => {
+    if (isAsking) return;
+    isAsking = true;
+    database
+      .isAlive()
+      .then((isAlive) => {
+        state = isAlive ? "ok" : "unavailable";
+      })
+      .finally(() => {
+        isAsking = false;
+      });
+  }, everyMs);
+  timer.unref();
+  return { state: () => state, stop: () => clearInterval(timer) };
+}
