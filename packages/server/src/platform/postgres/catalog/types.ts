@@ -23,6 +23,8 @@ export interface Catalog {
   readonly timezones: ReadonlySet<string>;
   /** Casts between domains and json/text that the owner defined (data representations): key `source>target` of type names, value the function to call, already quoted. */
   readonly representations: ReadonlyMap<string, string>;
+  /** `pgrst.…` settings on the configuration role (`authenticator`), without the prefix: `db_max_rows` → `1000`. Configuration of the data API. */
+  readonly configuration: ReadonlyMap<string, string>;
 }
 
 export type RelationKind = "table" | "partitioned-table" | "view" | "materialized-view" | "foreign-table";

@@ -1,0 +1,120 @@
+import type pg from "pg";
+import type { Observe } from "../../observe/observation.ts";
+import type { Database } from "../database.ts";
+import { Backoff } from "./backoff.ts";
+
+/** Ours, and the one PostgREST's users know: migration tools notify it. */
+export const catalogChannels = ["mainstay_catalog", "pgrst"] as const;
+
+/** What a notification may ask for. PostgREST's words; an empty payload means both. */
+const payloads = new Set(["", "reload schema", "reload config"]);
+
+export interface Listener {
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on the catalogue's channels over a connection of its own and calls `onNews` for every notification, and after
+ * every new connection, since what was said in between is lost. Connects again for as long as it is not closed: the
+ * promise resolves when the first attempt has succeeded or failed.
+ */
+export async function listenForNews(needs: {
+  readonly database: Database;
+  readonly observe: Observe;
+  readonly heartbeatMs: number;
+  readonly onNews: () => void;
+}): Promise<Listener> {
+  const backoff = new Backoff(100, 10_000);
+  let isClosed = false;
+  let client: pg.Client | null = null;
+  let loop: Promise<void> = Promise.resolve();
+
+  const first = await connect();
+  loop = keepConnected(first);
+  return {
+    async close() {
+      isClosed = true;
+      backoff.cancel();
+      await client?.end().catch(() => {});
+      await loop;
+    },
+  };
+
+  /** Connects and listens; resolves to a promise that resolves when the connection is lost, or to `null` on failure. */
+  async function connect(): Promise<{ readonly lost: Promise<unknown> } | null> {
+    let attempt: pg.Client | null = null;
+    try {
+      attempt = await needs.database.connect();
+      const lost = loss(attempt);
+      for (const channel of catalogChannels) await attempt.query(`listen ${channel}`);
+      if (isClosed) {
+        await attempt.end();
+        return null;
+      }
+      client = attempt;
+      attempt.on("notification", ({ payload }) => {
+        if (payloads.has(payload ?? "")) needs.onNews();
+      });
+      return { lost };
+    } catch (error) {
+      await attempt?.end().catch(() => {});
+      if (backoff.attempts === 0 && !isClosed)
+        needs.observe({ kind: "postgres.connection-lost", lane: "catalog", error });
+      return null;
+    }
+  }
+
+  async function keepConnected(connected: { readonly lost: Promise<unknown> } | null): Promise<void> {
+    let connection = connected;
+    while (!isClosed) {
+      if (connection !== null) {
+        const heartbeat = beat(client!, needs.heartbeatMs);
+        const error = await connection.lost;
+        heartbeat.stop();
+        client = null;
+        if (isClosed) return;
+        needs.observe({ kind: "postgres.connection-lost", lane: "catalog", error });
+      }
+      if (!(await backoff.wait())) return;
+      connection = await connect();
+      if (connection === null) continue;
+      needs.observe({ kind: "postgres.reconnected", lane: "catalog", attempts: backoff.attempts });
+      backoff.reset();
+      needs.onNews();
+    }
+  }
+}
+
+/** Resolves with the reason when the client's connection ends. */
+function loss(client: pg.Client): Promise<unknown> {
+  return new Promise((resolve) => {
+    client.on("error", resolve);
+    client.on("end", () => resolve(new Error("The connection ended.")));
+  });
+}
+
+/**
+ * Asks now and then whether the connection lives, because a listener that never speaks would not notice that a firewall
+ * forgot it. An answer that does not come until the next beat is taken for death.
+ */
+function beat(client: pg.Client, intervalMs: number): { stop(): void } {
+  let isWaiting = false;
+  const timer = setInterval(() => {
+    if (isWaiting) {
+      // Not `end()`: that would wait for an answer too.
+      (client as unknown as { connection: { stream: { destroy(error: Error): void } } }).connection.stream.destroy(
+        new Error("The connection stopped answering."),
+      );
+      return;
+    }
+    isWaiting = true;
+    client.query("select 1").then(
+      () => {
+        isWaiting = false;
+      },
+      () => {},
+    );
+  }, intervalMs);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}
