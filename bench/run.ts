@@ -1,0 +1,134 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import pg from "pg";
+import { describeMachine } from "./src/machine.ts";
+import { renderReport } from "./src/report.ts";
+import { type Bench, bulk, type Figure, idleMemory, inserts, largeExport, nearby, reads } from "./src/scenarios.ts";
+import { databaseUrlOf, emptyProject, keysOf, projectWithRoam, startServer } from "./src/server.ts";
+
+/**
+ * `npm run bench [-- --seconds 8 --write]`: a real `mainstay start` on this machine, client and PostgreSQL beside it, fsync on.
+ * Ratios are against limits measured in the same run. `--write` puts the report into docs/reference/performance.md.
+ */
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "8" },
+    connections: { type: "string", default: "32" },
+    port: { type: "string", default: "54380" },
+    only: { type: "string" },
+    write: { type: "boolean", default: false },
+  },
+});
+const port = Number(options.port);
+const wants = (name: string): boolean => options.only === undefined || options.only.split(",").includes(name);
+
+const figures: Figure[] = [];
+if (wants("start")) figures.push(...(await starts()));
+await withRoam();
+
+const report = renderReport(describeMachine(), figures, {
+  seconds: Number(options.seconds),
+  connections: Number(options.connections),
+});
+console.log(report);
+if (options.write) writeReport(report);
+process.exitCode = figures.some((figure) => figure.isMet === false) ? 1 : 0;
+
+async function starts(): Promise<Figure[]> {
+  const project = emptyProject();
+  try {
+    const first = await startServer(project.dir, port);
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    const idle = idleMemory(first.pid);
+    await first.stop();
+    const again: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const server = await startServer(project.dir, port);
+      again.push(server.startMs);
+      await server.stop();
+    }
+    const second = again.sort((a, b) => a - b)[1]!;
+    return [
+      {
+        name: "first start on an empty folder",
+        value: `${(first.startMs / 1000).toFixed(2)} s`,
+        against: "< 6 s",
+        isMet: first.startMs < 6_000,
+      },
+      {
+        name: "second start, to the first 200 (median of 3)",
+        value: `${(second / 1000).toFixed(2)} s`,
+        against: "< 1 s",
+        isMet: second < 1_000,
+      },
+      idle,
+    ];
+  } finally {
+    project.remove();
+  }
+}
+
+async function withRoam(): Promise<void> {
+  const scenarios = ["reads", "insert", "bulk", "export", "nearby"].filter(wants);
+  if (scenarios.length === 0) return;
+  const project = projectWithRoam();
+  try {
+    const server = await startServer(project.dir, port);
+    try {
+      const keys = await keysOf(project.dir);
+      const bench = await signedIn({ url: server.url, ...keys }, await databaseUrlOf(project.dir), server);
+      if (wants("nearby")) figures.push(...(await nearby(bench)));
+      if (wants("reads")) figures.push(...(await reads(bench)));
+      if (wants("insert")) figures.push(...(await inserts(bench)));
+      if (wants("bulk")) figures.push(...(await bulk(bench)));
+      if (wants("export")) figures.push(...(await largeExport(bench, keys.serviceRoleKey)));
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    project.remove();
+  }
+}
+
+/** A user with a token, and lists of their own to read. */
+async function signedIn(
+  app: { url: string; anonKey: string },
+  databaseUrl: string,
+  server: Bench["server"],
+): Promise<Bench> {
+  const response = await fetch(`${app.url}/auth/v1/signup`, {
+    method: "POST",
+    headers: { apikey: app.anonKey, "Content-Type": "application/json" },
+    body: JSON.stringify({ email: "bench@example.com", password: "a long enough password" }),
+  });
+  const session = (await response.json()) as { access_token: string; user: { id: string } };
+  if (!response.ok) throw new Error(`The bench user could not sign up: ${JSON.stringify(session)}`);
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(
+    `with made as (
+       insert into public.lists (owner_id, title) select $1, 'List ' || n from generate_series(1, 200) n returning id
+     )
+     insert into public.list_items (list_id, place_id, note, position, added_by)
+     select made.id, p.id, 'A note', p.position, $1
+       from made, (select id, row_number() over () as position from public.places order by population desc limit 10) p`,
+    [session.user.id],
+  );
+  await client.query("vacuum analyze");
+  await client.end();
+  return {
+    server,
+    headers: { apikey: app.anonKey, Authorization: `Bearer ${session.access_token}` },
+    userId: session.user.id,
+    databaseUrl,
+    connections: Number(options.connections),
+    seconds: Number(options.seconds),
+  };
+}
+
+function writeReport(text: string): void {
+  const path = fileURLToPath(new URL("../docs/reference/performance.md", import.meta.url));
+  const [head = ""] = readFileSync(path, "utf8").split("<!-- figures -->");
+  writeFileSync(path, `${head}<!-- figures -->\n${text}`);
+}

@@ -1,0 +1,134 @@
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { hasCommand } from "./machine.ts";
+
+const run = promisify(execFile);
+
+/** One request, as often as it is wanted. */
+export interface Shot {
+  readonly method: string;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface Load {
+  readonly url: string;
+  /** Cycled through: different rows, the same shape. */
+  readonly shots: readonly Shot[];
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export interface Throughput {
+  readonly perSecond: number;
+  /** Answers outside 2xx and broken connections: more than none makes the figure worthless. */
+  readonly failures: number;
+}
+
+/** As many requests as the server takes, on keep-alive connections. */
+export async function saturate(load: Load): Promise<Throughput> {
+  return hasCommand("wrk") ? saturateWithWrk(load) : saturateHere(load);
+}
+
+async function saturateWithWrk(load: Load): Promise<Throughput> {
+  const script = join(tmpdir(), `mainstay-bench-${process.pid}.lua`);
+  writeFileSync(script, luaFor(load.shots));
+  const { stdout } = await run("wrk", ["-t1", `-c${load.connections}`, `-d${load.seconds}`, "-s", script, load.url]);
+  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
+  const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0);
+  const broken = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout);
+  return { perSecond, failures: refused + (broken ? broken.slice(1).reduce((sum, n) => sum + Number(n), 0) : 0) };
+}
+
+/** The requests are written out once, before the clock runs: wrk then only sends bytes. */
+function luaFor(shots: readonly Shot[]): string {
+  const quote = (text: string): string =>
+    `"${text.replace(/[\\"\n\r]/g, (c) => ({ "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r" })[c]!)}"`;
+  const formats = shots.map(({ method, path, headers, body }) => {
+    const table = Object.entries(headers).map(([name, value]) => `[${quote(name)}]=${quote(value)}`);
+    return `wrk.format(${quote(method)}, ${quote(path)}, {${table.join(",")}}, ${body === undefined ? "nil" : quote(body)})`;
+  });
+  return `local shots = {}\nfunction init(args)\n${formats.map((format, i) => `shots[${i + 1}] = ${format}`).join("\n")}\nend
+local next = 0\nfunction request()\n  next = next % ${shots.length} + 1\n  return shots[next]\nend\n`;
+}
+
+async function saturateHere(load: Load): Promise<Throughput> {
+  const agent = new Agent({ keepAlive: true, maxSockets: load.connections });
+  const endMs = performance.now() + load.seconds * 1000;
+  let done = 0;
+  let failures = 0;
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: load.connections }, async () => {
+      while (performance.now() < endMs) {
+        const { isOk } = await shoot(load.url, load.shots[next++ % load.shots.length]!, agent);
+        done++;
+        if (!isOk) failures++;
+      }
+    }),
+  );
+  agent.destroy();
+  return { perSecond: done / load.seconds, failures };
+}
+
+/**
+ * A fixed number of requests a second, whatever the server does (open loop). Latency counts from when a request was due, not from
+ * when it could be sent: a stall is seen by everyone it would have hit. In milliseconds, sorted.
+ */
+export async function sustain(
+  load: Load & { readonly perSecond: number },
+): Promise<{ latencies: number[]; failures: number }> {
+  const agent = new Agent({ keepAlive: true, maxSockets: load.connections });
+  const latencies: number[] = [];
+  const pending = new Set<Promise<void>>();
+  let failures = 0;
+  const total = load.perSecond * load.seconds;
+  const startMs = performance.now();
+  for (let i = 0; i < total; i++) {
+    const dueMs = startMs + (i * 1000) / load.perSecond;
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const shot = shoot(load.url, load.shots[i % load.shots.length]!, agent).then(({ isOk }) => {
+      latencies.push(performance.now() - dueMs);
+      if (!isOk) failures++;
+      pending.delete(shot);
+    });
+    pending.add(shot);
+  }
+  await Promise.all(pending);
+  agent.destroy();
+  return { latencies: latencies.sort((a, b) => a - b), failures };
+}
+
+export function shoot(
+  url: string,
+  shot: Shot,
+  agent?: Agent,
+): Promise<{ isOk: boolean; status: number; bytes: number }> {
+  return new Promise((resolve) => {
+    const call = request(
+      `${url}${shot.path}`,
+      { method: shot.method, headers: shot.headers, ...(agent && { agent }) },
+      (response) => {
+        let bytes = 0;
+        response.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+        });
+        response.on("end", () => resolve({ isOk: response.statusCode! < 300, status: response.statusCode!, bytes }));
+        response.on("error", () => resolve({ isOk: false, status: 0, bytes }));
+      },
+    );
+    call.on("error", () => resolve({ isOk: false, status: 0, bytes: 0 }));
+    call.end(shot.body);
+  });
+}
+
+/** The value below which `share` of the sorted list lies. */
+export const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -1,0 +1,65 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
+
+/** Where the figures come from: without it they say nothing. */
+export function describeMachine(): readonly (readonly [string, string])[] {
+  return [
+    ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} cores used`],
+    ["Memory", `${Math.round(totalmem() / 2 ** 30)} GiB`],
+    [
+      "System",
+      `${process.platform} ${process.arch}, kernel ${attempt(() => execFileSync("uname", ["-r"], { encoding: "utf8" }).trim())}`,
+    ],
+    ["Node", process.version],
+    ["Load", hasCommand("wrk") ? "wrk 4.1, one thread" : "our own client (wrk is not installed)"],
+  ];
+}
+
+export function hasCommand(name: string): boolean {
+  try {
+    execFileSync("which", [name], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Proportional set size of processes in bytes: shared pages are divided among those who share them, so the sum is what these
+ * processes really cost. Linux only; `null` elsewhere.
+ */
+export function memoryOf(pids: readonly number[]): number | null {
+  let sum = 0;
+  for (const pid of pids) {
+    const rollup = attempt(() => readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+    const match = /^Pss:\s+(\d+) kB/m.exec(rollup);
+    if (!match) return null;
+    sum += Number(match[1]) * 1024;
+  }
+  return sum;
+}
+
+/** A process and everything below it. */
+export function familyOf(pid: number): number[] {
+  const children = attempt(() => execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" }))
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
+  return [pid, ...children.flatMap(familyOf)];
+}
+
+/** Memory in resident pages now, in bytes. */
+export function residentOf(pid: number): number {
+  return (
+    Number(/^VmRSS:\s+(\d+) kB/m.exec(attempt(() => readFileSync(`/proc/${pid}/status`, "utf8")))?.[1] ?? 0) * 1024
+  );
+}
+
+function attempt(work: () => string): string {
+  try {
+    return work();
+  } catch {
+    return "";
+  }
+}
