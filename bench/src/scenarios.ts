@@ -199,16 +199,20 @@ export async function nearby(bench: Bench): Promise<Figure[]> {
 }
 
 /** A large export by the service role, without a row limit, while the process's memory is watched. */
-export async function largeExport(bench: Bench, serviceRoleKey: string): Promise<Figure[]> {
-  const pids = familyOf(bench.server.pid);
-  const node = pids[0]!;
+export async function largeExport(server: BenchServer, databaseUrl: string, serviceRoleKey: string): Promise<Figure[]> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(`insert into public.bench_notes (owner_id, body, rank)
+    select gen_random_uuid(), 'Forty characters of text in every single row', n from generate_series(1, 200000) n`);
+  await client.end();
+  const node = server.pid;
   const before = residentOf(node);
   let most = before;
   const watch = setInterval(() => {
     most = Math.max(most, residentOf(node));
   }, 20);
   const begun = performance.now();
-  const { isOk, bytes } = await shoot(bench.server.url, {
+  const { isOk, bytes } = await shoot(server.url, {
     method: "GET",
     path: "/rest/v1/bench_notes?select=*&limit=200000",
     headers: { apikey: serviceRoleKey, Authorization: `Bearer ${serviceRoleKey}` },

@@ -17,12 +17,16 @@ export interface BenchServer {
 }
 
 /** Starts a project on `port` and waits for its first 200. */
-export async function startServer(dir: string, port: number): Promise<BenchServer> {
+export async function startServer(
+  dir: string,
+  port: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<BenchServer> {
   const url = `http://127.0.0.1:${port}`;
   const begun = performance.now();
   const child = spawn(process.execPath, [cli, "start", "--dir", dir, "--port", String(port)], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, MAINSTAY_LOG_LEVEL: "warn", NODE_ENV: "production" },
+    env: { ...process.env, MAINSTAY_LOG_LEVEL: "warn", NODE_ENV: "production", ...env },
   });
   let complaint = "";
   child.stderr!.on("data", (chunk: Buffer) => {
