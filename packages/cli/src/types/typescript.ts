@@ -73,7 +73,10 @@ export function writeTypeScript(model: DatabaseModel, schemas: readonly string[]
   };
 
   const constants = schemas.map((name) => {
-    const enums = [...model.types.values()].filter((type) => type.schema === name && type.kind === "enum").sort(byName);
+    const enums = [...model.types.values()]
+      .filter((type) => type.schema === name)
+      .filter((type) => type.kind === "enum")
+      .sort(byName);
     const values = enums.map((type) => `${key(type.name)}: [${type.values.map(quote).join(", ")}]`);
     return `${key(name)}: ${literal([`Enums: ${literal(values)}`])}`;
   });

@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+
+/** One command: what `--help` says of it, and where its code is. Each module exports `command(cli)`. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<{ command(cli: Cli): Command }>;
+}
+
+/** Every command, in the order a newcomer meets them. */
+export const commands: readonly CommandEntry[] = [
+  { name: "init", summary: "make a project, or take up an existing supabase/ folder", load: () => import("./init.ts") },
+  {
+    name: "dev",
+    summary: "serve a project while you work on it: new migrations apply at once",
+    load: () => import("./dev.ts"),
+  },
+  { name: "start", summary: "serve a project, as in production", load: () => import("./start.ts") },
+  { name: "migrate", summary: "apply, list, create and check migrations", load: () => import("./migrate.ts") },
+  {
+    name: "types",
+    summary: "write TypeScript types of the database, for supabase-js",
+    load: () => import("./types.ts"),
+  },
+  { name: "keys", summary: "show or rotate the project's API keys", load: () => import("./keys.ts") },
+  { name: "db", summary: "reach the database: its URL, or psql", load: () => import("./db.ts") },
+  {
+    name: "doctor",
+    summary: "check everything that can be checked, and say what to do",
+    load: () => import("./doctor.ts"),
+  },
+  {
+    name: "config",
+    summary: "show every setting, its value and where it comes from",
+    load: () => import("./config.ts"),
+  },
+  {
+    name: "version",
+    summary: "print the versions of mainstay, Node and PostgreSQL",
+    load: () => import("./version.ts"),
+  },
+];

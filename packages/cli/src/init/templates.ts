@@ -1,0 +1,107 @@
+/** The files of a new project. Short, and each a real beginning: a newcomer reads them before any documentation. */
+
+export const configFile = `/** Every setting has a default. \`npx mainstay config show\` lists them all, with where each value comes from. */
+export default {};
+`;
+
+export const initMigration = `-- Two tables and who may see them. Change it freely until it is applied; from then on, add files:
+--   npx mainstay migrate new <name>
+
+create table public.lists (
+  id uuid primary key default gen_random_uuid(),
+  owner_id uuid not null default auth.uid(),
+  title text not null check (length(title) between 1 and 200),
+  is_public boolean not null default false,
+  created_at timestamptz not null default now()
+);
+
+create table public.items (
+  id uuid primary key default gen_random_uuid(),
+  list_id uuid not null references public.lists (id) on delete cascade,
+  body text not null check (length(body) between 1 and 2000),
+  is_done boolean not null default false,
+  created_at timestamptz not null default now()
+);
+
+-- Every column a policy compares has an index: policies run for every row that is looked at.
+create index on public.lists (owner_id);
+create index on public.lists (is_public) where is_public;
+create index on public.items (list_id);
+
+-- Nothing is visible until a policy says so.
+alter table public.lists enable row level security;
+alter table public.items enable row level security;
+
+-- "(select auth.uid())" is worked out once per request, "auth.uid()" once per row.
+create policy "public lists are for everybody" on public.lists
+  for select to anon, authenticated using (is_public);
+create policy "owners do as they like" on public.lists
+  for all to authenticated using (owner_id = (select auth.uid())) with check (owner_id = (select auth.uid()));
+
+-- Items are as visible as their list: the inner query is filtered by the policies of lists.
+create policy "items show with their list" on public.items
+  for select to anon, authenticated using (list_id in (select id from public.lists));
+create policy "items belong to the owner of their list" on public.items
+  for all to authenticated
+  using (list_id in (select id from public.lists where owner_id = (select auth.uid())))
+  with check (list_id in (select id from public.lists where owner_id = (select auth.uid())));
+`;
+
+export const seedFile = `-- Runs once, on the first start. A seed that fails never keeps the server from starting.
+insert into public.lists (id, owner_id, title, is_public) values
+  ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-0000000000aa', 'Things to try', true);
+
+insert into public.items (list_id, body) values
+  ('00000000-0000-4000-8000-000000000001', 'Read this list without signing in'),
+  ('00000000-0000-4000-8000-000000000001', 'Sign up, and make a list of your own'),
+  ('00000000-0000-4000-8000-000000000001', 'Try to read somebody else''s list: nothing comes');
+`;
+
+export const envExample = `# Copy to .env (never committed) and set what you need. Everything has a default.
+
+# MAINSTAY_PORT=54321
+# MAINSTAY_HOST=127.0.0.1          # 0.0.0.0 serves beyond this machine
+
+# Use a PostgreSQL of yours (15 or newer) in place of the embedded one:
+# DATABASE_URL=postgres://user:password@host:5432/database
+
+# Keys are made on the first start and kept in .mainstay/. Set one only to bring it from elsewhere (32 characters or more):
+# JWT_SECRET=
+`;
+
+export const gitignore = ["node_modules/", ".mainstay/", ".env", ".env.local"];
+
+export const readme = (name: string, layout: "mainstay" | "supabase"): string => {
+  const base = layout === "supabase" ? "supabase/" : "";
+  return `# ${name}
+
+The backend of an app, served by Mainstay.
+
+\`\`\`sh
+npx mainstay dev        # database, migrations, seed, API; prints the URL and the keys
+npx mainstay types --output database.types.ts
+npx mainstay doctor     # when something is not as it should be
+\`\`\`
+
+| file | what it is |
+|---|---|
+| \`${base}migrations/\` | schema and policies: plain SQL, applied in order, never edited once applied |
+| \`${base}seed.sql\` | first rows |
+| \`mainstay.config.ts\` | settings; every one has a default |
+| \`.env\` | secrets, never committed; \`.env.example\` shows what there is |
+| \`.mainstay/\` | the database's files and the keys: back it up, never commit it |
+`;
+};
+
+export const packageManifest = (name: string): string =>
+  `${JSON.stringify(
+    {
+      name,
+      private: true,
+      type: "module",
+      scripts: { dev: "mainstay dev", start: "mainstay start", types: "mainstay types --output database.types.ts" },
+      dependencies: { mainstay: "^0.1.0" },
+    },
+    null,
+    2,
+  )}\n`;

@@ -1,0 +1,62 @@
+import type { Observation } from "@mainstay/server";
+import { describeFailure } from "../output/failure.ts";
+import type { Progress } from "../output/progress.ts";
+
+/** Turns what the server observes of its own start into lines for a person. */
+export interface StartReport {
+  observe(observation: Observation): void;
+  seedProgress(text: string, done: number, total: number): void;
+}
+
+export function reportStart(progress: Progress): StartReport {
+  let migrationCount = 0;
+  const endMigrations = () => {
+    if (migrationCount > 0)
+      progress.done(`${migrationCount} ${migrationCount === 1 ? "migration" : "migrations"} applied`);
+    migrationCount = 0;
+  };
+  return {
+    observe(observation) {
+      switch (observation.kind) {
+        case "postgres.starting":
+          return progress.update(`Starting PostgreSQL: ${observation.detail}`);
+        case "postgres.recovering":
+          return progress.update(
+            `PostgreSQL is recovering (${Math.round(observation.elapsedMs / 1000)} s): ${observation.detail}`,
+          );
+        case "postgres.ready":
+          return progress.done(`PostgreSQL ${observation.version}`);
+        case "migration.applied":
+          migrationCount += 1;
+          return progress.update(`Applying migrations: ${observation.version} ${observation.name}`, migrationCount);
+        case "migration.history-differs":
+          return progress.warn(`Migration ${observation.version}: ${observation.detail}`);
+        case "seed.finished":
+          endMigrations();
+          return progress.done(`Seeded in ${seconds(observation.durationMs)}`);
+        case "seed.failed": {
+          endMigrations();
+          const { message, hint } = describeFailure(observation.error);
+          return progress.warn(
+            `The seed failed, and the server goes on without it: ${message}${hint ? `\n  ${hint}` : ""}`,
+          );
+        }
+        case "catalog.loaded":
+          endMigrations();
+          return progress.update("Opening the API");
+        case "catalog.failed":
+          return progress.warn(`The schema could not be read: ${describeFailure(observation.error).message}`);
+        case "warning":
+          return progress.warn(`${observation.area}: ${observation.message}`);
+        default:
+          return undefined;
+      }
+    },
+    seedProgress(text, done, total) {
+      endMigrations();
+      progress.update(`Seeding: ${text}`, done, total);
+    },
+  };
+}
+
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
