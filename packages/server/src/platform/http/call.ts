@@ -28,6 +28,7 @@ export interface Platform {
   readonly nextRequestId: () => string;
   readonly urlLimitBytes: number;
   readonly headersLimitCount: number;
+  readonly requestsPerConnectionLimit: number;
   readonly inFlightLimit: number;
   readonly requestTimeoutMs: number;
   readonly replyStallMs: number;
@@ -67,6 +68,8 @@ export class HttpCall implements Call, Held {
   isAwaitingContinue: boolean;
   /** The connection cannot carry another request: what followed was not HTTP, or never came. */
   isConnectionBroken = false;
+  /** The connection has carried as many requests as it may. */
+  isLastOfConnection = false;
   isReplying = false;
 
   waitsSinceTick = 0;

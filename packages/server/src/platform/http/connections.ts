@@ -10,19 +10,26 @@ import { problems } from "./problems.ts";
 /** The newest request of a connection, kept on its socket: a map would cost a look-up per request. */
 const newest = Symbol("newest call");
 const isBroken = Symbol("refused as not HTTP");
-type Connection = Duplex & { [newest]?: HttpCall; [isBroken]?: boolean };
+const count = Symbol("requests so far");
+type Connection = Duplex & { [newest]?: HttpCall; [isBroken]?: boolean; [count]?: number };
 
-/** Remembers which request a connection is at, for the moment its bytes stop being HTTP. */
-export function connectionIsAt(call: HttpCall): void {
-  (call.request.socket as Connection)[newest] = call;
+/**
+ * Remembers which request a connection is at, for the moment its bytes stop being HTTP. True when it is the last one the
+ * connection may carry; `limit` 0 is none. Node's own `maxRequestsPerSocket` announces the end but leaves the closing to the client.
+ */
+export function connectionIsAt(call: HttpCall, limit: number): boolean {
+  const connection: Connection = call.request.socket;
+  connection[newest] = call;
+  if (limit === 0) return false;
+  connection[count] = (connection[count] ?? 0) + 1;
+  return connection[count] >= limit;
 }
 
 /** At most one warning in this time: what it warns of comes in floods. */
 const warningEveryMs = 10_000;
 
-/** Answers what is not HTTP, or not in time, and reports connections beyond the limit. */
-export function guardConnections(server: Server, observe: Observe): void {
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket as Connection));
+/** Reports connections beyond the limit, which Node closes by itself. */
+export function reportDropped(server: Server, observe: Observe): void {
   let warnedAtMs = Number.NEGATIVE_INFINITY;
   server.on("drop", () => {
     if (performance.now() - warnedAtMs < warningEveryMs) return;
@@ -33,10 +40,10 @@ export function guardConnections(server: Server, observe: Observe): void {
 }
 
 /**
- * The bytes may belong to the body of a request in flight: then that request is refused, in its own shape. While an earlier
+ * Answers what is not HTTP, or not in time. The bytes may belong to the body of a request in flight: then that request is refused, in its own shape. While an earlier
  * reply is still due, nothing may be written at all: the caller would take it for that reply.
  */
-function refuseBytes(error: NodeJS.ErrnoException, socket: Connection): void {
+export function refuseBytes(error: NodeJS.ErrnoException, socket: Connection): void {
   if (socket[isBroken] === true) return;
   socket[isBroken] = true;
   const call = socket[newest];

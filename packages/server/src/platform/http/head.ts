@@ -21,7 +21,8 @@ export function headersOf(call: HttpCall, reply: Reply, isLast: boolean): string
   }
   if (call.corsHeaders !== null) headers.push(...call.corsHeaders);
   headers.push("X-Request-Id", call.id);
-  if (isLast || call.isConnectionBroken || call.platform.isDraining) headers.push("Connection", "close");
+  if (isLast || call.isConnectionBroken || call.isLastOfConnection || call.platform.isDraining)
+    headers.push("Connection", "close");
   return headers;
 }
 

@@ -55,6 +55,7 @@ function answerPreflight(call: HttpCall): Reply | undefined {
 function limitIt(call: HttpCall): undefined {
   const { platform, request } = call;
   const url = request.url!;
+  if (request.httpVersionMajor !== 1) throw problems.malformedRequest(); // HTTP/0.9: a reply without status line or headers
   if (url.length > platform.urlLimitBytes) throw problems.urlTooLong(platform.urlLimitBytes);
   if (url.includes("#")) throw problems.malformedUrl();
   if (request.rawHeaders.length > platform.headersLimitCount * 2) throw problems.headersTooLarge();

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import Fastify, { type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
 import type { Method, Route, RouteGroup } from "../../kernel/route.ts";
 import { gatewayCors, problemJson } from "./boundary.ts";
@@ -17,6 +18,8 @@ export interface RouterNeeds {
   readonly urlLimitBytes: number;
   readonly dispatch: Dispatch;
   readonly createServer: (listener: Listener) => Server;
+  /** Answers bytes that are not HTTP. Given to Fastify, which otherwise answers them itself, before anybody else. */
+  readonly refuseBytes: (error: NodeJS.ErrnoException, socket: Duplex) => void;
 }
 
 const noParams: Params = Object.freeze(Object.create(null));
@@ -45,6 +48,7 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
         if (router.supportedMethods.includes(request.method!)) handler(request, response);
         else dispatch(request, response, noParams, misses.targetFor(request.url!));
       }),
+    clientErrorHandler: needs.refuseBytes,
     frameworkErrors: (_error, request: FastifyRequest, reply: FastifyReply) =>
       dispatch(request.raw, reply.raw, noParams, misses.malformedFor(request.raw.url!)),
   });

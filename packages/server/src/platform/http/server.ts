@@ -7,7 +7,7 @@ import type { Observe } from "../observe/observation.ts";
 import { trustedProxies } from "./address.ts";
 import { BodyMemory } from "./body.ts";
 import { HttpCall, type Platform, type Refuse } from "./call.ts";
-import { connectionIsAt, guardConnections } from "./connections.ts";
+import { connectionIsAt, refuseBytes, reportDropped } from "./connections.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
 import { InFlight } from "./in-flight.ts";
 import { listen } from "./listen.ts";
@@ -62,9 +62,10 @@ export async function openHttpServer(needs: HttpServerNeeds): Promise<HttpServer
     urlLimitBytes: settings.urlLimitBytes,
     dispatch: dispatcher(platform),
     createServer: (listener) => createNodeServer(settings, listener, upgrades),
+    refuseBytes,
   });
   const { server } = router;
-  guardConnections(server, observe);
+  reportDropped(server, observe);
   let listening: Awaited<ReturnType<typeof listen>>;
   try {
     listening = await listen(server, settings.host, settings.port);
@@ -100,6 +101,7 @@ function createPlatform({ identity, observe, settings }: HttpServerNeeds): Platf
     nextRequestId: requestIds(),
     urlLimitBytes: settings.urlLimitBytes,
     headersLimitCount: settings.headersLimitCount,
+    requestsPerConnectionLimit: settings.requestsPerConnectionLimit,
     inFlightLimit: settings.inFlightLimit,
     requestTimeoutMs: settings.requestTimeoutMs,
     replyStallMs: settings.replyStallMs,
@@ -122,7 +124,7 @@ function dispatcher(platform: Platform): Dispatch {
   };
   return (request, response, params, target) => {
     const call = new HttpCall(request, response, params, target, platform, refuse);
-    connectionIsAt(call);
+    call.isLastOfConnection = connectionIsAt(call, platform.requestsPerConnectionLimit);
     platform.inFlight.add(call);
     try {
       const reply = run(call);
@@ -153,7 +155,6 @@ function createNodeServer(settings: Values<typeof httpSettings>, listener: Liste
   );
   server.maxHeadersCount = settings.headersLimitCount + 1; // Node drops the rest silently; one more tells us there were more
   server.maxConnections = settings.connectionsLimit;
-  server.maxRequestsPerSocket = settings.requestsPerConnectionLimit;
   server.on("checkContinue", listener); // so that a refusal can come before the body
   return server;
 }

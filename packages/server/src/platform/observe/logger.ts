@@ -55,6 +55,8 @@ export function createLogger(needs: { settings: Values<typeof observeSettings>; 
 }
 
 function fieldsOf(observation: Observation): object {
+  // Its `level` is PostgreSQL's, and would take the place of ours; its line is the sentence already.
+  if (observation.kind === "postgres.log") return { kind: observation.kind, severity: observation.level };
   if (!("error" in observation)) return rounded(observation);
   return { ...observation, error: errorFields(observation.error) };
 }
