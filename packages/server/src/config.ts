@@ -73,7 +73,13 @@ export async function loadConfig(options: {
       readFile: (path) => readFileSync(path, "utf8"),
     });
     values[group] = read.values;
-    origins[group] = read.origins;
+    origins[group] = Object.fromEntries(
+      Object.entries(read.origins).map(([name, origin]) => [
+        name,
+        // Both files come in as one: what only the older one says is from there.
+        origin === "mainstay.config.ts" && !Object.hasOwn(file[group] ?? {}, name) ? "supabase/config.toml" : origin,
+      ]),
+    );
   }
   return { ...values, project, origins } as unknown as Config;
 }
