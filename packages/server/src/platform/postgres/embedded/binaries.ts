@@ -33,7 +33,12 @@ export async function prepareBinaries(options: {
   readonly linksDir: string;
 }): Promise<Binaries> {
   const { user } = options;
-  const found = realpathSync(options.installation ?? bundledInstallation());
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  const wanted = options.installation ?? bundledInstallation();
+  for (const program of ["postgres", "initdb"].map((name) => join(wanted, "bin", name + suffix))) {
+    if (!existsSync(program)) throw problems.binariesMissing(process.platform, program, false);
+  }
+  const found = realpathSync(wanted);
   const mustCopy = user !== null && blockedAt(join(found, "bin"), user) !== null;
   const links = missingLinks(found);
   let root = found;
@@ -45,10 +50,9 @@ export async function prepareBinaries(options: {
     linkLibraries(found, links, options.linksDir);
     libraries.unshift(join(options.linksDir, "lib"));
   }
-  const suffix = process.platform === "win32" ? ".exe" : "";
   const postgres = join(root, "bin", `postgres${suffix}`);
   const initdb = join(root, "bin", `initdb${suffix}`);
-  const env = environment(options.installation === null ? libraries : []);
+  const env = environment(isBundle(found) ? libraries : []);
   const version = await versionOf(postgres, env, user);
   return { postgres, initdb, env, version, major: Number.parseInt(version, 10) };
 }
@@ -67,11 +71,13 @@ export function bundledInstallation(
   }
 }
 
+/** Whether it is a bundle that carries its libraries; an installation of the system finds its own. */
+const isBundle = (installation: string): boolean => existsSync(join(installation, "pg-symlinks.json"));
+
 /** Links that npm packages cannot carry and an install script would have made: `pg-symlinks.json` lists them. */
 function missingLinks(installation: string): MissingLink[] {
-  const list = join(installation, "pg-symlinks.json");
-  if (!existsSync(list)) return [];
-  const all = JSON.parse(readFileSync(list, "utf8")) as MissingLink[];
+  if (!isBundle(installation)) return [];
+  const all = JSON.parse(readFileSync(join(installation, "pg-symlinks.json"), "utf8")) as MissingLink[];
   const above = dirname(installation);
   return all.filter(({ target }) => !existsSync(join(above, target)));
 }
@@ -106,7 +112,8 @@ async function versionOf(postgres: string, env: Record<string, string>, user: Se
     return version;
   } catch (error) {
     const { code, stderr, message } = error as { code?: string; stderr?: string; message: string };
-    if (code === "ENOENT") throw problems.binariesMissing(process.platform, postgres, !hasGlibc());
+    // The file is there (seen above), so what is missing is its interpreter: the loader of another C library.
+    if (code === "ENOENT") throw problems.binariesMissing(process.platform, postgres, true);
     throw problems.binariesBroken(postgres, stderr || message, error);
   }
 }

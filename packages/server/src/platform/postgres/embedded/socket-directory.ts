@@ -37,8 +37,9 @@ export async function prepareSocketDirectory(home: Home, port: number, user: Ser
     clear(home.run);
     why = await whyUnusable(home.run);
     if (why === null) return home.run;
-    rmSync(home.run, { recursive: true });
   }
+  // Also when the project was moved to where the path is too long.
+  rmSync(home.run, { recursive: true, force: true });
   for (const base of new Set([tmpdir(), "/tmp"])) {
     if (!fits(join(base, "mainstay-XXXXXX"), port)) continue;
     let dir: string;
