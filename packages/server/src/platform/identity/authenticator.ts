@@ -4,7 +4,7 @@ import { Lru } from "../../kernel/lru.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Values } from "../../kernel/settings.ts";
-import { type ClaimRules, keyPrincipal, principalOf } from "./claims.ts";
+import { type ClaimRules, keyPrincipal, principalOf, serviceRole } from "./claims.ts";
 import type { Issuers } from "./issuers.ts";
 import { isSignedBy, JwsError, type ParsedJws, parseJws, type VerificationKey } from "./jws.ts";
 import type { Keyring } from "./keyring.ts";
@@ -64,7 +64,7 @@ export class Authenticator implements Identity {
       leewaySeconds: settings.jwtLeewaySeconds,
     };
     // Another issuer says who its users are; that one of them is our server, only our own keys may say.
-    this.#foreignRules = { ...this.#ownRules, refusedRoles: [settings.serviceRole], mustExpire: true };
+    this.#foreignRules = { ...this.#ownRules, refusedRoles: [serviceRole, "supabase_admin"], mustExpire: true };
     this.#apiKeys = this.#settleApiKeys();
   }
 
@@ -179,7 +179,7 @@ export class Authenticator implements Identity {
   }
 
   #isGuarded(key: string, principal: Principal): boolean {
-    const { refuseServiceKeysInBrowsers: refused, serviceRole } = this.#settings;
+    const refused = this.#settings.refuseServiceKeysInBrowsers;
     if (principal.role !== serviceRole || refused === "none") return false;
     return refused === "all" || key.startsWith("sb_secret_");
   }
@@ -228,7 +228,7 @@ export class Authenticator implements Identity {
   }
 
   #settleApiKeys(): ReadonlyMap<string, Settled> {
-    const { anonymousRole, serviceRole } = this.#settings;
+    const { anonymousRole } = this.#settings;
     const { anonKey, serviceRoleKey, publishableKey, secretKey } = this.#keyring.apiKeys;
     const keys = new Map<string, Settled>();
     for (const [key, role] of [

@@ -14,6 +14,9 @@ export interface ClaimRules {
   readonly leewaySeconds: number;
 }
 
+/** The role of secret keys: the one role that row level security does not hold. */
+export const serviceRole = "service_role";
+
 /** PostgreSQL cuts longer names silently (NAMEDATALEN): two roles could become one. */
 const roleMaxBytes = 63;
 

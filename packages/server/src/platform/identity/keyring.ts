@@ -1,5 +1,6 @@
 import { createHmac, createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign } from "node:crypto";
 import type { Values } from "../../kernel/settings.ts";
+import { serviceRole } from "./claims.ts";
 import type { VerificationKey } from "./jws.ts";
 import type { StoredKeys } from "./key-file.ts";
 import { fingerprint } from "./key-file.ts";
@@ -37,7 +38,7 @@ export function withLegacyKeys(
   nowMs: number,
 ): StoredKeys {
   const { bytes, kid } = secretInForce(stored, imported(settings));
-  const { anonymousRole, serviceRole } = settings;
+  const { anonymousRole } = settings;
   const madeFor = fingerprint(bytes, kid ?? "", anonymousRole, serviceRole);
   if (stored.legacyKeysFor === madeFor) return stored;
   const signer: Signer = { head: headOf("HS256", kid), algorithm: "HS256", key: secretKey(bytes) };

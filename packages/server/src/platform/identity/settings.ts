@@ -78,11 +78,6 @@ export const identitySettings = {
     default: "anon",
     summary: "Database role of callers who are not signed in.",
   }),
-  serviceRole: text<string>({
-    env: ["MAINSTAY_SERVICE_ROLE"],
-    default: "service_role",
-    summary: "Database role of secret keys.",
-  }),
   jwtLeewaySeconds: integer<number>({
     env: ["MAINSTAY_JWT_LEEWAY_SECONDS"],
     default: 30,

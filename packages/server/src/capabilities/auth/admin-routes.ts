@@ -1,0 +1,106 @@
+import { type Call, json, type Route } from "../../kernel/route.ts";
+import type { Values } from "../../kernel/settings.ts";
+import type { AdminUser } from "./flows/admin-users.ts";
+import { problems } from "./problems.ts";
+import { bodyLimitBytes, isPrivate } from "./reply.ts";
+import { type Fields, flagField, objectField, readFields, readOptionalFields, textField } from "./request.ts";
+import type { AuthService } from "./service.ts";
+import type { authSettings } from "./settings.ts";
+import { userJson } from "./user.ts";
+
+const defaultPerPage = 50;
+const maxPerPage = 1_000;
+
+/** protocols/auth.md §14: for the service role only. */
+export function adminRoutes(auth: AuthService, settings: Values<typeof authSettings>): readonly Route[] {
+  const adminUserOf = (fields: Fields): AdminUser => ({
+    id: textField(fields, "id"),
+    email: textField(fields, "email"),
+    phone: textField(fields, "phone"),
+    password: textField(fields, "password"),
+    passwordHash: textField(fields, "password_hash"),
+    emailConfirm: flagField(fields, "email_confirm") ?? false,
+    phoneConfirm: flagField(fields, "phone_confirm") ?? false,
+    userMetadata: objectField(fields, "user_metadata", settings.metadataMaxBytes),
+    appMetadata: objectField(fields, "app_metadata", settings.metadataMaxBytes),
+    role: textField(fields, "role"),
+    banDuration: textField(fields, "ban_duration"),
+  });
+
+  return [
+    {
+      method: "GET",
+      path: "/admin/users",
+      access: "service",
+      summary: "All users, newest first, a page at a time.",
+      async handle(call) {
+        const query = new URLSearchParams(call.query);
+        const page = pageNumber(query.get("page"), 1, Number.MAX_SAFE_INTEGER / maxPerPage);
+        const perPage = pageNumber(query.get("per_page"), defaultPerPage, maxPerPage);
+        const { users, total } = await auth.listUsers({ page, perPage, filter: query.get("filter") ?? "" });
+        const body = { users: users.map(userJson), aud: "authenticated" };
+        return json(body, 200, [...isPrivate, "X-Total-Count", String(total), "Link", links(page, perPage, total)]);
+      },
+    },
+    {
+      method: "POST",
+      path: "/admin/users",
+      access: "service",
+      summary: "Make a user.",
+      bodyLimitBytes,
+      async handle(call) {
+        return json(userJson(await auth.createUser(adminUserOf(await readFields(call)))), 200, isPrivate);
+      },
+    },
+    {
+      method: "GET",
+      path: "/admin/users/:id",
+      access: "service",
+      summary: "One user.",
+      async handle(call) {
+        return json(userJson(await auth.getUser(idOf(call))), 200, isPrivate);
+      },
+    },
+    {
+      method: "PUT",
+      path: "/admin/users/:id",
+      access: "service",
+      summary: "Change a user.",
+      bodyLimitBytes,
+      async handle(call) {
+        const given = adminUserOf(await readFields(call));
+        return json(userJson(await auth.changeUser(idOf(call), given)), 200, isPrivate);
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/admin/users/:id",
+      access: "service",
+      summary: "Delete a user, or empty the account and keep its row.",
+      bodyLimitBytes,
+      async handle(call) {
+        const fields = await readOptionalFields(call);
+        await auth.deleteUser(idOf(call), flagField(fields, "should_soft_delete") ?? false);
+        return json({}, 200, isPrivate);
+      },
+    },
+  ];
+}
+
+const idOf = (call: Call): string => call.params.id ?? "";
+
+/** An empty text means the default, as clients send it. @throws Problem for what is no number from 1 to `max` */
+function pageNumber(text: string | null, fallback: number, max: number): number {
+  if (text === null || text === "") return fallback;
+  const value = Number(text);
+  if (!/^\d{1,15}$/.test(text) || value < 1) throw problems.validationFailed("Bad Pagination Parameters");
+  return Math.min(value, Math.floor(max));
+}
+
+/** RFC 8288. Clients take the digits right after `page=`, so it is the first parameter. */
+function links(page: number, perPage: number, total: number): string {
+  const last = Math.max(1, Math.ceil(total / perPage));
+  const link = (target: number, relation: string) =>
+    `</admin/users?page=${target}&per_page=${perPage}>; rel="${relation}"`;
+  return page < last ? `${link(page + 1, "next")}, ${link(last, "last")}` : link(last, "last");
+}

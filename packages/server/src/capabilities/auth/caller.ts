@@ -1,0 +1,17 @@
+import { isIP } from "node:net";
+import type { Call } from "../../kernel/route.ts";
+import type { Caller } from "./context.ts";
+import { networkOf } from "./limits.ts";
+
+/** Longest user agent kept with a session, in characters. */
+const userAgentMaxLength = 512;
+
+export function callerOf(call: Call): Caller {
+  const ip = call.address.split("%")[0]!;
+  return {
+    address: call.address,
+    network: networkOf(call.address),
+    ip: isIP(ip) === 0 ? null : ip,
+    userAgent: call.headers["user-agent"]?.slice(0, userAgentMaxLength) ?? null,
+  };
+}

@@ -1,0 +1,169 @@
+import { createHash, randomUUID } from "node:crypto";
+import { canonicalEmail, canonicalPhone } from "../address.ts";
+import type { AuthContext } from "../context.ts";
+import { problems } from "../problems.ts";
+import { type Fields, isUuid } from "../request.ts";
+import { sessionStore } from "../session-store.ts";
+import type { User } from "../user.ts";
+import { type UserPage, type UserPatch, userStore } from "../user-store.ts";
+import { insertUser } from "./insert-user.ts";
+import { storePatch } from "./store-patch.ts";
+
+/** What an admin may set of a user (protocols/auth.md §14). Texts are `""` and objects `null` when left out. */
+export interface AdminUser {
+  readonly id: string;
+  readonly email: string;
+  readonly phone: string;
+  readonly password: string;
+  /** A hash made elsewhere: bcrypt or argon2. */
+  readonly passwordHash: string;
+  readonly emailConfirm: boolean;
+  readonly phoneConfirm: boolean;
+  readonly userMetadata: Fields | null;
+  readonly appMetadata: Fields | null;
+  readonly role: string;
+  readonly banDuration: string;
+}
+
+const importableHash = /^\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|argon2(?:id|i|d)\$[A-Za-z0-9=,$+/-]{20,200})$/;
+
+export async function createUser(context: AuthContext, given: AdminUser): Promise<User> {
+  const { db } = context;
+  if (given.id !== "" && !isUuid(given.id)) throw problems.validationFailed("id must be an UUID");
+  if (given.email === "" && given.phone === "") {
+    throw problems.validationFailed("Cannot create a user without either an email or phone");
+  }
+  const id = given.id === "" ? randomUUID() : given.id.toLowerCase();
+  const email = given.email === "" ? null : emailOf(given.email);
+  const phone = given.phone === "" ? null : phoneOf(given.phone);
+  if (email !== null && (await userStore.findByEmail(db, email)) !== null) throw problems.emailExists();
+  if (phone !== null && (await userStore.findByPhone(db, phone)) !== null) throw problems.phoneExists();
+  const providers = [...(email === null ? [] : ["email"]), ...(phone === null ? [] : ["phone"])];
+  const passwordHash = await hashOf(context, given);
+  return db.transaction(async (tx) => {
+    const isNew = await insertUser(tx, {
+      id,
+      email,
+      phone,
+      passwordHash,
+      role: roleOf(given.role) ?? "authenticated",
+      isEmailConfirmed: email !== null && given.emailConfirm,
+      isPhoneConfirmed: phone !== null && given.phoneConfirm,
+      appMetadata: { ...given.appMetadata, provider: providers[0], providers },
+      userMetadata: given.userMetadata ?? {},
+      isAnonymous: false,
+      bannedSeconds: banSeconds(given.banDuration) ?? null,
+    });
+    if (!isNew) throw email === null ? problems.phoneExists() : problems.emailExists();
+    return (await findOrThrow(context, id, tx)).user;
+  });
+}
+
+export async function getUser(context: AuthContext, id: string): Promise<User> {
+  return (await findOrThrow(context, id)).user;
+}
+
+export function listUsers(
+  { db }: AuthContext,
+  options: { readonly page: number; readonly perPage: number; readonly filter: string },
+): Promise<UserPage> {
+  return userStore.list(db, options);
+}
+
+/** A new password, a ban or another role ends the user's sessions: their tokens say what no longer holds (threat A22). */
+export async function changeUser(context: AuthContext, id: string, given: AdminUser): Promise<User> {
+  const { db, settings } = context;
+  const { user } = await findOrThrow(context, id);
+  const email = given.email === "" ? undefined : emailOf(given.email);
+  const phone = given.phone === "" ? undefined : phoneOf(given.phone);
+  const passwordHash = await hashOf(context, given);
+  const bannedSeconds = banSeconds(given.banDuration);
+  const role = roleOf(given.role);
+  const patch: UserPatch = {
+    ...(email === undefined || email === user.email ? {} : { email, emailChange: "" }),
+    ...(phone === undefined || phone === user.phone ? {} : { phone, phoneChange: "" }),
+    ...(passwordHash === null ? {} : { passwordHash }),
+    ...(given.emailConfirm ? { isEmailConfirmed: true } : {}),
+    ...(given.phoneConfirm ? { isPhoneConfirmed: true } : {}),
+    ...(given.userMetadata === null ? {} : { userMetadata: given.userMetadata }),
+    ...(given.appMetadata === null ? {} : { appMetadata: given.appMetadata }),
+    ...(role === undefined ? {} : { role }),
+    ...(bannedSeconds === undefined ? {} : { bannedSeconds }),
+  };
+  await db.transaction(async (tx) => {
+    await storePatch(tx, settings, user, patch);
+    const isOver = passwordHash !== null || (role !== undefined && role !== user.role) || (bannedSeconds ?? 0) > 0;
+    if (isOver) await sessionStore.endAll(tx, user.id);
+  });
+  return (await findOrThrow(context, id)).user;
+}
+
+export async function deleteUser(context: AuthContext, id: string, isSoft: boolean): Promise<void> {
+  await findOrThrow(context, id);
+  await context.db.transaction(async (tx) => {
+    await sessionStore.endAll(tx, id);
+    const scrub = (text: string) => createHash("sha256").update(`${id}${text}`).digest("base64url");
+    const isGone = isSoft ? await userStore.erase(tx, id, scrub) : await userStore.remove(tx, id);
+    if (!isGone) throw problems.userNotFound();
+  });
+}
+
+async function findOrThrow({ db }: AuthContext, id: string, tx: Parameters<typeof userStore.findById>[0] = db) {
+  if (!isUuid(id)) throw problems.idMalformed("user_id");
+  const account = await userStore.findById(tx, id);
+  if (account === null) throw problems.userNotFound();
+  return account;
+}
+
+function emailOf(given: string): string {
+  const email = canonicalEmail(given);
+  if (email === null) throw problems.validationFailed("Unable to validate email address: invalid format");
+  return email;
+}
+
+function phoneOf(given: string): string {
+  const phone = canonicalPhone(given);
+  if (phone === null) throw problems.validationFailed("Invalid phone number format (E.164 required)");
+  return phone;
+}
+
+/** The database role of the user's tokens. Users are users: the service role is for keys (threat A18, B18). */
+function roleOf(given: string): string | undefined {
+  if (given === "") return undefined;
+  const isRoleName = /^[A-Za-z_][A-Za-z0-9_$-]{0,62}$/.test(given);
+  if (!isRoleName || ["service_role", "supabase_admin", "postgres"].includes(given)) {
+    throw problems.validationFailed("role is not one a user can have");
+  }
+  return given;
+}
+
+async function hashOf({ passwords }: AuthContext, given: AdminUser): Promise<string | null> {
+  if (given.password !== "" && given.passwordHash !== "") {
+    throw problems.validationFailed("Only a password or a password hash should be provided");
+  }
+  if (given.passwordHash !== "") {
+    if (!importableHash.test(given.passwordHash)) {
+      throw problems.validationFailed("Password hash must be a bcrypt or argon2 hash");
+    }
+    return given.passwordHash;
+  }
+  if (given.password === "") return null;
+  await passwords.assertStrong(given.password);
+  return passwords.hash(given.password);
+}
+
+/** A Go duration (`24h`, `1h30m`, `300ms`) in seconds; `null` for `none`, `undefined` for nothing said. */
+export function banSeconds(text: string): number | null | undefined {
+  if (text === "") return undefined;
+  if (text === "none") return null;
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text) || text.length > 64) {
+    throw problems.validationFailed("invalid format for ban duration: must be a duration like 24h, or none");
+  }
+  const units: Record<string, number> = { ns: 1e-9, us: 1e-6, µs: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3_600 };
+  let seconds = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+    seconds += Number(amount) * (units[unit!] ?? 0);
+  }
+  // Go's longest duration, some 292 years; PostgreSQL's dates reach further.
+  return Math.min(seconds, 9_223_372_036);
+}

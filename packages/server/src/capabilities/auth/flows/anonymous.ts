@@ -1,0 +1,36 @@
+import { randomUUID } from "node:crypto";
+import type { AuthContext, Caller } from "../context.ts";
+import { problems } from "../problems.ts";
+import type { Fields } from "../request.ts";
+import type { Session } from "../user.ts";
+import { userStore } from "../user-store.ts";
+import { insertUser } from "./insert-user.ts";
+import { openSession } from "./open-session.ts";
+
+/** An account without address or password, to be completed with `PUT /user` (protocols/auth.md §6.3). */
+export async function signInAnonymously(context: AuthContext, data: Fields, caller: Caller): Promise<Session> {
+  const { settings, limits, db } = context;
+  if (settings.disableSignup) throw problems.signupDisabled();
+  if (!settings.anonymousEnabled) throw problems.anonymousDisabled();
+  limits.anonymous.take(caller.network);
+  const id = randomUUID();
+  return db.transaction(async (tx) => {
+    await insertUser(tx, {
+      id,
+      email: null,
+      phone: null,
+      passwordHash: null,
+      role: "authenticated",
+      isEmailConfirmed: false,
+      isPhoneConfirmed: false,
+      appMetadata: {},
+      userMetadata: data,
+      isAnonymous: true,
+      bannedSeconds: null,
+    });
+    const account = await userStore.findById(tx, id);
+    if (account === null) throw problems.userNotFound();
+    context.observe({ kind: "auth.event", event: "user_signedup", subject: id, address: caller.address });
+    return openSession(context, tx, account, "anonymous", caller);
+  });
+}

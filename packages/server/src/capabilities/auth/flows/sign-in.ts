@@ -1,0 +1,77 @@
+import { canonicalEmail, canonicalPhone } from "../address.ts";
+import type { AuthContext, Caller } from "../context.ts";
+import { accountKey } from "../limits.ts";
+import { problems } from "../problems.ts";
+import type { Session } from "../user.ts";
+import { type Account, userStore } from "../user-store.ts";
+import { openSession } from "./open-session.ts";
+
+export interface PasswordGrant {
+  readonly email: string;
+  readonly phone: string;
+  readonly password: string;
+}
+
+/**
+ * protocols/auth.md §6.2. Whoever does not know the password learns one thing only, that the pair is wrong: ban and
+ * confirmation are told to those who know it (threat A16).
+ */
+export async function signInWithPassword(context: AuthContext, grant: PasswordGrant, caller: Caller): Promise<Session> {
+  const { settings, passwords, db, limits } = context;
+  limits.signIn.take(caller.network);
+  const { name, account } = await lookUp(context, grant);
+  const key = accountKey(name);
+  limits.account.check(key);
+
+  // A password longer than any we store is wrong, and not worth the hashing.
+  const isTooLong = Buffer.byteLength(grant.password) > settings.passwordMaxBytes;
+  if (isTooLong || !(await passwords.isMatch(grant.password, account?.passwordHash ?? null)) || account === null) {
+    limits.account.take(key);
+    context.observe({
+      kind: "auth.event",
+      event: "login_failed",
+      subject: account?.user.id ?? null,
+      address: caller.address,
+    });
+    throw problems.invalidCredentials();
+  }
+  const { user } = account;
+  if (user.isBanned) throw problems.userBanned(400);
+  if (grant.email !== "" && user.emailConfirmedAt === null) throw problems.emailNotConfirmed();
+  if (grant.email === "" && user.phoneConfirmedAt === null) throw problems.phoneNotConfirmed();
+
+  const verified = await rehashed(context, account, grant.password);
+  const session = await db.transaction((tx) => openSession(context, tx, verified, "password", caller));
+  context.observe({ kind: "auth.event", event: "login", subject: user.id, address: caller.address });
+  const weakness = await passwords.weaknessOf(grant.password);
+  return weakness === null ? session : { ...session, weakPassword: weakness };
+}
+
+async function lookUp(
+  { settings, db }: AuthContext,
+  grant: PasswordGrant,
+): Promise<{ name: string; account: Account | null }> {
+  if (grant.email !== "" && grant.phone !== "") {
+    throw problems.validationFailed("Only an email address or phone number should be provided on login.");
+  }
+  if (grant.email !== "") {
+    if (!settings.emailEnabled) throw problems.emailDisabled(422);
+    const email = canonicalEmail(grant.email);
+    return { name: email ?? grant.email, account: email === null ? null : await userStore.findByEmail(db, email) };
+  }
+  if (grant.phone !== "") {
+    if (!settings.phoneEnabled) throw problems.phoneDisabled(422);
+    const phone = canonicalPhone(grant.phone);
+    return { name: phone ?? grant.phone, account: phone === null ? null : await userStore.findByPhone(db, phone) };
+  }
+  throw problems.validationFailed("missing email or phone");
+}
+
+/** Makes an imported or older hash anew while the password is here. */
+async function rehashed({ passwords, db }: AuthContext, account: Account, password: string): Promise<Account> {
+  const from = account.passwordHash;
+  if (from === null || !passwords.isOutdated(from)) return account;
+  const to = await passwords.hash(password);
+  await userStore.rehash(db, account.user.id, from, to);
+  return { ...account, passwordHash: to };
+}

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
+import type { Clock } from "../../kernel/clock.ts";
+import { Lru } from "../../kernel/lru.ts";
+import { problems } from "./problems.ts";
+
+/** Addresses and accounts remembered per limit: some 10 MB when full. The longest idle one is forgotten first. */
+const maxKeys = 65_536;
+
+/** So many events per key and period; they come back one by one, evenly. Counted in this process. */
+export interface Limit {
+  /** Counts one event. @throws Problem 429 with `Retry-After` when there is no room */
+  take(key: string): void;
+  /** @throws Problem 429 as `take` would, counting nothing. */
+  check(key: string): void;
+}
+
+/**
+ * A token bucket per key: `count` at once, then one each `periodSeconds / count`. Time is the process's monotonic clock's
+ * business no more than the wall's: a clock that jumps back gives nothing (threat X18).
+ */
+export function createLimit(count: number, periodSeconds: number, clock: Clock, isOn = true): Limit {
+  const buckets = new Lru<string, { level: number; atMs: number }>(maxKeys);
+  const perMs = count / (periodSeconds * 1000);
+  const bucketOf = (key: string) => {
+    const nowMs = clock.nowMs();
+    const bucket = buckets.get(key) ?? { level: count, atMs: nowMs };
+    bucket.level = Math.min(count, bucket.level + Math.max(0, nowMs - bucket.atMs) * perMs);
+    bucket.atMs = nowMs;
+    if (bucket.level < 1) throw problems.overRequestRateLimit((1 - bucket.level) / perMs / 1000);
+    return bucket;
+  };
+  return {
+    take(key) {
+      if (!isOn) return;
+      const bucket = bucketOf(key);
+      bucket.level -= 1;
+      buckets.set(key, bucket);
+    },
+    check(key) {
+      if (isOn) bucketOf(key);
+    },
+  };
+}
+
+/**
+ * What one party on the network is counted by: an IPv4 address, or the /64 of an IPv6 one, all of which any subscriber
+ * holds (threat A12).
+ */
+export function networkOf(address: string): string {
+  const bare = address.split("%")[0]!.toLowerCase();
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(bare)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!isIPv6(bare)) return bare;
+  const [head = "", tail] = bare.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail ? tail.split(":") : [];
+  const missing = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array.from({ length: Math.max(0, missing) }, () => "0"), ...right];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`;
+}
+
+/** Accounts are counted by hash, so that long names take no more room and names are not kept. */
+export const accountKey = (name: string): string => createHash("sha256").update(name).digest("base64url");

@@ -1,0 +1,115 @@
+import { type Call, empty, json, type Reply, type Route } from "../../kernel/route.ts";
+import type { Values } from "../../kernel/settings.ts";
+import { adminRoutes } from "./admin-routes.ts";
+import { callerOf } from "./caller.ts";
+import { problems } from "./problems.ts";
+import { bodyLimitBytes, isPrivate } from "./reply.ts";
+import { objectField, readFields, textField } from "./request.ts";
+import type { AuthService } from "./service.ts";
+import type { authSettings } from "./settings.ts";
+import { type Session, sessionJson, userJson } from "./user.ts";
+
+export function authRoutes(auth: AuthService, settings: Values<typeof authSettings>): readonly Route[] {
+  const sessionReply = (session: Session): Reply => {
+    const ids = ["sb-auth-user-id", session.user.id, "sb-auth-session-id", session.id];
+    return json(sessionJson(session, settings.accessTokenSeconds), 200, [...isPrivate, ...ids]);
+  };
+  const current = (call: Call) => auth.currentUser(call.who, hasBearer(call));
+
+  return [
+    {
+      method: "POST",
+      path: "/signup",
+      access: "key",
+      summary: "Make an account, or sign in anonymously.",
+      bodyLimitBytes,
+      async handle(call) {
+        const fields = await readFields(call);
+        const [email, phone] = [textField(fields, "email"), textField(fields, "phone")];
+        const data = objectField(fields, "data", settings.metadataMaxBytes) ?? {};
+        if (email === "" && phone === "") return sessionReply(await auth.signInAnonymously(data, callerOf(call)));
+        const request = { email, phone, password: textField(fields, "password"), data };
+        const made = await auth.signUp(request, callerOf(call));
+        return "session" in made ? sessionReply(made.session) : json(userJson(made.user), 200, isPrivate);
+      },
+    },
+    {
+      method: "POST",
+      path: "/token",
+      access: "key",
+      summary: "Sign in with a password, or refresh a session.",
+      bodyLimitBytes,
+      async handle(call) {
+        switch (new URLSearchParams(call.query).get("grant_type")) {
+          case "password": {
+            const fields = await readFields(call);
+            const grant = {
+              email: textField(fields, "email"),
+              phone: textField(fields, "phone"),
+              password: textField(fields, "password"),
+            };
+            return sessionReply(await auth.signInWithPassword(grant, callerOf(call)));
+          }
+          case "refresh_token": {
+            const fields = await readFields(call);
+            return sessionReply(await auth.refresh(textField(fields, "refresh_token"), callerOf(call)));
+          }
+          default:
+            throw problems.unsupportedGrant();
+        }
+      },
+    },
+    {
+      method: "GET",
+      path: "/user",
+      access: "caller",
+      summary: "The signed-in user.",
+      async handle(call) {
+        return json(userJson((await current(call)).user), 200, isPrivate);
+      },
+    },
+    {
+      method: "PUT",
+      path: "/user",
+      access: "caller",
+      summary: "Change one's own address, password or metadata.",
+      bodyLimitBytes,
+      async handle(call) {
+        // Who it is comes before what is asked: a stranger learns nothing from the checks (threat A17).
+        const user = await current(call);
+        const fields = await readFields(call);
+        if (objectField(fields, "app_metadata", bodyLimitBytes) !== null) {
+          throw problems.notAdmin("Updating app_metadata requires admin privileges");
+        }
+        const update = {
+          email: textField(fields, "email"),
+          phone: textField(fields, "phone"),
+          password: textField(fields, "password"),
+          currentPassword: textField(fields, "current_password"),
+          nonce: textField(fields, "nonce"),
+          data: objectField(fields, "data", settings.metadataMaxBytes),
+        };
+        return json(userJson(await auth.updateUser(user, update, callerOf(call))), 200, isPrivate);
+      },
+    },
+    {
+      method: "POST",
+      path: "/logout",
+      access: "caller",
+      summary: "End this session, the others, or all.",
+      bodyLimitBytes,
+      async handle(call) {
+        const scope = new URLSearchParams(call.query).get("scope") || "global";
+        await auth.logout(await current(call), scope, callerOf(call));
+        return empty(204, isPrivate);
+      },
+    },
+    ...adminRoutes(auth, settings),
+  ];
+}
+
+/** Whether the caller said who they are, beyond the project key. */
+function hasBearer(call: Call): boolean {
+  const authorization = call.headers.authorization;
+  return authorization !== undefined && /^bearer\s+\S/i.test(authorization);
+}

@@ -1,0 +1,77 @@
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import type { Values } from "../../kernel/settings.ts";
+import type { TokenSigner } from "../../platform/identity/types.ts";
+import type { authSettings } from "./settings.ts";
+import type { AuthenticationMethod, User } from "./user.ts";
+
+export interface AccessToken {
+  readonly token: string;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** What a session says in its tokens. */
+export interface SessionFacts {
+  readonly id: string;
+  readonly aal: string;
+  /** Newest first. */
+  readonly amr: readonly AuthenticationMethod[];
+}
+
+/**
+ * Refresh tokens are 32 random bytes; the database has their SHA-256 only, so a stolen dump opens no session.
+ *
+ * A token's successor is not random but an HMAC of it with a key of the server's. That way whoever presents a used token
+ * within the rules (protocols/auth.md §5: it raced with itself, or the answer was lost) can be given the very successor that
+ * was made before, although nobody stored it. Stored encrypted it would need the same key and a column that GoTrue's
+ * table does not have; a fresh one for each asker would fork the family (threat A07).
+ */
+export interface RefreshTokens {
+  create(): string;
+  successorOf(token: string, sessionId: string): string;
+  /** What the `token` column holds for it. Has a character that no token has, so that a hash is never taken for a token. */
+  stored(token: string): string;
+}
+
+export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): RefreshTokens {
+  const key = signer.deriveKey("auth/refresh-token");
+  return {
+    create: () => randomBytes(32).toString("base64url"),
+    successorOf: (token, sessionId) => createHmac("sha256", key).update(`${sessionId}\0${token}`).digest("base64url"),
+    stored: (token) => `sha256:${createHash("sha256").update(token).digest("base64url")}`,
+  };
+}
+
+/** Signs a user's access token: exactly the claims of protocols/auth.md §4. */
+export function signAccessToken(
+  needs: { readonly signer: TokenSigner; readonly settings: Values<typeof authSettings>; readonly nowMs: number },
+  user: User,
+  session: SessionFacts,
+): AccessToken {
+  const iat = Math.floor(needs.nowMs / 1000);
+  const exp = iat + needs.settings.accessTokenSeconds;
+  const token = needs.signer.sign({
+    iss: issuerOf(needs.settings),
+    sub: user.id,
+    aud: user.aud,
+    exp,
+    iat,
+    email: user.email,
+    phone: user.phone,
+    app_metadata: user.appMetadata,
+    user_metadata: user.userMetadata,
+    role: user.role,
+    aal: session.aal,
+    amr: session.amr,
+    session_id: session.id,
+    is_anonymous: user.isAnonymous,
+  });
+  return { token, expiresAt: exp };
+}
+
+/** `https://host/auth/v1`, from the settings only (threat A14). */
+export function issuerOf(settings: Values<typeof authSettings>): string {
+  if (settings.issuer !== null) return settings.issuer;
+  const base = settings.publicUrl.replace(/\/+$/, "");
+  return base.endsWith("/auth/v1") ? base : `${base}/auth/v1`;
+}

@@ -1,0 +1,250 @@
+import { type SQL, sql } from "pg-sql2";
+import type { Queryable } from "../../platform/postgres/database.ts";
+import type { User } from "./user.ts";
+
+/** A user with what only this capability may see. */
+export interface Account {
+  readonly user: User;
+  /** A hash; `null` when the account has no password. */
+  readonly passwordHash: string | null;
+}
+
+export interface NewUser {
+  readonly id: string;
+  /** Canonical; `null` for none. */
+  readonly email: string | null;
+  readonly phone: string | null;
+  readonly passwordHash: string | null;
+  readonly role: string;
+  readonly isEmailConfirmed: boolean;
+  readonly isPhoneConfirmed: boolean;
+  readonly appMetadata: Readonly<Record<string, unknown>>;
+  readonly userMetadata: Readonly<Record<string, unknown>>;
+  readonly isAnonymous: boolean;
+  readonly bannedSeconds: number | null;
+}
+
+/** What can change of a user. What is left out stays; metadata is merged key by key, and `null` takes a key away. */
+export interface UserPatch {
+  readonly email?: string;
+  readonly phone?: string;
+  readonly emailChange?: string;
+  readonly phoneChange?: string;
+  readonly passwordHash?: string;
+  readonly role?: string;
+  readonly isEmailConfirmed?: true;
+  readonly isPhoneConfirmed?: true;
+  readonly appMetadata?: Readonly<Record<string, unknown>>;
+  readonly userMetadata?: Readonly<Record<string, unknown>>;
+  readonly isAnonymous?: boolean;
+  /** From now; `null` lifts the ban. */
+  readonly bannedSeconds?: number | null;
+}
+
+export interface NewIdentity {
+  readonly userId: string;
+  readonly provider: string;
+  /** The provider's name for the user: for `email` and `phone` the user's id. */
+  readonly providerId: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface UserPage {
+  readonly users: readonly User[];
+  readonly total: number;
+}
+
+// GoTrue keeps every user under this instance, and its index of addresses begins with it. Seeds often leave it out.
+const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
+
+const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+// Named column by column: a secret column added later does not come along by itself (threat A19).
+const selectUser = sql`
+  select
+    u.id, coalesce(nullif(u.aud, ''), 'authenticated') as aud, coalesce(nullif(u.role, ''), 'authenticated') as role,
+    coalesce(u.email, '') as email, coalesce(u.phone, '') as phone,
+    ${rfc3339(sql`u.email_confirmed_at`)} as "emailConfirmedAt",
+    ${rfc3339(sql`u.phone_confirmed_at`)} as "phoneConfirmedAt",
+    ${rfc3339(sql`u.confirmed_at`)} as "confirmedAt",
+    ${rfc3339(sql`u.last_sign_in_at`)} as "lastSignInAt",
+    ${rfc3339(sql`u.invited_at`)} as "invitedAt",
+    ${rfc3339(sql`u.confirmation_sent_at`)} as "confirmationSentAt",
+    ${rfc3339(sql`u.recovery_sent_at`)} as "recoverySentAt",
+    coalesce(u.email_change, '') as "emailChange",
+    ${rfc3339(sql`u.email_change_sent_at`)} as "emailChangeSentAt",
+    coalesce(u.phone_change, '') as "phoneChange",
+    ${rfc3339(sql`u.phone_change_sent_at`)} as "phoneChangeSentAt",
+    ${rfc3339(sql`u.reauthentication_sent_at`)} as "reauthenticationSentAt",
+    ${rfc3339(sql`u.banned_until`)} as "bannedUntil",
+    coalesce(u.banned_until > now(), false) as "isBanned",
+    ${rfc3339(sql`u.deleted_at`)} as "deletedAt",
+    coalesce(u.raw_app_meta_data, '{}') as "appMetadata",
+    coalesce(u.raw_user_meta_data, '{}') as "userMetadata",
+    u.is_anonymous as "isAnonymous",
+    ${rfc3339(sql`coalesce(u.created_at, now())`)} as "createdAt",
+    ${rfc3339(sql`coalesce(u.updated_at, u.created_at, now())`)} as "updatedAt",
+    coalesce((
+      select json_agg(json_strip_nulls(json_build_object(
+        'identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id, 'identity_data', i.identity_data,
+        'provider', i.provider, 'last_sign_in_at', ${rfc3339(sql`i.last_sign_in_at`)},
+        'created_at', ${rfc3339(sql`i.created_at`)}, 'updated_at', ${rfc3339(sql`i.updated_at`)},
+        'email', i.email)) order by i.created_at)
+      from auth.identities i where i.user_id = u.id
+    ), '[]') as identities,
+    coalesce((
+      select json_agg(json_strip_nulls(json_build_object(
+        'id', f.id, 'factor_type', f.factor_type, 'status', f.status, 'friendly_name', f.friendly_name,
+        'phone', f.phone, 'created_at', ${rfc3339(sql`f.created_at`)}, 'updated_at', ${rfc3339(sql`f.updated_at`)},
+        'last_challenged_at', ${rfc3339(sql`f.last_challenged_at`)})) order by f.created_at)
+      from auth.mfa_factors f where f.user_id = u.id
+    ), '[]') as factors,
+    nullif(u.encrypted_password, '') as "passwordHash"
+  from auth.users u`;
+
+/** All SQL about users and their identities. Every function takes the connection or transaction to run in. */
+export const userStore = {
+  /** By canonical address. Seeds may have written it in another case. */
+  async findByEmail(db: Queryable, email: string): Promise<Account | null> {
+    return first(
+      await db.query<UserRow>(sql`
+        ${selectUser}
+        where lower(u.email) = ${sql.value(email)} and (u.instance_id = ${instance} or u.instance_id is null)
+          and u.is_sso_user = false and u.deleted_at is null
+        order by u.created_at limit 1`),
+    );
+  },
+
+  async findByPhone(db: Queryable, phone: string): Promise<Account | null> {
+    return first(
+      await db.query<UserRow>(sql`
+        ${selectUser} where u.phone = ${sql.value(phone)} and u.is_sso_user = false and u.deleted_at is null`),
+    );
+  },
+
+  async findById(db: Queryable, id: string): Promise<Account | null> {
+    return first(await db.query<UserRow>(sql`${selectUser} where u.id = ${sql.value(id)}`));
+  },
+
+  /** Newest first. `filter` is looked for in the address and the number, as text. */
+  async list(
+    db: Queryable,
+    options: { readonly page: number; readonly perPage: number; readonly filter: string },
+  ): Promise<UserPage> {
+    const { page, perPage, filter } = options;
+    const where =
+      filter === ""
+        ? sql`true`
+        : sql`(position(lower(${sql.value(filter)}) in lower(coalesce(u.email, ''))) > 0
+            or position(${sql.value(filter)} in coalesce(u.phone, '')) > 0)`;
+    const [count] = await db.query<{ total: number }>(
+      sql`select count(*)::int as total from auth.users u where ${where}`,
+    );
+    const rows = await db.query<UserRow>(sql`
+      ${selectUser} where ${where} order by u.created_at desc nulls last, u.id
+      limit ${sql.value(perPage)} offset ${sql.value((page - 1) * perPage)}`);
+    return { users: rows.map((row) => accountOf(row).user), total: count?.total ?? 0 };
+  },
+
+  /** @returns false when the address, the number or the id is taken: the database decides, so two at once are one. */
+  async create(db: Queryable, user: NewUser): Promise<boolean> {
+    const rows = await db.query(sql`
+      insert into auth.users (
+        instance_id, id, aud, role, email, phone, encrypted_password, email_confirmed_at, phone_confirmed_at,
+        confirmation_token, recovery_token, email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data,
+        is_anonymous, banned_until, created_at, updated_at
+      ) values (
+        ${instance}, ${sql.value(user.id)}, 'authenticated', ${sql.value(user.role)}, ${sql.value(user.email)},
+        ${sql.value(user.phone)}, ${sql.value(user.passwordHash ?? "")},
+        ${user.isEmailConfirmed ? sql`now()` : sql`null`}, ${user.isPhoneConfirmed ? sql`now()` : sql`null`},
+        '', '', '', '', ${jsonb(user.appMetadata)}, ${jsonb(user.userMetadata)}, ${sql.value(user.isAnonymous)},
+        ${bannedUntil(user.bannedSeconds)}, now(), now()
+      ) on conflict do nothing returning id`);
+    return rows.length === 1;
+  },
+
+  async addIdentity(db: Queryable, identity: NewIdentity): Promise<void> {
+    await db.query(sql`
+      insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+      values (${sql.value(identity.providerId)}, ${sql.value(identity.userId)}, ${jsonb(identity.data)},
+        ${sql.value(identity.provider)}, now(), now(), now())
+      on conflict (provider_id, provider) do update
+        set identity_data = identities.identity_data || excluded.identity_data, updated_at = now()
+        where identities.user_id = excluded.user_id`);
+  },
+
+  /** @returns false when there is no such user */
+  async update(db: Queryable, id: string, patch: UserPatch): Promise<boolean> {
+    const set: SQL[] = [sql`updated_at = now()`];
+    if (patch.email !== undefined) set.push(sql`email = ${sql.value(patch.email)}`);
+    if (patch.phone !== undefined) set.push(sql`phone = ${sql.value(patch.phone)}`);
+    if (patch.emailChange !== undefined) set.push(sql`email_change = ${sql.value(patch.emailChange)}`);
+    if (patch.phoneChange !== undefined) set.push(sql`phone_change = ${sql.value(patch.phoneChange)}`);
+    if (patch.passwordHash !== undefined) set.push(sql`encrypted_password = ${sql.value(patch.passwordHash)}`);
+    if (patch.role !== undefined) set.push(sql`role = ${sql.value(patch.role)}`);
+    if (patch.isEmailConfirmed) set.push(sql`email_confirmed_at = coalesce(email_confirmed_at, now())`);
+    if (patch.isPhoneConfirmed) set.push(sql`phone_confirmed_at = coalesce(phone_confirmed_at, now())`);
+    if (patch.appMetadata) set.push(sql`raw_app_meta_data = ${merged(sql`raw_app_meta_data`, patch.appMetadata)}`);
+    if (patch.userMetadata) set.push(sql`raw_user_meta_data = ${merged(sql`raw_user_meta_data`, patch.userMetadata)}`);
+    if (patch.isAnonymous !== undefined) set.push(sql`is_anonymous = ${sql.value(patch.isAnonymous)}`);
+    if (patch.bannedSeconds !== undefined) set.push(sql`banned_until = ${bannedUntil(patch.bannedSeconds)}`);
+    const rows = await db.query(sql`
+      update auth.users set ${sql.join(set, ", ")} where id = ${sql.value(id)} returning id`);
+    return rows.length === 1;
+  },
+
+  /** Replaces a hash only while it is still the one that was verified: a password changed meanwhile wins. */
+  async rehash(db: Queryable, id: string, from: string, to: string): Promise<void> {
+    await db.query(sql`
+      update auth.users set encrypted_password = ${sql.value(to)}
+      where id = ${sql.value(id)} and encrypted_password = ${sql.value(from)}`);
+  },
+
+  /** @returns false when there is no such user */
+  async remove(db: Queryable, id: string): Promise<boolean> {
+    const rows = await db.query(sql`delete from auth.users where id = ${sql.value(id)} returning id`);
+    return rows.length === 1;
+  },
+
+  /**
+   * Keeps the row, for what refers to it, and takes the person out of it: the address is replaced by a hash that cannot be
+   * turned back, everything else is emptied. @returns false when there is no such user
+   */
+  async erase(db: Queryable, id: string, scrub: (text: string) => string): Promise<boolean> {
+    const [found] = await db.query<{ email: string | null; phone: string | null }>(sql`
+      select email, phone from auth.users where id = ${sql.value(id)} for update`);
+    if (found === undefined) return false;
+    await db.query(sql`
+      update auth.users set
+        email = ${sql.value(found.email ? scrub(found.email) : null)},
+        phone = ${sql.value(found.phone ? scrub(found.phone).slice(0, 15) : null)},
+        encrypted_password = '', confirmation_token = '', recovery_token = '', email_change_token_current = '',
+        email_change_token_new = '', email_change = '', phone_change = '', phone_change_token = '',
+        reauthentication_token = '', raw_app_meta_data = '{}', raw_user_meta_data = '{}',
+        deleted_at = now(), updated_at = now()
+      where id = ${sql.value(id)}`);
+    await db.query(sql`delete from auth.identities where user_id = ${sql.value(id)}`);
+    await db.query(sql`delete from auth.mfa_factors where user_id = ${sql.value(id)}`);
+    return true;
+  },
+};
+
+type UserRow = User & { readonly passwordHash: string | null };
+
+function accountOf({ passwordHash, ...user }: UserRow): Account {
+  return { user, passwordHash };
+}
+
+const first = (rows: readonly UserRow[]): Account | null => (rows[0] === undefined ? null : accountOf(rows[0]));
+
+const jsonb = (value: unknown): SQL => sql`${sql.value(JSON.stringify(value))}::jsonb`;
+
+const bannedUntil = (seconds: number | null): SQL =>
+  seconds === null ? sql`null` : sql`now() + make_interval(secs => ${sql.value(seconds)})`;
+
+/** Top-level merge in the database, so that two updates at once both count; then keys set to null are taken away. */
+function merged(column: SQL, patch: Readonly<Record<string, unknown>>): SQL {
+  const removed = Object.keys(patch).filter((key) => patch[key] === null);
+  const kept = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null));
+  return sql`(coalesce(${column}, '{}') || ${jsonb(kept)}) - ${sql.value(removed)}::text[]`;
+}
