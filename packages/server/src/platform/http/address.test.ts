@@ -74,6 +74,6 @@ describe("the trusted proxies setting", () => {
   test("knows loopback and private", () => {
     const isTrusted = trustedProxies(["loopback", "private"]);
     expect(["127.0.0.9", "::1", "192.168.1.1", "172.31.0.1", "fd00::1"].every(isTrusted)).toBe(true);
-    expect(["172.32.0.1", "8.8.8.8", "2001:db8::1"].some(isTrusted)).toBe(false);
+    expect(["172.32.0.1", "8.8.8.8", "2001:db8::1", "", "unknown"].some(isTrusted)).toBe(false);
   });
 });

@@ -19,7 +19,10 @@ export function trustedProxies(entries: readonly string[]): IsTrusted {
   if (entries.length === 0) return () => false;
   const networks = new BlockList();
   for (const entry of entries.flatMap((name) => named[name] ?? [name])) addNetwork(networks, entry);
-  return (address) => networks.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  return (address) => {
+    const version = isIP(address);
+    return version !== 0 && networks.check(address, version === 6 ? "ipv6" : "ipv4");
+  };
 }
 
 function addNetwork(networks: BlockList, entry: string): void {

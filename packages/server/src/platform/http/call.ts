@@ -149,7 +149,7 @@ export class HttpCall implements Call, Held {
   }
 
   /** Tells whoever holds the signal that nobody waits for the reply any more. */
-  abort(reason: unknown = problems.bodyIncomplete()): void {
+  abort(reason: unknown = problems.callerLeft()): void {
     this.#abort?.abort(reason);
   }
 

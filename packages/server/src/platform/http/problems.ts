@@ -44,6 +44,8 @@ export const problems = {
     new Problem("http/body-not-decodable", 400, "The body does not match its Content-Encoding.", { cause }),
   /** The body ended before its announced length: the caller went away. Nobody reads this reply. */
   bodyIncomplete: () => new Problem("http/body-incomplete", 400, "The body ended too early."),
+  /** The caller closed the connection before its reply. Nobody reads this; the log does, under nginx's number for it. */
+  callerLeft: () => new Problem("http/caller-left", 499, "The caller left before the reply."),
   /** The request was sent too slowly. */
   tooSlow: () => new Problem("http/too-slow", 408, "The request was sent too slowly."),
   /** No reply within `requestTimeoutMs`. What the request was doing may or may not have happened. */

@@ -38,6 +38,7 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
     targetOf: targetFactory(group, needs),
   }));
   const misses = missing(needs);
+  let methods: ReadonlySet<string> = new Set();
   const router = Fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -45,13 +46,14 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
     routerOptions: { maxParamLength: needs.urlLimitBytes, querystringParser: () => noQuery },
     serverFactory: (handler) =>
       needs.createServer((request, response) => {
-        if (router.supportedMethods.includes(request.method!)) handler(request, response);
+        if (methods.has(request.method!)) handler(request, response);
         else dispatch(request, response, noParams, misses.targetFor(request.url!));
       }),
     clientErrorHandler: needs.refuseBytes,
     frameworkErrors: (_error, request: FastifyRequest, reply: FastifyReply) =>
       dispatch(request.raw, reply.raw, noParams, misses.malformedFor(request.raw.url!)),
   });
+  methods = new Set(router.supportedMethods); // a getter that makes a list
   const register = (method: readonly HTTPMethods[], url: string, target: (request: IncomingMessage) => Target) =>
     router.route({
       method: [...method],

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Problem } from "../../kernel/problem.ts";
 import { json, type Reply } from "../../kernel/route.ts";
+import type { HttpCall } from "./call.ts";
 import { exchange, openTestServer, statusesOf, type TestServer, testGroup, testRoute } from "./test-server.ts";
 
 let server: TestServer;
@@ -156,6 +157,26 @@ describe("replies", () => {
       expect(response.headers.get("x")).toBeNull();
     }
     expect(server.observations.filter(({ kind }) => kind === "request.failed")).toHaveLength(2);
+  });
+
+  test.each(["ascii", "unicode", "small"])("%s leaves in one write, head and body together", async (name) => {
+    const writes: number[] = [];
+    server = await openTestServer([
+      testRoute({
+        path: "/",
+        handle(call) {
+          const { socket } = (call as HttpCall).response;
+          const write = socket!.write.bind(socket) as (...args: unknown[]) => boolean;
+          socket!.write = (...args: unknown[]) => {
+            writes.push((args[0] as string | Buffer).length);
+            return write(...args);
+          };
+          return bodies[name]!;
+        },
+      }),
+    ]);
+    await (await get("/t/v1/")).arrayBuffer();
+    expect(writes.filter((length) => length > 0)).toHaveLength(1);
   });
 
   test("a reply shared by many requests stays as it was", async () => {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { Problem } from "../../kernel/problem.ts";
 import type { Reply, RouteGroup } from "../../kernel/route.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Identity } from "../identity/types.ts";
@@ -114,6 +115,7 @@ function createPlatform({ identity, observe, settings }: HttpServerNeeds): Platf
 function dispatcher(platform: Platform): Dispatch {
   const refuse: Refuse = (call, thrown) => {
     if (!call.isReplying) send(call, replyTo(thrown, call));
+    else if (isBug(thrown)) platform.observe({ kind: "request.failed", id: call.id, error: thrown });
   };
   const sendLater = async (call: HttpCall, reply: Promise<Reply>) => {
     try {
@@ -135,6 +137,10 @@ function dispatcher(platform: Platform): Dispatch {
     }
   };
 }
+
+/** After the deadline or a lost connection an aborted wait is expected; anything else that is no Problem is still ours to know. */
+const isBug = (thrown: unknown) =>
+  !(thrown instanceof Problem) && !(thrown instanceof Error && thrown.name === "AbortError");
 
 function createNodeServer(settings: Values<typeof httpSettings>, listener: Listener, upgrades: Upgrades): Server {
   const server = createServer(
@@ -159,6 +165,9 @@ function createNodeServer(settings: Values<typeof httpSettings>, listener: Liste
   return server;
 }
 
+/** How often a stopping server looks for connections that have become idle. */
+const idleSweepMs = 20;
+
 async function stop(
   server: Server,
   platform: Platform,
@@ -173,7 +182,9 @@ async function stop(
     ...(signal === undefined ? [] : [signal]),
   ]);
   if (settings.drainDelayMs > 0) await delay(settings.drainDelayMs, undefined, { signal: patience }).catch(() => {});
-  const closed = new Promise<void>((resolve) => server.close(() => resolve())); // also closes what is idle
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A reply that had begun before promised to keep its connection: that becomes idle only now, and Node looks once.
+  const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs);
   const outOfPatience = new Promise<void>((resolve) => {
     if (patience.aborted) resolve();
     else patience.addEventListener("abort", () => resolve(), { once: true });
@@ -183,6 +194,7 @@ async function stop(
   if (cut > 0) observeCut(platform, cut);
   server.closeAllConnections();
   await closed;
+  clearInterval(sweep);
   platform.inFlight.close();
 }
 

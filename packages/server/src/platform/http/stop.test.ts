@@ -48,6 +48,37 @@ describe("stop", () => {
     expect(server.observations.some(({ kind }) => kind === "warning")).toBe(false);
   });
 
+  test("closes a connection whose stream had begun before, when it ends", async () => {
+    let end: () => void = () => {};
+    const begun = testRoute({
+      path: "/begun",
+      handle: () => ({
+        status: 200,
+        headers: [],
+        body: (async function* () {
+          yield "first ";
+          await new Promise<void>((resolve) => {
+            end = resolve;
+          });
+          yield "last";
+        })(),
+      }),
+    });
+    server = await openTestServer([begun], { settings: { drainMs: 60_000 } });
+    const socket = await open(server.port);
+    let seen = "";
+    socket.on("data", (chunk) => {
+      seen += chunk;
+    });
+    const text = readAll(socket);
+    socket.write(request("/t/v1/begun"));
+    await until(() => seen.includes("first"));
+    const stopped = server.stop();
+    end();
+    expect(await text).toContain("last");
+    await stopped;
+  });
+
   test("cuts what does not finish in time, and says so", async () => {
     server = await openTestServer([later], { settings: { drainMs: 50 } });
     const socket = await open(server.port);

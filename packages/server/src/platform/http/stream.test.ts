@@ -228,6 +228,25 @@ describe("the deadline", () => {
     expect(server.inFlightCount()).toBe(0);
   });
 
+  test("does not hide a mistake that shows only after it", async () => {
+    let fail: (error: Error) => void = () => {};
+    const route = testRoute({
+      path: "/s",
+      handle: () =>
+        new Promise((_, reject) => {
+          fail = reject;
+        }),
+    });
+    server = await openTestServer([route], { settings: { requestTimeoutMs: 50 } });
+    const failures = () => server.observations.filter(({ kind }) => kind === "request.failed").length;
+    expect((await fetch(`${server.url}/t/v1/s`)).status).toBe(504);
+    fail(new DOMException("aborted", "AbortError"));
+    expect((await fetch(`${server.url}/t/v1/s`)).status).toBe(504);
+    expect(failures()).toBe(0);
+    fail(new TypeError("a mistake"));
+    await until(() => failures() === 1);
+  });
+
   test("holds for a stream until its first chunk, and no longer", async () => {
     const slow = (firstAfterMs: number, restAfterMs: number) =>
       (async function* () {
