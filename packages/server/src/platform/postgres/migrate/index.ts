@@ -3,4 +3,5 @@ export { type MigrationFile, readMigrations } from "./files.ts";
 export type { Difference, Source } from "./history.ts";
 export { type AppliedMigration, type MigrateNeeds, type MigrationReport, migrate } from "./migrate.ts";
 export { newMigration } from "./new.ts";
+export { type Seed, type SeedContext, type SeedNeeds, type SeedReport, seed } from "./seed.ts";
 export { type MigrationState, type MigrationStatus, migrationStatus } from "./status.ts";

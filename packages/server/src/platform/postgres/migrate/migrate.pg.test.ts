@@ -183,7 +183,7 @@ describe("changed history", () => {
     await addFiles(dir, { "20_b.sql": "create table b (id bigint);", "15_late.sql": "create table late (id int);" });
     await bench.rows("insert into supabase_migrations.schema_migrations (version, name) values ('99', 'elsewhere')");
 
-    const problem = await thrownBy(bench.up(dir, { isStrict: true }));
+    const problem = await thrownBy(bench.up(dir, { settings: { migrationsStrict: true } }));
     expect(problem.code).toBe("migrations/history-differs");
     expect(await bench.rows("select to_regclass('late') as late")).toEqual([{ late: null }]);
 

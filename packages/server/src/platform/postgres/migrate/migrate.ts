@@ -5,7 +5,7 @@ import { applyOwn, applyProject } from "./apply.ts";
 import { type MigrationFile, readMigrations } from "./files.ts";
 import { type Comparison, compareHistory, type Difference, type Source } from "./history.ts";
 import { resetSession, type Session, settleRole, takeLock, withSession } from "./session.ts";
-import { migrateSettings } from "./settings.ts";
+import { type MigrateSettings, migrateSettings } from "./settings.ts";
 import { createProjectStore, createStore, hasProjectStore, hasStore, readOwn, readProject } from "./store.ts";
 
 export interface MigrateNeeds {
@@ -15,11 +15,10 @@ export interface MigrateNeeds {
   /** The project's folder of migrations; `null` when there is none. */
   readonly project: { readonly dir: string } | null;
   readonly observe: Observe;
-  readonly signal?: AbortSignal;
-  /** Refuse, before anything is applied, when files and history differ. */
-  readonly isStrict?: boolean;
-  readonly lockWaitMs?: number;
-  readonly tableLockWaitMs?: number;
+  /** Cancels the running statement; its transaction is rolled back. */
+  readonly signal?: AbortSignal | undefined;
+  /** Defaults for what is left out. */
+  readonly settings?: Partial<MigrateSettings>;
 }
 
 export interface AppliedMigration {
@@ -59,7 +58,10 @@ export async function migrate(needs: MigrateNeeds): Promise<MigrationReport> {
     const applied: AppliedMigration[] = [];
     let waitedMs = 0;
     if (first.own.pending.length > 0 || first.project.pending.length > 0) {
-      waitedMs = await takeLock(session, needs.lockWaitMs ?? migrateSettings.migrationsLockWaitMs.default);
+      waitedMs = await takeLock(
+        session,
+        needs.settings?.migrationsLockWaitMs ?? migrateSettings.migrationsLockWaitMs.default,
+      );
       applied.push(...(await applyPending(session, needs, ownFiles, projectFiles)));
     }
     for (const message of session.warnings) needs.observe({ kind: "warning", area: "migrations", message });
@@ -106,10 +108,10 @@ function report(needs: MigrateNeeds, { own, project }: Comparisons): void {
   for (const { version, detail } of differences) {
     needs.observe({ kind: "migration.history-differs", version, detail });
   }
-  if (needs.isStrict && differences.length > 0) {
+  if (needs.settings?.migrationsStrict && differences.length > 0) {
     throw new Problem("migrations/history-differs", 409, differences.map(({ detail }) => detail).join(" "), {
       details: differences,
-      hint: "Bring the files back to what was applied, or migrate without --strict.",
+      hint: "Bring the files back to what was applied, or migrate without strictness (MAINSTAY_MIGRATIONS_STRICT).",
     });
   }
 }
@@ -122,7 +124,8 @@ async function applyPending(
   projectFiles: readonly MigrationFile[],
 ): Promise<readonly AppliedMigration[]> {
   const { client } = session;
-  const tableLockWaitMs = needs.tableLockWaitMs ?? migrateSettings.migrationsTableLockWaitMs.default;
+  const tableLockWaitMs =
+    needs.settings?.migrationsTableLockWaitMs ?? migrateSettings.migrationsTableLockWaitMs.default;
   if (!(await hasStore(client))) await createStore(client);
   const { own, project } = await compare(session, ownFiles, projectFiles);
   const applied: AppliedMigration[] = [];

@@ -1,4 +1,4 @@
-import { flag, integer, list, type Settings } from "../../../kernel/settings.ts";
+import { flag, integer, type Settings, type Values } from "../../../kernel/settings.ts";
 
 export const migrateSettings = {
   migrationsStrict: flag({
@@ -21,9 +21,13 @@ export const migrateSettings = {
     summary:
       "Longest wait of a migration's statement for a table in use. Everyone else who wants the table queues behind it, so it is short; 0 waits for ever.",
   }),
-  exposedSchemasChecked: list({
-    env: ["MAINSTAY_CHECK_SCHEMAS", "MAINSTAY_SCHEMAS", "PGRST_DB_SCHEMAS"],
-    default: ["public"],
-    summary: "Schemas the API serves: `migrate check` asks for row level security there.",
+  seedSizeLimitBytes: integer({
+    env: ["MAINSTAY_SEED_SIZE_LIMIT_BYTES"],
+    default: 268_435_456,
+    unit: "bytes",
+    min: 1,
+    summary: "Largest seed file in SQL. It is read whole; a `seed.ts` that streams has no such bound.",
   }),
 } satisfies Settings;
+
+export type MigrateSettings = Values<typeof migrateSettings>;

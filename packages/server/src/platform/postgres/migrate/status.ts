@@ -26,7 +26,7 @@ export async function migrationStatus(needs: {
   readonly database: Database;
   readonly own: string;
   readonly project: { readonly dir: string } | null;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }): Promise<MigrationStatus> {
   const ownFiles = await readMigrations(needs.own);
   const projectFiles = needs.project === null ? [] : await readMigrations(needs.project.dir);
