@@ -1,0 +1,247 @@
+import { Lru } from "../../kernel/lru.ts";
+import { Problem } from "../../kernel/problem.ts";
+import type { Call, Reply } from "../../kernel/route.ts";
+import type { Observe } from "../../platform/observe/observation.ts";
+import type { Catalog, CatalogHolder } from "../../platform/postgres/catalog/types.ts";
+import { DatabaseError, type Flight, type Row, type Session } from "../../platform/postgres/session/types.ts";
+import { type Bindings, bind, readPage } from "./bind.ts";
+import { type Body, mediaTypeOf, readBody } from "./body/read.ts";
+import { databaseProblem } from "./boundary.ts";
+import type { Compiled, Template } from "./compile/types.ts";
+import { rollbackCode } from "./compile/write.ts";
+import { type DataSettings, effectiveSettings } from "./effective.ts";
+import { withHint } from "./hints.ts";
+import { canonicalQuery } from "./location.ts";
+import { createHeaderReader } from "./negotiation.ts";
+import { lex, parse, parseRange, profileOf, type QueryLimits } from "./parse/index.ts";
+import { prepare } from "./prepare.ts";
+import { problems } from "./problems.ts";
+import { createPrologue, type Prologue } from "./prologue.ts";
+import { rejectState } from "./raise.ts";
+import type { LexedQuery, Preferences, RowRange } from "./request.ts";
+import { type ReplyContext, readAnswer, respond } from "./respond.ts";
+import { respondWithStream } from "./stream.ts";
+
+export interface HandlerNeeds {
+  readonly session: Session;
+  readonly catalog: CatalogHolder;
+  readonly settings: DataSettings & QueryLimits;
+  readonly observe: Observe;
+  readonly mountLength: number;
+}
+
+/** What a request is for. */
+export interface Target {
+  readonly kind: "relation" | "function";
+  readonly name: string;
+}
+
+/** One picture of the database and what follows from it, until the next. */
+interface Era {
+  readonly catalog: Catalog;
+  readonly settings: DataSettings & QueryLimits;
+  readonly prologue: Prologue;
+}
+
+/** Keys beyond this length are not worth remembering. */
+const maxKeyChars = 8192;
+
+export interface Handler {
+  handle(call: Call, target: Target): Promise<Reply>;
+  era(): Era;
+}
+
+/**
+ * A request as a sentence: lex, plan (or remember), bind, fly, respond. No connection is held before the statement exists.
+ */
+export function createHandler(needs: HandlerNeeds): Handler {
+  const { session, observe } = needs;
+  const headers = createHeaderReader();
+  const plans = new Lru<string, Compiled>(needs.settings.planCacheEntries);
+  let known: Era | null = null;
+
+  return { handle, era };
+
+  async function handle(call: Call, target: Target): Promise<Reply> {
+    try {
+      return await answer(call, target);
+    } catch (error) {
+      const problem = databaseProblem(error, call.who);
+      if (!(problem instanceof Problem)) throw problem;
+      const { catalog, settings } = era();
+      throw await withHint(problem, {
+        call,
+        target,
+        catalog,
+        session,
+        settings,
+        schema: requestedSchema(call, settings).schema,
+      });
+    }
+  }
+
+  async function answer(call: Call, target: Target): Promise<Reply> {
+    const { catalog, settings, prologue } = era();
+    const { method } = call;
+    const isRead = method === "GET" || method === "HEAD";
+    const lexed = lex(call.query, isRead ? target.kind : "relation", settings);
+    const preferences = headers.preferences(call.headers.prefer as string | undefined);
+    const { schema, profile } = requestedSchema(call, settings);
+    const range = method === "GET" ? parseRange(call.headers.range) : null;
+    const body = isRead || method === "DELETE" ? null : await bodyOf(call, target, settings);
+    const compiled = find(call, target, lexed, { schema, profile, preferences, range, body });
+    const page = readPage(compiled.page, lexed.values, range);
+    const bindings: Bindings = { values: lexed.values, body, page };
+    const path = call.path.slice(needs.mountLength);
+    const query = isRead ? canonicalQuery(call.query) : "";
+    const location = isRead ? (query === "" ? path : `${path}?${query}`) : null;
+    const request: ReplyContext = { page, location, path };
+    const flight = (template: Template): Flight => ({
+      role: call.who.role,
+      prologue: prologue(call, catalog, {
+        schema,
+        isReadOnly: compiled.isReadOnly,
+        timezone: preferences.timezone,
+        isolation: compiled.isolation,
+        hoisted: compiled.hoisted,
+      }),
+      statement: { text: template.text, values: bind(template, bindings) },
+      lane: compiled.lane,
+      isRetryable: compiled.isReadOnly,
+      // Made only where waiting is long enough to be given up: most requests never ask for it.
+      signal: compiled.lane === "slow" ? call.signal : undefined,
+    });
+
+    const isLarge = page.limit === null || page.limit > settings.streamAboveRows;
+    if (compiled.stream !== null && isLarge && compiled.estimate === null) {
+      const rows = await session.stream({ ...flight(compiled.stream), lane: "slow", signal: call.signal });
+      return respondWithStream(compiled, compiled.stream, request, rows, settings.streamChunkBytes);
+    }
+    const rows = await fly(flight(compiled));
+    if (compiled.explain !== null) return explainReply(compiled, rows);
+    const row = rows[0] ?? [];
+    const facts = readAnswer(row);
+    const total =
+      compiled.estimate === null
+        ? facts.total
+        : await estimatedTotal(compiled, facts.total, settings, async () => (await fly(flight(compiled.estimate!)))[0]);
+    return respond(compiled, request, { ...facts, total }, row[0] ?? null);
+  }
+
+  function era(): Era {
+    const catalog = needs.catalog.current();
+    if (known?.catalog !== catalog) {
+      const settings = effectiveSettings(needs.settings, catalog.configuration, observe);
+      const { extraSearchPath, preRequest } = settings;
+      known = {
+        catalog,
+        settings,
+        prologue: createPrologue({ extraSearchPath, preRequest, mountLength: needs.mountLength }),
+      };
+    }
+    return known;
+  }
+
+  /** The compiled statement of this shape: remembered, or made now. */
+  function find(
+    call: Call,
+    target: Target,
+    { shape }: LexedQuery,
+    of: {
+      readonly schema: string;
+      readonly profile: string | null;
+      readonly preferences: Preferences;
+      readonly range: RowRange | null;
+      readonly body: Body | null;
+    },
+  ): Compiled {
+    const { catalog, settings } = era();
+    const { accept } = call.headers;
+    const prefer = call.headers.prefer as string | undefined;
+    let key = `${catalog.version}\0${call.method}\0${target.kind === "function" ? "f" : "r"}${of.range === null ? "" : "n"}\0`;
+    key += `${of.schema}\0${of.profile === null ? "" : "p"}${target.name}\0${prefer ?? ""}\0${accept ?? ""}\0${shape}`;
+    if (of.body !== null) key += bodyKey(of.body);
+    const remembered = plans.get(key);
+    if (remembered !== undefined) return remembered;
+    const compiled = prepare(catalog, settings, {
+      method: call.method,
+      target,
+      schema: of.schema,
+      query: parse(shape, settings),
+      preferences: of.preferences,
+      accept: headers.accept(accept),
+      usesRange: of.range !== null,
+      body: of.body,
+      profile: of.profile,
+    });
+    if (key.length <= maxKeyChars) plans.set(key, compiled);
+    return compiled;
+  }
+
+  /** Runs a flight to its rows. A rollback that was asked for comes back as a refusal that carries the row. */
+  async function fly(flight: Flight): Promise<readonly Row[]> {
+    try {
+      return (await session.fly(flight)).rows;
+    } catch (error) {
+      const row = rolledBackRow(error);
+      if (row === null) throw error;
+      return [row];
+    }
+  }
+}
+
+function requestedSchema(
+  call: Call,
+  { schemas }: DataSettings,
+): { readonly schema: string; readonly profile: string | null } {
+  const asked = profileOf(call.method, call.headers);
+  if (asked !== null && !schemas.includes(asked)) throw problems.unknownSchema(asked, schemas);
+  const schema = asked ?? schemas[0] ?? "public";
+  return { schema, profile: asked !== null || schemas.length > 1 ? schema : null };
+}
+
+async function bodyOf(call: Call, target: Target, settings: DataSettings): Promise<Body> {
+  const mediaType = mediaTypeOf(call.headers);
+  const raw = await call.body();
+  return readBody(raw, mediaType, settings.maxBodyKeys, target.kind === "function");
+}
+
+/** What of a body decides the statement: its kind, its keys, which of them every object has, and which values are plain. */
+function bodyKey({ mediaType, scan }: Body): string {
+  if (scan === null) return `\0${mediaType}`;
+  let key = `\0${mediaType}\0${scan.kind}\0`;
+  if (scan.kind === "array") key += scan.count < 2 || scan.keys.length === 0 ? scan.count : "n";
+  for (const name of scan.keys) {
+    const mark = scan.values.get(name)?.kind === "container" ? "c" : scan.commonKeys.has(name) ? "k" : "m";
+    key += `\0${mark}${name}`;
+  }
+  return key;
+}
+
+function rolledBackRow(error: unknown): Row | null {
+  if (!(error instanceof DatabaseError) || error.sqlstate !== rejectState || error.detail === null) return null;
+  const said: unknown = JSON.parse(error.detail);
+  if (typeof said !== "object" || said === null || !("code" in said) || said.code !== rollbackCode) return null;
+  const row: unknown = "details" in said && typeof said.details === "string" ? JSON.parse(said.details) : null;
+  return Array.isArray(row) ? row.map((cell) => (typeof cell === "string" ? Buffer.from(cell) : null)) : null;
+}
+
+function explainReply({ explain, headers }: Compiled, rows: readonly Row[]): Reply {
+  const lines = rows.map((row) => row[0]?.toString("utf8") ?? "");
+  return { status: 200, headers, body: lines.join("\n") + (explain?.format === "text" ? "\n" : "") };
+}
+
+/** `planned` is the planner's number; `estimated` is exact up to the page's cap and the larger of both beyond it. */
+async function estimatedTotal(
+  compiled: Compiled,
+  counted: number | null,
+  settings: DataSettings,
+  ask: () => Promise<Row | undefined>,
+): Promise<number | null> {
+  const cap = settings.maxRows === 0 ? settings.streamAboveRows : settings.maxRows;
+  if (compiled.count === "estimated" && counted !== null && counted <= cap) return counted;
+  const plan: unknown = JSON.parse((await ask())?.[0]?.toString("utf8") ?? "[]");
+  const rows = Array.isArray(plan) ? Number(plan[0]?.Plan?.["Plan Rows"]) : Number.NaN;
+  if (!Number.isFinite(rows)) return counted;
+  return Math.max(rows, counted ?? 0);
+}
