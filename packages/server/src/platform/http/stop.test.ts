@@ -102,11 +102,13 @@ describe("stop", () => {
   });
 
   test("tells load balancers first, when asked to", async () => {
-    server = await openTestServer([now], { settings: { drainDelayMs: 300 } });
-    const stopped = server.stop();
+    server = await openTestServer([now], { settings: { drainDelayMs: 15_000 } });
+    const patience = new AbortController();
+    const stopped = server.stop(patience.signal);
     const text = await exchange(server.port, request("/health/ready"));
     expect(statusesOf(text)).toEqual([503]);
     expect(statusesOf(await exchange(server.port, request("/t/v1/now")))).toEqual([200]);
+    patience.abort();
     await stopped;
     await expect(open(server.port)).rejects.toThrow("ECONNREFUSED");
   });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Problem } from "../../kernel/problem.ts";
 import { json } from "../../kernel/route.ts";
+import type { HttpCall } from "./call.ts";
 import {
   exchange,
   open,
@@ -289,6 +290,7 @@ describe("the signal", () => {
     let early: AbortSignal | undefined;
     let late: AbortSignal | undefined;
     let lookLate: () => void = () => {};
+    let isGone: () => boolean = () => false;
     server = await openTestServer([
       testRoute({
         path: "/early",
@@ -301,6 +303,7 @@ describe("the signal", () => {
         path: "/late",
         handle: (call) =>
           new Promise((resolve) => {
+            isGone = () => (call as HttpCall).response.destroyed;
             lookLate = () => {
               late = call.signal;
               resolve(json("too late"));
@@ -316,7 +319,7 @@ describe("the signal", () => {
       socket.destroy();
       if (path === "early") await until(() => early?.aborted === true);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => isGone());
     lookLate();
     expect(late?.aborted).toBe(true);
     await until(() => server.inFlightCount() === 0);
