@@ -160,6 +160,8 @@ create table public.products (
 );
 insert into public.products (id, sku, name, quantity) values (1, 'A-1', 'Anvil', 10), (2, 'B-2', 'Bell', 20), (3, 'C-3', 'Cog', 30);
 
+create view public.product_names with (security_invoker = true) as select id, sku from public.products;
+
 create table public.orders (
   id integer primary key,
   product_id integer not null references public.products (id)
