@@ -7,7 +7,7 @@ export const defaultPort = 5432;
 
 /**
  * Defaults of ours that its owner may overrule, in `postgresql.conf` below our line or by ALTER SYSTEM. Tuned for a small
- * idle process family beside Node (measured, proportional set size: 27 MB as PostgreSQL ships, 23 MB so) on disks that seek for free.
+ * idle process family beside Node (measured, proportional set size: 27 MB as PostgreSQL ships, 24 MB so) on disks that seek for free.
  */
 export function configurationFile(settings: EmbeddedPostgresSettings): string {
   const entries: Record<string, string | number> = {

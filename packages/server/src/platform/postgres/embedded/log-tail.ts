@@ -28,7 +28,8 @@ export class LogTail {
   readonly #watcher: FSWatcher | null;
   readonly #timer: NodeJS.Timeout;
   readonly #last: string[] = [];
-  #wake: (() => void)[] = [];
+  /** Called after new entries. One at a time: who waits for PostgreSQL to be ready. */
+  onChange: (() => void) | null = null;
   #decoder = new StringDecoder("utf8");
   #rest = "";
   #offset: number;
@@ -60,11 +61,6 @@ export class LogTail {
     return this.#offset;
   }
 
-  /** Resolves with the next entry. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve));
-  }
-
   /** Reads what has been written since. */
   drain(): void {
     const buffer = Buffer.allocUnsafe(64 * 1024);
@@ -93,7 +89,7 @@ export class LogTail {
       if (this.#last.length > KEPT_LINES) this.#last.shift();
       this.#onEntry(parseLogLine(line));
     }
-    for (const wake of this.#wake.splice(0)) wake();
+    this.onChange?.();
   }
 
   // PostgreSQL holds the file open for appending, so it cannot be renamed away: it is copied and cut. What is written in

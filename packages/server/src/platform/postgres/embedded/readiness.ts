@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Observe } from "../../observe/observation.ts";
 import type { LogTail } from "./log-tail.ts";
 import type { Postmaster } from "./postmaster.ts";
@@ -31,6 +30,9 @@ export async function waitUntilReady(options: {
   let reportAt = startedAt + reportMs;
   let pause = FIRST_LOOK_MS;
   const progress = watchProgress(data, log);
+  const bell = new Bell();
+  log.onChange = () => bell.ring();
+  void postmaster.ended.then(() => bell.ring());
   for (;;) {
     signal?.throwIfAborted();
     if (isReady(data, postmaster.pid)) return;
@@ -52,8 +54,27 @@ export async function waitUntilReady(options: {
         });
       }
     }
-    await Promise.race([postmaster.ended, log.changed(), delay(pause)]);
+    await bell.wait(pause);
     pause = Math.min(pause * 2, LONGEST_LOOK_MS);
+  }
+}
+
+/** One waiter, woken by the bell or by time. Not a race of promises: those would pile up over a recovery of hours. */
+class Bell {
+  #ring: () => void = () => {};
+
+  ring(): void {
+    this.#ring();
+  }
+
+  wait(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#ring = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
 

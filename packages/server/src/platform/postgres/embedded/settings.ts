@@ -65,7 +65,7 @@ export const embeddedPostgresSettings = {
     default: "sync",
     choices: ["sync", "worker", "io_uring"],
     summary:
-      "How PostgreSQL reads ahead. `sync` needs no processes of its own (some 4 MB less); `worker` helps large scans on slow disks.",
+      "How PostgreSQL reads ahead. `sync` needs no processes of its own (some 1.5 MB less); `worker` helps large scans on slow disks.",
   }),
   postgresLogLevel: text({
     env: ["MAINSTAY_POSTGRES_LOG_LEVEL"],

@@ -55,6 +55,15 @@ describe("a process of ours that ends", () => {
     expect(postgresProcessesIn(join(home, "data"))).toEqual([]);
   });
 
+  it("by an uncaught error leaves nothing running", async () => {
+    const home = await yard.madeHome();
+    const holder = yard.spawn(home, {}, "by an error");
+    const { pid } = await holder.ready();
+    await holder.exited;
+    expect(holder.child.exitCode).not.toBe(0);
+    await gone(pid);
+  });
+
   it.runIf(isLinux)("by kill -9 leaves PostgreSQL running, and the next start adopts it", async () => {
     const home = await yard.madeHome();
     const holder = yard.spawn(home);
@@ -135,6 +144,17 @@ describe("X16: a stale postmaster.pid", () => {
     expect(stranger.exitCode).toBeNull();
     expect(stranger.signalCode).toBeNull();
     stranger.kill();
+  });
+
+  it.runIf(isLinux)("of a zombie, which nobody has buried yet, does not hinder", async () => {
+    const home = await yard.madeHome();
+    // The shell's child ends, and what the shell has become does not ask after it.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 600"], { stdio: ["ignore", "pipe", "ignore"] });
+    const zombie = Number(await new Promise((resolve) => parent.stdout.once("data", resolve)));
+    await expect.poll(() => readFileSync(`/proc/${zombie}/stat`, "utf8")).toMatch(/\) Z /);
+    leave(home, zombie);
+    await (await yard.open(home)).stop();
+    parent.kill();
   });
 
   it("that is empty, as a full disk leaves it, does not hinder", async () => {

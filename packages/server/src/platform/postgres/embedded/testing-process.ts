@@ -1,7 +1,7 @@
 import { openEmbeddedPostgres } from "./index.ts";
 
 /** A process of its own that opens the folder it is given, says so, and stops PostgreSQL when asked by signal, as the server does. */
-const [, , dataDir = "", settings = "{}"] = process.argv;
+const [, , dataDir = "", settings = "{}", end = "when asked"] = process.argv;
 const leaving = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => leaving.abort(signal));
 
@@ -14,6 +14,11 @@ try {
     signal: leaving.signal,
   });
   say({ ready: { pid: postgres.pid(), wasAdopted: postgres.wasAdopted } });
+  if (end === "by an error") {
+    setTimeout(() => {
+      throw new Error("a bug");
+    });
+  }
   const untilAsked = setInterval(() => {}, 1_000);
   if (!leaving.signal.aborted) await new Promise((resolve) => leaving.signal.addEventListener("abort", resolve));
   clearInterval(untilAsked);

@@ -72,10 +72,14 @@ export class Yard {
   }
 
   /** Opens in a process of its own; resolves with its words as they come. */
-  spawn(dataDir: string, settings: Partial<EmbeddedPostgresSettings> = {}): Holder {
+  spawn(
+    dataDir: string,
+    settings: Partial<EmbeddedPostgresSettings> = {},
+    end: "when asked" | "by an error" = "when asked",
+  ): Holder {
     const script = fileURLToPath(new URL("testing-process.ts", import.meta.url));
-    const child = spawn(process.execPath, [script, dataDir, JSON.stringify({ ...testSettings, ...settings })], {
-      stdio: ["ignore", "pipe", "inherit"],
+    const child = spawn(process.execPath, [script, dataDir, JSON.stringify({ ...testSettings, ...settings }), end], {
+      stdio: ["ignore", "pipe", end === "by an error" ? "ignore" : "inherit"],
     });
     this.#children.push(child);
     return new Holder(child);
