@@ -122,7 +122,9 @@ const causes = /** @type {const} */ ([
 export function explainFailure(result, log) {
   if (result.code > 128) return "The install was interrupted; the next start begins it again.";
   const cause = causes.find(([pattern]) => pattern.test(errorsOf(result.tail)));
-  const said = result.tail.split("\n").filter((line) => line !== "" && !/^npm (?:http|warn)/i.test(line));
+  // After a wrong call npm prints its whole manual, which buries the reason.
+  const [reason = ""] = result.tail.split(/^npm error Clean install a project$/m);
+  const said = reason.split("\n").filter((line) => !/^(?:|npm error|npm (?:http|warn).*)$/i.test(line));
   const why = cause === undefined ? `npm ended with code ${result.code}` : cause[1];
   return `${said.join("\n")}\n\nPackages could not be installed: ${why}. Then run this again.\nEverything npm said: ${log}`;
 }
