@@ -101,7 +101,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const applyMigrations = () => migrate(migrationNeeds(config, database, options));
     const migrations = await applyMigrations();
-    await seed({ database, files: project.seedFiles, observe, onProgress: options.onProgress, signal: options.signal });
+    await seed({
+      database,
+      files: project.seedFiles,
+      observe,
+      onProgress: options.onProgress,
+      settings: config.migrations,
+      signal: options.signal,
+    });
 
     const session = await openSession({
       target: await postgres.apiLogin(keys.signer.deriveKey("database login")),
@@ -130,7 +137,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ];
     for (const capability of capabilities) {
       await capability.start?.();
-      opened.push((signal) => capability.stop?.(signal));
+      const stopIt = capability.stop?.bind(capability);
+      if (stopIt) opened.push((signal) => stopIt(signal ?? new AbortController().signal));
     }
 
     const watch = watchDatabase(database);

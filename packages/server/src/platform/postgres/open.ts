@@ -69,7 +69,7 @@ async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgr
     isShared: joined !== null,
     async apiLogin(secret) {
       const login = { ...administrator, user: "authenticator", password: secret.toString("base64url") };
-      await letIn(login, administrator);
+      if (own?.isFirstStart || !(await canLogIn(login))) await setPassword(login, administrator);
       return login;
     },
     async stop(stopSignal) {
@@ -95,19 +95,18 @@ async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databas
   };
 }
 
-/** Tries the login, and sets its password when the server does not take it: on first start, and after keys were replaced. */
-async function letIn(login: ConnectionTarget, administrator: ConnectionTarget): Promise<void> {
-  if (await canLogIn(login)) return;
+async function setPassword(login: ConnectionTarget, administrator: ConnectionTarget): Promise<void> {
   const client = new pg.Client(pgConfigOf(administrator));
   await client.connect();
   try {
     // base64url: nothing in it needs escaping, and `alter role` takes no parameters.
-    await client.query(`alter role authenticator with login password '${login.password}'`);
+    await client.query(`alter role ${login.user} with login password '${login.password}'`);
   } finally {
     await client.end();
   }
 }
 
+/** False when the password is not the one the server knows: on a first start, and after the keys were replaced. */
 async function canLogIn(login: ConnectionTarget): Promise<boolean> {
   const client = new pg.Client(pgConfigOf(login));
   client.on("error", () => {});

@@ -86,7 +86,7 @@ describe("seed", () => {
     const dir = await folderOf({
       "seed.ts": `export default async ({ client, progress }: { client: any; progress: any }) => {
         await client.query("insert into items select n, null from generate_series(1, 50) n");
-        progress(50, 100);
+        progress("half way", 50, 100);
         await client.query("insert into items select n, null from generate_series(51, 100) n");
       };`,
       "bad.ts": `export default async ({ client }: { client: any }) => {
@@ -100,7 +100,7 @@ describe("seed", () => {
     });
     expect(report.applied).toEqual(["seed.ts"]);
     expect(report.failed?.problem.message).toBe("bad.ts: no such planet");
-    expect(seen).toEqual([["seed.ts", 50, 100]]);
+    expect(seen).toEqual([["half way", 50, 100]]);
     expect(await count()).toBe(100);
   });
 

@@ -19,8 +19,8 @@ export type Seed = (context: SeedContext) => Promise<void>;
 export interface SeedContext {
   /** In a transaction already, as the role migrations run as. */
   readonly client: pg.Client;
-  /** Tells whoever waits how far it is, in any unit; `total` 0 when unknown. */
-  progress(done: number, total: number): void;
+  /** Tells whoever waits what is being done and how far it is, in any unit; `total` 0 when unknown. */
+  progress(text: string, done: number, total: number): void;
   readonly signal: AbortSignal;
 }
 
@@ -122,7 +122,7 @@ async function seedFile(session: Session, needs: SeedNeeds, path: string): Promi
   const { client } = session;
   const name = nameOf(path);
   const { sql, checksum } = await read(path, needs);
-  const progress = (done: number, total: number) => needs.onProgress?.(name, done, total);
+  const progress: SeedContext["progress"] = (text, done, total) => needs.onProgress?.(text, done, total);
   await resetSession(
     session,
     needs.settings?.migrationsTableLockWaitMs ?? migrateSettings.migrationsTableLockWaitMs.default,
@@ -189,11 +189,11 @@ async function runScript(
     if (batch.length >= batchStatements || chars >= batchChars || statement.copyData !== null) {
       await flush();
       session.signal.throwIfAborted();
-      progress(statement.end, sql.length);
+      progress(file, statement.end, sql.length);
     }
   }
   await flush();
-  progress(sql.length, sql.length);
+  progress(file, sql.length, sql.length);
   await resumeRole(session);
 }
 
