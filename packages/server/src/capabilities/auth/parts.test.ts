@@ -182,6 +182,18 @@ describe("A27 passwords", () => {
     expect(await passwords.weaknessOf("a".repeat(256))).toBeNull();
   });
 
+  test("A16 comparing with no password at all takes a place in the queue like any other", async () => {
+    const passwords = createPasswords({ ...settings, hashConcurrency: 1, hashQueueLimit: 0 });
+    const stored = await passwords.hash("correct horse");
+    for (const hash of [null, stored, "no known form"]) {
+      const two = await Promise.allSettled([passwords.isMatch("x", hash), passwords.isMatch("x", hash)]);
+      expect(two).toMatchObject([
+        { status: "fulfilled", value: false },
+        { status: "rejected", reason: { code: "auth/over_request_rate_limit", status: 429 } },
+      ]);
+    }
+  });
+
   test("hashes of no known form, broken ones and none match nothing", async () => {
     const passwords = createPasswords(settings);
     const hash = await passwords.hash("correct horse");

@@ -96,6 +96,9 @@ describe("sign-up", () => {
     expect(replies.filter((reply) => reply.status === 200)).toHaveLength(1);
     expect(replies.filter((reply) => reply.body.error_code === "user_already_exists")).toHaveLength(19);
     expect(await auth.sql("select count(*)::int as n from auth.users where email = $1", [email])).toEqual([{ n: 1 }]);
+    expect(await auth.sql("select count(*)::int as n from auth.identities where email = $1", [email])).toEqual([
+      { n: 1 },
+    ]);
   });
 
   test("what the request lacks is said with GoTrue's codes", async () => {
@@ -304,6 +307,14 @@ describe("sign-in", () => {
          extensions.crypt('seeded password', extensions.gen_salt('bf', 6)), now(), now())`,
       [email],
     );
+    const twin = freshEmail();
+    await auth.sql(
+      `insert into auth.users (id, email, encrypted_password, email_confirmed_at, created_at)
+       select gen_random_uuid(), $2, encrypted_password, now(), now() from auth.users where email = $1`,
+      [email, twin],
+    );
+    const together = await Promise.all(Array.from({ length: 5 }, () => signIn(twin, "seeded password")));
+    expect(together.map((reply) => reply.status)).toEqual([200, 200, 200, 200, 200]);
     expect((await signIn(email, "seeded passwore")).body.error_code).toBe("invalid_credentials");
     expect((await signIn(email, "seeded password")).status).toBe(200);
     const [row] = await auth.sql("select encrypted_password as hash from auth.users where email = $1", [email]);
@@ -335,7 +346,7 @@ describe("sign-in", () => {
     const narrow = auth.with({ hashConcurrency: 1, hashQueueLimit: 0 });
     const { email } = await signUp();
     for (const name of [email, "nobody@example.com", "not an address"]) {
-      const replies = await Promise.all([1, 2, 3].map(() => signIn(name, "wrong horse", narrow)));
+      const replies = await Promise.all(Array.from({ length: 40 }, () => signIn(name, "wrong horse", narrow)));
       // Only work that takes the one place can be in another's way.
       expect(replies.map((reply) => reply.status)).toContain(429);
     }

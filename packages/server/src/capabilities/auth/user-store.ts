@@ -193,11 +193,12 @@ export const userStore = {
     return rows.length === 1;
   },
 
-  /** Replaces a hash only while it is still the one that was verified: a password changed meanwhile wins. */
-  async rehash(db: Queryable, id: string, from: string, to: string): Promise<void> {
-    await db.query(sql`
+  /** Replaces a hash only while it is still the one that was verified. @returns false when it is not: what came meanwhile wins */
+  async rehash(db: Queryable, id: string, from: string, to: string): Promise<boolean> {
+    const rows = await db.query(sql`
       update auth.users set encrypted_password = ${sql.value(to)}
-      where id = ${sql.value(id)} and encrypted_password = ${sql.value(from)}`);
+      where id = ${sql.value(id)} and encrypted_password = ${sql.value(from)} returning id`);
+    return rows.length === 1;
   },
 
   /** @returns false when there is no such user */

@@ -94,14 +94,17 @@ export class Authenticator implements Identity {
         return hit.principal;
       }
     }
-    const settled = this.#settle(authorization, keyOf(headers, query));
+    const bearer = bearerOf(authorization);
+    const settled = this.#settle(bearer, keyOf(headers, query));
     this.#guard(settled, headers);
-    if (authorization !== undefined) this.#requests.set(authorization, settled);
+    // One spelling only: with any number of spaces, or another scheme, anybody could fill the cache with long texts.
+    const isPlain = authorization !== undefined && bearer !== null && authorization.length === bearer.length + 7;
+    if (isPlain) this.#requests.set(authorization, settled);
     return settled.principal;
   }
 
   identifyKey(headers: IncomingHttpHeaders, query: string): Principal {
-    const key = keyOf(headers, query) ?? this.#keyInBearer(headers.authorization);
+    const key = keyOf(headers, query) ?? this.#keyInBearer(bearerOf(headers.authorization));
     if (key === null) {
       if (this.#settings.apiKeyRequired) throw problems.keyMissing();
       return this.anonymous;
@@ -123,9 +126,8 @@ export class Authenticator implements Identity {
     return principal;
   }
 
-  #settle(authorization: string | undefined, givenKey: string | null): Settled {
-    const bearer = bearerOf(authorization);
-    const key = givenKey ?? this.#keyInBearer(authorization);
+  #settle(bearer: string | null, givenKey: string | null): Settled {
+    const key = givenKey ?? this.#keyInBearer(bearer);
     let byKey: Settled | null = null;
     if (key !== null) byKey = this.#lookUpKey(key);
     else if (this.#settings.apiKeyRequired) throw problems.keyMissing();
@@ -169,8 +171,7 @@ export class Authenticator implements Identity {
   }
 
   /** A key sent as bearer alone counts as key too; a user's token does not. */
-  #keyInBearer(authorization: string | undefined): string | null {
-    const bearer = bearerOf(authorization);
+  #keyInBearer(bearer: string | null): string | null {
     return bearer !== null && (bearer.startsWith("sb_") || this.#apiKeys.has(bearer)) ? bearer : null;
   }
 

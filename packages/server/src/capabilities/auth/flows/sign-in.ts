@@ -72,6 +72,9 @@ async function rehashed({ passwords, db }: AuthContext, account: Account, passwo
   const from = account.passwordHash;
   if (from === null || !passwords.isOutdated(from)) return account;
   const to = await passwords.hash(password);
-  await userStore.rehash(db, account.user.id, from, to);
-  return { ...account, passwordHash: to };
+  if (await userStore.rehash(db, account.user.id, from, to)) return { ...account, passwordHash: to };
+  // Somebody was faster: another sign-in that made it anew, or a change of the password.
+  const fresh = await userStore.findById(db, account.user.id);
+  if (fresh === null || !(await passwords.isMatch(password, fresh.passwordHash))) throw problems.invalidCredentials();
+  return fresh;
 }

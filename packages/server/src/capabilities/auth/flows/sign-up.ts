@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Queryable } from "../../../platform/postgres/database.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
@@ -30,7 +31,7 @@ export async function signUp(context: AuthContext, request: SignUp, caller: Call
   const passwordHash = await passwords.hash(request.password);
 
   const isConfirmed = address.provider === "email" ? settings.mailerAutoconfirm : settings.phoneAutoconfirm;
-  const known = await find(context, address);
+  const known = await find(db, address);
   if (known !== null) return answerForKnown(known, isConfirmed, request, address);
 
   const id = randomUUID();
@@ -48,7 +49,7 @@ export async function signUp(context: AuthContext, request: SignUp, caller: Call
       isAnonymous: false,
       bannedSeconds: null,
     });
-    if (!isNew) return answerForKnown(await findOrRefuse(context, address), isConfirmed, request, address);
+    if (!isNew) return answerForKnown(await findOrRefuse(tx, address), isConfirmed, request, address);
     context.observe({ kind: "auth.event", event: "user_signedup", subject: id, address: caller.address });
     const account = await userStore.findById(tx, id);
     if (account === null) throw problems.userNotFound();
@@ -78,11 +79,11 @@ function addressOf({ settings }: AuthContext, request: SignUp): Address {
   return { provider: "phone", email: null, phone };
 }
 
-const find = ({ db }: AuthContext, address: Address): Promise<Account | null> =>
+const find = (db: Queryable, address: Address): Promise<Account | null> =>
   address.provider === "email" ? userStore.findByEmail(db, address.email) : userStore.findByPhone(db, address.phone);
 
-async function findOrRefuse(context: AuthContext, address: Address): Promise<Account> {
-  const account = await find(context, address);
+async function findOrRefuse(tx: Queryable, address: Address): Promise<Account> {
+  const account = await find(tx, address);
   // A row that is in the way but not to be found is one of another kind: SSO, or deleted.
   if (account === null) throw problems.userAlreadyExists();
   return account;
