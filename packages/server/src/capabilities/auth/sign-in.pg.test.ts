@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTestAuth, type TestAuth } from "./auth.fixture.ts";
+import { openTestAuth, type TestAuth } from "./testing.ts";
 
 let auth: TestAuth;
 beforeAll(async () => {
