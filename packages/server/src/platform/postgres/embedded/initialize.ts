@@ -72,7 +72,8 @@ export async function initialize(options: {
     renameSync(home.unfinished, home.data);
     syncFolder(home.dir);
   } catch (error) {
-    rmSync(home.unfinished, { recursive: true, force: true });
+    // Retried: Ctrl-C in a terminal reaches initdb too, and its children may take a moment longer than it.
+    rmSync(home.unfinished, { recursive: true, force: true, maxRetries: 10 });
     throw error;
   } finally {
     rmSync(passwordCopy, { force: true });
@@ -161,12 +162,13 @@ function localeArguments(major: number): string[] {
 async function runInitdb(options: Parameters<typeof initialize>[0], args: readonly string[]): Promise<void> {
   const { home, binaries, user, isReachable, signal } = options;
   try {
+    // Not killed by the signal: it takes a second, and what it has started would go on writing while we clear away.
     await run(binaries.initdb, ["-D", isReachable ? home.unfinished : "/proc/self/cwd", ...args], {
       cwd: home.unfinished,
       env: binaries.env,
-      ...(signal === undefined ? {} : { signal }),
       ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
     });
+    signal?.throwIfAborted();
   } catch (error) {
     signal?.throwIfAborted();
     const { stdout = "", stderr = "", message } = error as { stdout?: string; stderr?: string; message: string };
