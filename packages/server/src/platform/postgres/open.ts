@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import pg from "pg";
 import type { PartState } from "../http/health.ts";
 import type { Observe } from "../observe/observation.ts";
+import { embeddedApiLogin, externalApiLogin } from "./api-login.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type EmbeddedPostgresSettings, openEmbeddedPostgres } from "./embedded/index.ts";
 import { joinEmbeddedPostgres } from "./embedded/join.ts";
@@ -18,10 +18,7 @@ export interface OpenPostgres {
   readonly isEmbedded: boolean;
   /** True when it was already running for another process, and stays when we go. */
   readonly isShared: boolean;
-  /**
-   * How the API connects: as `authenticator`, which owns nothing and may only become one of the API's roles. Its password on an
-   * embedded server is derived from `secret` and set there when it differs.
-   */
+  /** How the API connects: as `authenticator` wherever possible. `secret` is what its password on an embedded server is derived from. */
   apiLogin(secret: Buffer): Promise<ConnectionTarget>;
   /** Closes the pool; stops the embedded server when it is ours. */
   stop(signal?: AbortSignal): Promise<void>;
@@ -67,11 +64,7 @@ async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgr
     administrator,
     isEmbedded: true,
     isShared: joined !== null,
-    async apiLogin(secret) {
-      const login = { ...administrator, user: "authenticator", password: secret.toString("base64url") };
-      if (own?.isFirstStart || !(await canLogIn(login))) await setPassword(login, administrator);
-      return login;
-    },
+    apiLogin: (secret) => embeddedApiLogin(administrator, secret, own?.isFirstStart === true),
     async stop(stopSignal) {
       await database.close();
       await own?.stop(stopSignal);
@@ -88,36 +81,10 @@ async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databas
     administrator,
     isEmbedded: false,
     isShared: true,
-    async apiLogin() {
-      return apiDatabaseUrl === null ? administrator : parseConnectionUrl(apiDatabaseUrl);
-    },
+    apiLogin: async () =>
+      apiDatabaseUrl === null ? externalApiLogin(administrator, observe) : parseConnectionUrl(apiDatabaseUrl),
     stop: () => database.close(),
   };
-}
-
-async function setPassword(login: ConnectionTarget, administrator: ConnectionTarget): Promise<void> {
-  const client = new pg.Client(pgConfigOf(administrator));
-  await client.connect();
-  try {
-    // base64url: nothing in it needs escaping, and `alter role` takes no parameters.
-    await client.query(`alter role ${login.user} with login password '${login.password}'`);
-  } finally {
-    await client.end();
-  }
-}
-
-/** False when the password is not the one the server knows: on a first start, and after the keys were replaced. */
-async function canLogIn(login: ConnectionTarget): Promise<boolean> {
-  const client = new pg.Client(pgConfigOf(login));
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    await client.end();
-    return true;
-  } catch (error) {
-    if ((error as { code?: string }).code === "28P01") return false;
-    throw error;
-  }
 }
 
 function urlOf({ host, port, user, password, database }: ConnectionTarget): string {
