@@ -27,13 +27,8 @@ const wholeResult: Page = { limit: null, offset: 0 };
  */
 export function readPage(rule: PageRule | null, values: readonly string[], range: RowRange | null): Page {
   if (rule === null) return wholeResult;
-  let limit = rule.maxRows;
-  let offset = 0;
-  if (rule.limit !== null) {
-    const asked = readCount(operandText(rule.limit, values), "Limit");
-    limit = limit === null ? asked : Math.min(asked, limit);
-  }
-  if (rule.offset !== null) offset = readCount(operandText(rule.offset, values), "Offset");
+  let limit = rule.limit === null ? null : readCount(operandText(rule.limit, values), "Limit");
+  let offset = rule.offset === null ? 0 : readCount(operandText(rule.offset, values), "Offset");
   if (range !== null) {
     const { lower, upper } = range;
     if (upper !== null && lower > upper) {
@@ -41,15 +36,13 @@ export function readPage(rule: PageRule | null, values: readonly string[], range
         "The lower boundary must be lower than or equal to the upper boundary in the Range header.",
       );
     }
-    const end = Math.min(
-      limit === null ? Number.MAX_SAFE_INTEGER : offset + limit,
-      upper === null ? Number.MAX_SAFE_INTEGER : upper + 1,
-    );
+    // Both are intervals of row numbers: the page is what they share.
+    const end = Math.min(limit === null ? Infinity : offset + limit, upper === null ? Infinity : upper + 1);
     offset = Math.max(offset, lower);
-    const isOpen = end >= Number.MAX_SAFE_INTEGER;
-    const width = isOpen ? null : Math.max(0, end - offset);
-    limit = rule.maxRows === null ? width : Math.min(width ?? rule.maxRows, rule.maxRows);
+    limit = end === Infinity ? null : Math.max(0, end - offset);
   }
+  const { maxRows } = rule;
+  if (maxRows !== null && (limit === null || limit > maxRows)) limit = maxRows;
   return { limit, offset };
 }
 

@@ -11,15 +11,15 @@ import type { Compiled, Template } from "./compile/types.ts";
 import { rollbackCode } from "./compile/write.ts";
 import { type DataSettings, effectiveSettings } from "./effective.ts";
 import { withHint } from "./hints.ts";
-import { canonicalQuery } from "./location.ts";
+import { locationOf } from "./location.ts";
 import { createHeaderReader } from "./negotiation.ts";
-import { lex, parse, parseRange, profileOf, type QueryLimits } from "./parse/index.ts";
+import { lex, parse, parseRange, type QueryLimits } from "./parse/index.ts";
 import { prepare } from "./prepare.ts";
-import { problems } from "./problems.ts";
 import { createPrologue, type Prologue } from "./prologue.ts";
 import { rejectState } from "./raise.ts";
 import type { LexedQuery, Preferences, RowRange } from "./request.ts";
 import { type ReplyContext, readAnswer, respond } from "./respond.ts";
+import { requestedSchema } from "./schema.ts";
 import { respondWithStream } from "./stream.ts";
 
 export interface HandlerNeeds {
@@ -93,8 +93,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
     const page = readPage(compiled.page, lexed.values, range);
     const bindings: Bindings = { values: lexed.values, body, page };
     const path = call.path.slice(needs.mountLength);
-    const query = isRead ? canonicalQuery(call.query) : "";
-    const location = isRead ? (query === "" ? path : `${path}?${query}`) : null;
+    const location = isRead && target.kind === "relation" ? locationOf(path, call.query) : null;
     const request: ReplyContext = { page, location, path };
     const flight = (template: Template): Flight => ({
       role: call.who.role,
@@ -188,16 +187,6 @@ export function createHandler(needs: HandlerNeeds): Handler {
       return [row];
     }
   }
-}
-
-function requestedSchema(
-  call: Call,
-  { schemas }: DataSettings,
-): { readonly schema: string; readonly profile: string | null } {
-  const asked = profileOf(call.method, call.headers);
-  if (asked !== null && !schemas.includes(asked)) throw problems.unknownSchema(asked, schemas);
-  const schema = asked ?? schemas[0] ?? "public";
-  return { schema, profile: asked !== null || schemas.length > 1 ? schema : null };
 }
 
 async function bodyOf(call: Call, target: Target, settings: DataSettings): Promise<Body> {

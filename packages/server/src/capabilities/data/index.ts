@@ -19,8 +19,14 @@ export function createData(needs: {
   readonly catalog: CatalogHolder;
   readonly settings: DataSettings & QueryLimits;
   readonly observe: Observe;
+  /** Of the product, as the OpenAPI document names it. */
+  readonly version?: string;
 }): Capability {
   const handler = createHandler({ ...needs, mountLength: mount.length });
-  const routes = dataRoutes(handler, createRoot(needs, handler), needs.settings.bodyLimitBytes);
+  const routes = dataRoutes(
+    handler,
+    createRoot({ session: needs.session, version: needs.version ?? "0", mount }, handler),
+    needs.settings.bodyLimitBytes,
+  );
   return { name: "data", routes: [{ mount, boundary: dataBoundary, cors: dataCors, routes }] };
 }

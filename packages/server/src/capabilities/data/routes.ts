@@ -1,8 +1,8 @@
 import type { Call, CorsPolicy, Method, Reply, Route } from "../../kernel/route.ts";
 import type { DatabaseFunction, Relation } from "../../platform/postgres/catalog/types.ts";
 import type { Handler } from "./handle.ts";
-import { profileOf } from "./parse/index.ts";
 import { problems } from "./problems.ts";
+import { requestedSchema } from "./schema.ts";
 
 /** protocols/rest.md §14. */
 export const dataCors: CorsPolicy = {
@@ -67,15 +67,8 @@ function allow(methods: string): Reply {
   return { status: 200, headers: ["Allow", methods], body: "" };
 }
 
-function schemaOf(handler: Handler, call: Call): string {
-  const { schemas } = handler.era().settings;
-  const asked = profileOf("GET", call.headers);
-  if (asked !== null && !schemas.includes(asked)) throw problems.unknownSchema(asked, schemas);
-  return asked ?? schemas[0] ?? "public";
-}
-
 function relationOf(handler: Handler, call: Call, name: string): Relation {
-  const schema = schemaOf(handler, call);
+  const schema = requestedSchema(call, handler.era().settings).schema;
   const relation = handler.era().catalog.relation(schema, name);
   if (relation === null) throw problems.noRelation(schema, name);
   return relation;
@@ -91,7 +84,7 @@ function relationMethods({ isInsertable, isUpdatable, isDeletable, primaryKey }:
 }
 
 function functionsOf(handler: Handler, call: Call, name: string): readonly DatabaseFunction[] {
-  const schema = schemaOf(handler, call);
+  const schema = requestedSchema(call, handler.era().settings).schema;
   const overloads = handler.era().catalog.functions(schema, name);
   if (overloads.length === 0) throw problems.noFunction(schema, name, [], "without parameters");
   return overloads;

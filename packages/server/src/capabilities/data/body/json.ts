@@ -9,7 +9,8 @@ export interface JsonValue {
 
 /** What a body says about itself; its bytes go to PostgreSQL untouched. */
 export interface JsonBody {
-  readonly kind: "object" | "array" | "scalar" | "null";
+  /** `list` is an array with an element that is no object. */
+  readonly kind: "object" | "array" | "list" | "scalar" | "null";
   /** Of an array: how many elements. */
   readonly count: number;
   /** Every key of the object, or of any element, in the order first seen. */
@@ -89,7 +90,7 @@ export function scanJson(body: Buffer, maxKeys: number): JsonBody {
         } else if (last === mine) seen.set(key, mine + 1);
       });
     });
-    if (!isObjects) throw problems.invalidBody("All elements of the array must be objects");
+    if (!isObjects) return { kind: "list", count, keys: [], commonKeys: new Set(), values: new Map() };
     const keys = [...seen.keys()];
     const commonKeys = new Set(keys.filter((key) => seen.get(key) === count));
     return { kind: "array", count, keys, commonKeys, values: new Map() };
@@ -157,7 +158,7 @@ export function scanJson(body: Buffer, maxKeys: number): JsonBody {
     const word = words.get(body[at] ?? 0);
     if (word !== undefined) {
       at += word[0].length;
-      if (body.latin1Slice(start, at) !== word[0]) fail();
+      if (at > body.length || body.latin1Slice(start, at) !== word[0]) fail();
       return { kind: word[1], start, end: at };
     }
     if (body[at] === byte.minus) at++;

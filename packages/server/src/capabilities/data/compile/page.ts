@@ -45,9 +45,14 @@ export function totalSql(
         ? `select count(*) from (${levelSql(to, level, source, "")}) c`
         : `select count(*) from ${fromSql(to, level, source, false)}`;
   const isEnd = [
-    page.limit === null ? null : `${rows} < coalesce(${page.limit}, 9223372036854775807)`,
+    page.limit === null ? null : `${rows} < ${bounded(page.limit)}`,
     page.offset === null ? null : `(${rows} > 0 or ${page.offset} = 0)`,
   ].filter((each) => each !== null);
   const seen = page.offset === null ? rows : `${page.offset} + ${rows}`;
   return `case when ${isEnd.join(" and ")} then ${seen} else (${all}) end`;
+}
+
+/** A limit that is a parameter may be NULL, for no limit: a `Range` without end. */
+function bounded(limit: string): string {
+  return limit.startsWith("$") ? `coalesce(${limit}, 9223372036854775807)` : limit;
 }

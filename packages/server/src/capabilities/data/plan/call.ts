@@ -57,7 +57,8 @@ export function planCall(
 /** Names of what was given; `null` when the body has no names, so that only an unnamed parameter can take it. */
 function givenNames(query: ParsedQuery, body: Body | null): readonly string[] | null {
   if (body === null) return [...new Set(query.arguments.map(({ name }) => name))];
-  if (body.scan === null || body.scan.kind === "array" || body.scan.kind === "scalar") return null;
+  if (body.scan === null || body.scan.kind === "array" || body.scan.kind === "list" || body.scan.kind === "scalar")
+    return null;
   if (query.columns === null) return body.scan.keys;
   return body.scan.keys.filter((key) => query.columns?.includes(key));
 }

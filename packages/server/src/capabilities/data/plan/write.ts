@@ -63,6 +63,7 @@ export function planWrite(
   const operation = ({ POST: "insert", PUT: "put", PATCH: "update", DELETE: "delete" } as const)[method];
   const base = { operation, relation, conditions, representation, locationKey };
   if (body === null) return { ...base, columns: [], source: { kind: "nothing" }, upsert: null };
+  if (body.kind === "list") throw problems.invalidBody("All elements of the array must be objects");
   if (method === "PUT") checkPut(relation, query, own, body);
   if (method === "PATCH" && body.kind === "array" && body.count !== 1) {
     throw problems.invalidBody("The body of an update must be one object");

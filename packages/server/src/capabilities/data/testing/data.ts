@@ -4,7 +4,7 @@ import { Problem } from "../../../kernel/problem.ts";
 import type { Call, Method, Reply, Route } from "../../../kernel/route.ts";
 import { readSettings } from "../../../kernel/settings.ts";
 import { openCatalog } from "../../../platform/postgres/catalog/index.ts";
-import type { CatalogHolder } from "../../../platform/postgres/catalog/types.ts";
+import type { Catalog, CatalogHolder } from "../../../platform/postgres/catalog/types.ts";
 import { type Database, openDatabase } from "../../../platform/postgres/database.ts";
 import { openSession } from "../../../platform/postgres/session/index.ts";
 import type { Flight, Session } from "../../../platform/postgres/session/types.ts";
@@ -43,6 +43,8 @@ export interface DataUnderTest {
   reply(method: Method, path: string, asked?: Asked): Promise<Reply>;
   /** The same database under other settings. */
   withSettings(settings: Partial<DataSettings & QueryLimits>): DataUnderTest;
+  /** The same database as another catalogue describes it. */
+  withCatalog(catalog: Catalog): DataUnderTest;
   close(): Promise<void>;
 }
 
@@ -127,10 +129,10 @@ export async function openDataUnderTest(
       return opened.stream(flight);
     },
   };
-  return serve(all);
+  return serve(all, catalog);
 
-  function serve(current: DataSettings & QueryLimits): DataUnderTest {
-    const { routes } = createData({ session, catalog, settings: current, observe: () => {} });
+  function serve(current: DataSettings & QueryLimits, holder: CatalogHolder): DataUnderTest {
+    const { routes } = createData({ session, catalog: holder, settings: current, observe: () => {} });
     const group = routes[0]!;
     const reply = async (method: Method, path: string, asked: Asked = {}): Promise<Reply> => {
       const call = callOf(method, `${group.mount}${path}`, asked, group.routes);
@@ -148,7 +150,8 @@ export async function openDataUnderTest(
       flights,
       reply,
       request: async (method, path, asked) => read(await reply(method, path, asked)),
-      withSettings: (more) => serve({ ...current, ...more }),
+      withSettings: (more) => serve({ ...current, ...more }, holder),
+      withCatalog: (fixed) => serve(current, { ...catalog, current: () => fixed }),
       async close() {
         await session.close();
         await catalog.close();

@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { sql } from "pg-sql2";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Method } from "../../kernel/route.ts";
+import { type Asked, anon, type DataUnderTest, openDataUnderTest, service } from "./testing/data.ts";
+import { filmSchema } from "./testing/films.ts";
+import { shopSchema } from "./testing/shop.ts";
+
+// A case is three files: `<name>.http` is the request, `.sql` the exact statement it becomes, `.json` the exact reply. Add a request,
+// run with UPDATE_CASES=1, and read what came out before it is committed.
+const dir = join(import.meta.dirname, "cases");
+const isUpdating = process.env.UPDATE_CASES === "1";
+const names = readdirSync(dir)
+  .filter((file) => file.endsWith(".http"))
+  .map((file) => file.slice(0, -".http".length));
+
+let data: DataUnderTest;
+beforeAll(async () => {
+  data = await openDataUnderTest(`${filmSchema}\n${shopSchema}`, { aggregatesEnabled: true });
+});
+afterAll(() => data.close());
+beforeEach(async () => {
+  // What cases write to starts the same for each; films are only written to by cases that are undone or that put back.
+  await data.database.query(sql`truncate items, parts, pairs, calls restart identity cascade`);
+});
+
+interface Case {
+  readonly method: Method;
+  readonly path: string;
+  readonly asked: Asked;
+}
+
+function readCase(name: string): Case {
+  const [head = "", ...rest] = readFileSync(join(dir, `${name}.http`), "utf8").split("\n\n");
+  const lines = head.trim().split("\n");
+  const isAnonymous = lines[0] === "# anon";
+  if (isAnonymous) lines.shift();
+  const [method = "", path = ""] = lines[0]!.split(" ");
+  const headers = Object.fromEntries(lines.slice(1).map((line) => line.split(/: (.*)/, 2) as [string, string]));
+  const body = rest.join("\n\n").trim();
+  return { method: method as Method, path, asked: { headers, body, who: isAnonymous ? anon : service } };
+}
+
+function check(file: string, actual: string): void {
+  const path = join(dir, file);
+  if (isUpdating) writeFileSync(path, actual);
+  expect(actual).toBe(existsSync(path) ? readFileSync(path, "utf8") : null);
+}
+
+describe("cases", () => {
+  it.each(names)("%s", async (name) => {
+    const { method, path, asked } = readCase(name);
+    const before = data.flights.length;
+    const answer = await data.request(method, path, asked);
+    const statements = data.flights.slice(before).map(({ lane, prologue, statement }) => {
+      const hoisted = prologue.map(({ text }) => text).filter((text) => text.startsWith("set "));
+      const values = statement.values.map((value) => (value === null ? "null" : JSON.stringify(value.toString())));
+      return [
+        `-- ${lane}`,
+        ...hoisted.map((text) => `${text};`),
+        `${statement.text};`,
+        ...values.map((value, at) => `-- $${at + 1} ${value}`),
+      ].join("\n");
+    });
+    check(
+      `${name}.sql`,
+      statements.length === 0 ? "-- refused before any statement\n" : `${statements.join("\n\n")}\n`,
+    );
+    const { status, statusText, headers, text } = answer;
+    const isJson = headers["content-type"]?.includes("json") && text !== "";
+    check(
+      `${name}.json`,
+      `${JSON.stringify({ status, statusText, headers, body: isJson ? answer.json() : text }, null, 2)}\n`,
+    );
+  });
+});

@@ -1,0 +1,3 @@
+-- slow
+select coalesce(json_agg(r), '[]'), count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select t0.* from "public"."grid"() t0 where t0."x" = $1 limit 1000) r;
+-- $1 "2"

@@ -1,0 +1,2 @@
+-- read
+select coalesce(json_agg(r), '[]'), count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select e1.v as "home", e2.v as "away" from "public"."matches" t0 left join lateral (select row_to_json(x1) as v from (select t1."name" as "name" from "public"."teams" t1 where t0."home_id" = t1."id") x1) e1 on true left join lateral (select row_to_json(x2) as v from (select t2."name" as "name" from "public"."teams" t2 where t0."away_id" = t2."id") x2) e2 on true limit 1000) r;

@@ -1,0 +1,2 @@
+-- slow
+select null::text, count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select t0.v from "public"."raise_402"() t0(v)) r;
