@@ -37,8 +37,8 @@ export function command(cli: Cli): Command {
 }
 
 /** The URL goes by the environment: arguments can be read by everyone on the machine. */
-function psql(url: string, args: readonly string[], cli: Cli): Promise<number> {
-  const child = spawn("psql", args, { stdio: "inherit", env: { ...cli.env, ...environmentOf(url) } });
+async function psql(url: string, args: readonly string[], cli: Cli): Promise<number> {
+  const child = spawn("psql", args, { stdio: "inherit", env: { ...cli.env, ...(await environmentOf(url)) } });
   // Ctrl-C belongs to psql: it cancels a query, and psql goes on.
   const ignore = () => {};
   process.on("SIGINT", ignore);
@@ -57,15 +57,16 @@ function psql(url: string, args: readonly string[], cli: Cli): Promise<number> {
 }
 
 /** libpq's own variables: https://www.postgresql.org/docs/current/libpq-envars.html */
-function environmentOf(url: string): Record<string, string> {
-  const { username, password, hostname, port, pathname, searchParams } = new URL(url);
-  const optional = { PGSSLMODE: searchParams.get("sslmode"), PGSSLROOTCERT: searchParams.get("sslrootcert") };
+async function environmentOf(url: string): Promise<Record<string, string>> {
+  const { parseConnectionUrl } = await import("@mainstay/server/external");
+  const { host, port, user, password, database, tls } = parseConnectionUrl(url);
   return {
-    PGHOST: searchParams.get("host") ?? decodeURIComponent(hostname),
-    PGPORT: searchParams.get("port") ?? (port || "5432"),
-    PGUSER: decodeURIComponent(username),
-    PGPASSWORD: decodeURIComponent(password),
-    PGDATABASE: decodeURIComponent(pathname.slice(1)) || "postgres",
-    ...Object.fromEntries(Object.entries(optional).filter((entry): entry is [string, string] => entry[1] !== null)),
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: database,
+    PGSSLMODE: tls.mode,
+    ...(password === null ? {} : { PGPASSWORD: password }),
+    ...(tls.rootCertificatePath === null ? {} : { PGSSLROOTCERT: tls.rootCertificatePath }),
   };
 }

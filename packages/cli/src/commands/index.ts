@@ -19,6 +19,11 @@ export const commands: readonly CommandEntry[] = [
   { name: "start", summary: "serve a project, as in production", load: () => import("./start.ts") },
   { name: "migrate", summary: "apply, list, create and check migrations", load: () => import("./migrate.ts") },
   {
+    name: "seed",
+    summary: "fill the database with the project's seed files",
+    load: () => import("./seed.ts"),
+  },
+  {
     name: "types",
     summary: "write TypeScript types of the database, for supabase-js",
     load: () => import("./types.ts"),

@@ -40,6 +40,18 @@ export function command(cli: Cli): Command {
       ),
     ).action((words: string[], options: Options) => create(cli, words, options)),
   );
+  migrate.addCommand(
+    withJson(
+      withProject(
+        new Command("check").description(
+          "Look for mistakes: tables without policies, slow policies, missing indexes, statements that block. Ends with 1 where an error is found.",
+        ),
+      ),
+    ).action(async (options: Options) => {
+      const { checkProject } = await import("./migrate-check.ts");
+      process.exitCode = await checkProject(cli, projectDir(cli, options), options.json === true);
+    }),
+  );
   return migrate;
 }
 

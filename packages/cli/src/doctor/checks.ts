@@ -2,6 +2,7 @@ import { checkConfiguration } from "./configuration.ts";
 import { checkDatabase, checkExternal } from "./database.ts";
 import type { Check } from "./finding.ts";
 import { checkDataVersion, checkDisk, checkFolder, checkProject } from "./folders.ts";
+import { checkLint } from "./lint.ts";
 import { checkLeftovers, checkPort } from "./network.ts";
 import { checkBinaries, checkNode, checkNpm } from "./runtime.ts";
 import { checkGit, checkSecrets } from "./secrets.ts";
@@ -22,4 +23,5 @@ export const checks: readonly (readonly [name: string, check: Check])[] = [
   ["port", checkPort],
   ["external", checkExternal],
   ["database", checkDatabase],
+  ["lint", checkLint],
 ];

@@ -49,12 +49,14 @@ create policy "items belong to the owner of their list" on public.items
 
 export const seedFile = `-- Runs once, on the first start. A seed that fails never keeps the server from starting.
 insert into public.lists (id, owner_id, title, is_public) values
-  ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-0000000000aa', 'Things to try', true);
+  ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-0000000000aa', 'Things to try', true)
+on conflict do nothing;
 
-insert into public.items (list_id, body) values
-  ('00000000-0000-4000-8000-000000000001', 'Read this list without signing in'),
-  ('00000000-0000-4000-8000-000000000001', 'Sign up, and make a list of your own'),
-  ('00000000-0000-4000-8000-000000000001', 'Try to read somebody else''s list: nothing comes');
+insert into public.items (id, list_id, body) values
+  ('00000000-0000-4000-8000-000000000011', '00000000-0000-4000-8000-000000000001', 'Read this list without signing in'),
+  ('00000000-0000-4000-8000-000000000012', '00000000-0000-4000-8000-000000000001', 'Sign up, and make a list of your own'),
+  ('00000000-0000-4000-8000-000000000013', '00000000-0000-4000-8000-000000000001', 'Try to read somebody else''s list: nothing comes')
+on conflict do nothing;
 `;
 
 export const envExample = `# Copy to .env (never committed) and set what you need. Everything has a default.

@@ -6,10 +6,13 @@ import type { Progress } from "../output/progress.ts";
 export interface StartReport {
   observe(observation: Observation): void;
   seedProgress(text: string, done: number, total: number): void;
+  /** The start is over: from now on only what calls for attention is said. */
+  end(): void;
 }
 
 export function reportStart(progress: Progress): StartReport {
   let migrationCount = 0;
+  let isOver = false;
   const endMigrations = () => {
     if (migrationCount > 0)
       progress.done(`${migrationCount} ${migrationCount === 1 ? "migration" : "migrations"} applied`);
@@ -17,6 +20,7 @@ export function reportStart(progress: Progress): StartReport {
   };
   return {
     observe(observation) {
+      if (isOver && !lasting.has(observation.kind)) return;
       switch (observation.kind) {
         case "postgres.starting":
           return progress.update(`Starting PostgreSQL: ${observation.detail}`);
@@ -49,8 +53,12 @@ export function reportStart(progress: Progress): StartReport {
         case "warning":
           return progress.warn(`${observation.area}: ${observation.message}`);
         default:
-          return undefined;
+          return;
       }
+    },
+    end() {
+      isOver = true;
+      progress.clear();
     },
     seedProgress(text, done, total) {
       endMigrations();
@@ -58,5 +66,13 @@ export function reportStart(progress: Progress): StartReport {
     },
   };
 }
+
+/** Of interest after the start too. */
+const lasting: ReadonlySet<Observation["kind"]> = new Set([
+  "postgres.recovering",
+  "migration.history-differs",
+  "catalog.failed",
+  "warning",
+]);
 
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);

@@ -67,13 +67,15 @@ async function start(cli: Cli, options: ServeOptions, progress: Progress, signal
   if (notice !== null) progress.warn(notice);
   const report = reportStart(progress);
   const { startServer } = await import("@mainstay/server");
-  return await startServer({
+  const server = await startServer({
     ...given,
     flags: flagsOf({ ...options, port }),
     observe: await observer(options.mode, config, cli, report.observe),
     onProgress: report.seedProgress,
     signal,
   });
+  report.end();
+  return server;
 }
 
 const flagsOf = ({ port, host }: ListenOptions) => ({
@@ -127,11 +129,10 @@ async function greet(
   const { sampleTable } = await import("./sample-table.ts");
   const { watchMigrations } = await import("./watch-migrations.ts");
   const table = await sampleTable(server, server.config.data.schemas).catch(() => null);
-  progress.clear();
   // Counted from the start of this process, which is where the person's wait began.
   const readyMs = performance.now();
   const dir = relative(cli.cwd, options.projectDir);
-  const dirOption = dir === "" ? "" : ` --dir ${dir}`;
+  const dirOption = dir === "" ? "" : ` --dir ${dir.startsWith("..") ? options.projectDir : dir}`;
   const { url, keys } = server;
   cli.out.write(announce({ url, keys, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
   return watchMigrations(server, progress);
