@@ -99,9 +99,18 @@ end $$;
 -- `json`, not `jsonb`, where one key is read: it stops at the text and builds nothing.
 select pg_temp.ensure_schema('auth');
 
+-- Asked of the catalogue: `to_regprocedure` fails on a schema we may not look into.
+create function pg_temp.has_auth_function(function_name text) returns boolean
+language sql as $$
+  select exists (
+    select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'auth' and p.proname = function_name and p.pronargs = 0
+  )
+$$;
+
 do $$
 begin
-  if to_regprocedure('auth.uid()') is null then
+  if not pg_temp.has_auth_function('uid') then
     perform pg_temp.attempt($sql$
       create function auth.uid() returns uuid language sql stable parallel safe as $body$
         select coalesce(
@@ -110,7 +119,7 @@ begin
         )::uuid
       $body$ $sql$);
   end if;
-  if to_regprocedure('auth.role()') is null then
+  if not pg_temp.has_auth_function('role') then
     perform pg_temp.attempt($sql$
       create function auth.role() returns text language sql stable parallel safe as $body$
         select coalesce(
@@ -119,7 +128,7 @@ begin
         )
       $body$ $sql$);
   end if;
-  if to_regprocedure('auth.email()') is null then
+  if not pg_temp.has_auth_function('email') then
     perform pg_temp.attempt($sql$
       create function auth.email() returns text language sql stable parallel safe as $body$
         select coalesce(
@@ -128,7 +137,7 @@ begin
         )
       $body$ $sql$);
   end if;
-  if to_regprocedure('auth.jwt()') is null then
+  if not pg_temp.has_auth_function('jwt') then
     perform pg_temp.attempt($sql$
       create function auth.jwt() returns jsonb language sql stable parallel safe as $body$
         select coalesce(

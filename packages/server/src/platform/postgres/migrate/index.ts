@@ -1,3 +1,12 @@
+export {
+  type CheckOptions,
+  checkDatabase,
+  checkMigrations,
+  type Finding,
+  type Level,
+  type Rule,
+  rules,
+} from "./check.ts";
 export type { FailureDetails } from "./failure.ts";
 export { type MigrationFile, readMigrations } from "./files.ts";
 export type { Difference, Source } from "./history.ts";
