@@ -67,6 +67,13 @@ function migrationNeeds(
   };
 }
 
+/** Where apps reach the server: as set, or where it listens. Tokens name it as their issuer. */
+function publicUrlOf({ auth, http, origins }: Config): string {
+  if (origins.auth.publicUrl !== "default" || http.port === 0) return auth.publicUrl;
+  const host = http.host === "0.0.0.0" || http.host === "::" ? "127.0.0.1" : http.host;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${http.port}`;
+}
+
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
 
@@ -130,7 +137,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         db: database,
         identity: keys.identity,
         signer: keys.signer,
-        settings: config.auth,
+        settings: { ...config.auth, publicUrl: publicUrlOf(config) },
         clock: systemClock,
         observe,
       }),

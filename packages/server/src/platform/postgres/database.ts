@@ -1,5 +1,6 @@
 import pg from "pg";
 import { compile, type SQL } from "pg-sql2";
+import { sessionProblems } from "./session/problems.ts";
 
 /**
  * The ordinary way to PostgreSQL, for everything that is not the hot path: sign-in, migrations, catalogue, admin.
@@ -7,6 +8,7 @@ import { compile, type SQL } from "pg-sql2";
  * acts for a caller says so with `as`.
  */
 export interface Queryable {
+  /** Rejects with pg's DatabaseError, or with a Problem `postgres/unavailable` when there is no answer. */
   query<R extends object = Record<string, unknown>>(statement: SQL): Promise<readonly R[]>;
 }
 
@@ -28,6 +30,13 @@ const types: pg.CustomTypesConfig = {
   }) as typeof pg.types.getTypeParser,
 };
 
+/** Without a SQLSTATE it never was PostgreSQL's answer; class 08 and these codes are PostgreSQL on its way out or in. */
+function isAway(error: unknown): boolean {
+  const { code, severity } = error as { code?: string; severity?: string };
+  if (severity === undefined) return error instanceof Error;
+  return code !== undefined && (code.startsWith("08") || ["57P01", "57P02", "57P03", "53300"].includes(code));
+}
+
 /** Opens a pool on `config`; nothing is connected until the first query. */
 export function openDatabase(config: pg.PoolConfig): Database {
   const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
@@ -36,7 +45,9 @@ export function openDatabase(config: pg.PoolConfig): Database {
   return {
     query: (statement) => run(pool, statement),
     async transaction(work) {
-      const client = await pool.connect();
+      const client = await pool.connect().catch((error: unknown) => {
+        throw sessionProblems.unavailable(error);
+      });
       let isBroken = false;
       try {
         await client.query("begin");
@@ -49,6 +60,7 @@ export function openDatabase(config: pg.PoolConfig): Database {
         });
         throw error;
       } finally {
+        client.off("error", lost);
         client.release(isBroken);
       }
     },
@@ -68,6 +80,10 @@ export function openDatabase(config: pg.PoolConfig): Database {
 
 async function run<R extends object>(target: pg.Pool | pg.PoolClient, statement: SQL): Promise<readonly R[]> {
   const { text, values } = compile(statement);
-  const result = await target.query<R & pg.QueryResultRow>(text, values as unknown[]);
-  return result.rows;
+  try {
+    const result = await target.query<R & pg.QueryResultRow>(text, values as unknown[]);
+    return result.rows;
+  } catch (error) {
+    throw isAway(error) ? sessionProblems.unavailable(error) : error;
+  }
 }
