@@ -49,6 +49,12 @@ export function openDatabase(config: pg.PoolConfig): Database {
         throw sessionProblems.unavailable(error);
       });
       let isBroken = false;
+      // A lost connection rejects the query and is emitted besides; the pool listens only while the client is idle, and
+      // an event nobody hears would end the process (threat X09).
+      const lost = () => {
+        isBroken = true;
+      };
+      client.on("error", lost);
       try {
         await client.query("begin");
         const result = await work({ query: (statement) => run(client, statement) });
