@@ -35,7 +35,7 @@ export async function listenForNews(needs: {
     async close() {
       isClosed = true;
       backoff.cancel();
-      await client?.end().catch(() => {});
+      if (client !== null) await goodbye(client);
       await loop;
     },
   };
@@ -101,10 +101,7 @@ function beat(client: pg.Client, intervalMs: number): { stop(): void } {
   let isWaiting = false;
   const timer = setInterval(() => {
     if (isWaiting) {
-      // Not `end()`: that would wait for an answer too.
-      (client as unknown as { connection: { stream: { destroy(error: Error): void } } }).connection.stream.destroy(
-        new Error("The connection stopped answering."),
-      );
+      cut(client);
       return;
     }
     isWaiting = true;
@@ -117,4 +114,22 @@ function beat(client: pg.Client, intervalMs: number): { stop(): void } {
   }, intervalMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };
+}
+
+/** How long a closing connection may take to say goodbye, in ms. */
+const goodbyeMs = 1_000;
+
+/** Ends the connection, also when the other side is not there to answer. */
+async function goodbye(client: pg.Client): Promise<void> {
+  const timer = setTimeout(() => cut(client), goodbyeMs);
+  await client.end().catch(() => {});
+  clearTimeout(timer);
+}
+
+/** Drops the socket at once; `end()` would wait for an answer. `connection` is public in pg, though not in its types. */
+function cut(client: pg.Client): void {
+  const { connection } = client as unknown as {
+    readonly connection: { readonly stream: { destroy(error: Error): void } };
+  };
+  connection.stream.destroy(new Error("The connection stopped answering."));
 }

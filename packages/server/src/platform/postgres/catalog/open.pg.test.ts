@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Problem } from "../../../kernel/problem.ts";
 import type { Observation } from "../../observe/observation.ts";
 import { type Database, openDatabase } from "../database.ts";
+import { openWire } from "../session/testing.ts";
 import { openCatalog } from "./open.ts";
 import type { Catalog, CatalogHolder } from "./types.ts";
 
@@ -129,6 +130,41 @@ describe("openCatalog", () => {
     await database.query(sql`notify pgrst, 'reload schema'`);
     await until(holder, has("heard"));
     await database.query(sql`drop table missed, heard`);
+  });
+
+  it("notices connections that died without a word, its listener's and a load's", async () => {
+    const server = new URL(url);
+    const wire = await openWire(Number(server.port));
+    server.port = String(wire.port);
+    const far = openDatabase({ connectionString: server.href });
+    try {
+      const holder = await open({ catalogHeartbeatMs: 100, catalogTimeoutMs: 300 }, far);
+      wire.freeze();
+      await database.query(sql`create table unheard (id int)`);
+      await until(holder, has("unheard"));
+      expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.reconnected", lane: "catalog" }));
+      await database.query(sql`drop table unheard`);
+      await holder.close();
+    } finally {
+      await wire.close();
+      await far.close();
+    }
+  });
+
+  it("closes in bounded time when its connection died without a word", async () => {
+    const server = new URL(url);
+    const wire = await openWire(Number(server.port));
+    server.port = String(wire.port);
+    const far = openDatabase({ connectionString: server.href });
+    try {
+      const holder = await open({}, far);
+      wire.freeze();
+      await holder.close();
+      await expect(holder.reload()).rejects.toThrow("closed");
+    } finally {
+      await wire.close();
+      await far.close();
+    }
   });
 
   it("finds changes by looking where nothing announces them, and looks on its own accord there", async () => {

@@ -91,10 +91,13 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
     const startedAt = performance.now();
     try {
       // Beside the load rather than in it: it takes as long as all the rest, and is asked once.
-      const [rows, zones] = await Promise.all([
-        loadRows(database, needs.schemas(), settings.catalogTimeoutMs),
-        timezones ?? loadTimezones(database),
-      ]);
+      const [rows, zones] = await withinTime(
+        settings.catalogTimeoutMs,
+        Promise.all([
+          loadRows(database, needs.schemas(), settings.catalogTimeoutMs),
+          timezones ?? loadTimezones(database),
+        ]),
+      );
       timezones = zones;
       fingerprint = rows.fingerprint;
       catalog = buildCatalog(rows, {
@@ -161,6 +164,22 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
   async function isAnnounced(): Promise<boolean> {
     const rows = await database.query<{ exists: boolean }>(announcerQuery).catch(() => []);
     return rows[0]?.exists ?? false;
+  }
+}
+
+/**
+ * Gives up waiting after `timeoutMs`. PostgreSQL's own timeouts do not help when the connection is what has died, and a load that
+ * waits forever would hold up every later one.
+ */
+async function withinTime<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Reading the catalogue took longer than ${timeoutMs} ms.`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -36,13 +36,14 @@ export function buildRelations(rows: CatalogRows, exposures: Exposures): Relatio
   }
 
   const byOid = new Map<number, Relation>();
+  const intern = interner();
   for (const row of rows.relations) {
     const isView = row.kind === "v" || row.kind === "m";
     const own = primaryKeys.get(row.oid);
     const primaryKey = isView ? viewKey(row.oid) : ((own && namesOf(row.oid, own)) ?? []);
     const listed = uniques.get(row.oid) ?? [];
     const uniqueKeys = isView && listed.length === 0 && primaryKey.length > 0 ? [primaryKey] : listed;
-    byOid.set(row.oid, relation(row, columns.get(row.oid) ?? [], primaryKey, uniqueKeys));
+    byOid.set(row.oid, relation(row, columns.get(row.oid) ?? [], primaryKey, uniqueKeys, intern));
   }
   return { byOid, columnName };
 
@@ -64,9 +65,11 @@ function relation(
   columnRows: readonly ColumnRow[],
   primaryKey: readonly string[],
   uniqueKeys: readonly (readonly string[])[],
+  intern: (text: string) => string,
 ): Relation {
-  const columns: readonly Column[] = columnRows.map(({ relation: _, ...column }) => Object.freeze(column));
-  const byName = new Map(columns.map((column) => [column.name, column]));
+  const columns: readonly Column[] = columnRows.map((column) => Object.freeze(buildColumn(column, intern)));
+  // Made on first use: most relations of a large schema are never asked about.
+  let byName: ReadonlyMap<string, Column> | null = null;
   return Object.freeze({
     oid: row.oid,
     schema: row.schema,
@@ -74,7 +77,10 @@ function relation(
     kind: kinds[row.kind],
     comment: row.comment,
     columns,
-    column: (name: string) => byName.get(name) ?? null,
+    column(name: string) {
+      byName ??= new Map(columns.map((column) => [column.name, column]));
+      return byName.get(name) ?? null;
+    },
     primaryKey,
     uniqueKeys,
     isInsertable: (row.writes & 8) !== 0,
@@ -82,6 +88,32 @@ function relation(
     isDeletable: (row.writes & 16) !== 0,
     hasRowSecurity: row.hasRowSecurity,
   });
+}
+
+/** Named one by one: a spread would carry the row along in a slower and larger object. */
+function buildColumn(row: ColumnRow, intern: (text: string) => string): Column {
+  return {
+    name: intern(row.name),
+    position: row.position,
+    type: intern(row.type),
+    baseType: intern(row.baseType),
+    isArray: row.isArray,
+    isComposite: row.isComposite,
+    isNullable: row.isNullable,
+    hasDefault: row.hasDefault,
+    defaultExpression: row.defaultExpression,
+    isGenerated: row.isGenerated,
+    isIdentity: row.isIdentity,
+    enumValues: row.enumValues,
+    maxLength: row.maxLength,
+    comment: row.comment,
+  };
+}
+
+/** Gives equal texts one string: a schema repeats its types and names by the thousand. */
+function interner(): (text: string) => string {
+  const texts = new Map<string, string>();
+  return (text) => entry(texts, text, () => text);
 }
 
 /** True when a primary key or unique constraint covers exactly these columns, in any order. */

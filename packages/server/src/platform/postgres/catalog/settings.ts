@@ -21,8 +21,7 @@ export const catalogSettings = {
     default: 30_000,
     unit: "ms",
     min: 100,
-    summary:
-      "Longest time one query of a catalogue load may take; afterwards the old picture stays and loading is tried again.",
+    summary: "Longest time a load of the catalogue may take; afterwards the old one stays and loading is tried again.",
   }),
   configurationRole: text({
     env: ["MAINSTAY_CONFIGURATION_ROLE"],
