@@ -81,7 +81,8 @@ export function createHandler(needs: HandlerNeeds): Handler {
   }
 
   async function answer(call: Call, target: Target): Promise<Reply> {
-    const { catalog, settings, prologue } = era();
+    const now = era();
+    const { catalog, settings, prologue } = now;
     const { method } = call;
     const isRead = method === "GET" || method === "HEAD";
     const lexed = lex(call.query, isRead ? target.kind : "relation", settings);
@@ -89,7 +90,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
     const { schema, profile } = requestedSchema(call, settings);
     const range = method === "GET" ? parseRange(call.headers.range) : null;
     const body = isRead || method === "DELETE" ? null : await bodyOf(call, target, settings);
-    const compiled = find(call, target, lexed, { schema, profile, preferences, range, body });
+    const compiled = find(now, call, target, lexed, { schema, profile, preferences, range, body });
     const page = readPage(compiled.page, lexed.values, range);
     const bindings: Bindings = { values: lexed.values, body, page };
     const path = call.path.slice(needs.mountLength);
@@ -143,6 +144,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
 
   /** The compiled statement of this shape: remembered, or made now. */
   function find(
+    { catalog, settings }: Era,
     call: Call,
     target: Target,
     { shape }: LexedQuery,
@@ -154,7 +156,6 @@ export function createHandler(needs: HandlerNeeds): Handler {
       readonly body: Body | null;
     },
   ): Compiled {
-    const { catalog, settings } = era();
     const { accept } = call.headers;
     const prefer = call.headers.prefer as string | undefined;
     let key = `${catalog.version}\0${call.method}\0${target.kind === "function" ? "f" : "r"}${of.range === null ? "" : "n"}\0`;

@@ -101,7 +101,10 @@ export async function openDataUnderTest(
   const catalog = await openCatalog({
     database,
     schemas: () => [...new Set([...all.schemas, ...all.extraSearchPath])],
-    observe: () => {},
+    // A test that cannot read its catalogue should say why rather than fail on everything else.
+    observe: (each) => {
+      if (each.kind === "catalog.failed") console.error(each.error);
+    },
   });
   const { hostname, port, username, password, pathname } = new URL(url);
   const opened = await openSession({
