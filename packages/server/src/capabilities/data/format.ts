@@ -5,8 +5,10 @@ import type { MediaRange } from "./request.ts";
 
 /** What the answer is written as, and by whom. */
 export type Format =
-  | { readonly kind: "json" | "object"; readonly contentType: string; readonly stripsNulls: boolean }
-  | { readonly kind: "csv" | "geojson"; readonly contentType: string }
+  | { readonly kind: "json"; readonly contentType: string; readonly stripsNulls: boolean }
+  | { readonly kind: "object"; readonly contentType: string; readonly stripsNulls: boolean }
+  | { readonly kind: "csv"; readonly contentType: string }
+  | { readonly kind: "geojson"; readonly contentType: string }
   /** A scalar as it is; `isBinary` for `bytea`, which PostgreSQL prints in hexadecimal. */
   | { readonly kind: "raw"; readonly contentType: string; readonly isBinary: boolean }
   /** By the app's own aggregate or function over the rows. */

@@ -158,7 +158,7 @@ export function scanJson(body: Buffer, maxKeys: number): JsonBody {
     const word = words.get(body[at] ?? 0);
     if (word !== undefined) {
       at += word[0].length;
-      if (at > body.length || body.latin1Slice(start, at) !== word[0]) fail();
+      if (at > body.length || body.toString("latin1", start, at) !== word[0]) fail();
       return { kind: word[1], start, end: at };
     }
     if (body[at] === byte.minus) at++;
@@ -200,7 +200,7 @@ export function scanJson(body: Buffer, maxKeys: number): JsonBody {
   }
 
   function keyText(start: number, end: number, isEscaped: boolean): string {
-    return isEscaped ? unescapeString(body, start, end) : body.utf8Slice(start + 1, end - 1);
+    return isEscaped ? unescapeString(body, start, end) : body.toString("utf8", start + 1, end - 1);
   }
 
   function skipBlank(): void {
@@ -226,7 +226,7 @@ export function scanJson(body: Buffer, maxKeys: number): JsonBody {
 export function unescapeString(body: Buffer, start: number, end: number): string {
   let text: unknown;
   try {
-    text = JSON.parse(body.utf8Slice(start, end));
+    text = JSON.parse(body.toString("utf8", start, end));
   } catch {
     text = null;
   }
