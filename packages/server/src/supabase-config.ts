@@ -1,20 +1,36 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
-import type { GivenSettings, GroupName } from "./config.ts";
+import type { GivenSettings, GroupName, SettingGroups } from "./config.ts";
 import { SettingError } from "./kernel/settings.ts";
+
+/** Where a key's value goes; `convert` where ours says it the other way round. */
+type Known = {
+  readonly [G in GroupName]: readonly [
+    path: string,
+    group: G,
+    name: keyof SettingGroups[G] & string,
+    convert?: (value: unknown) => unknown,
+  ];
+}[GroupName];
+
+/** `env(NAME)` gives text. What is neither is left for the setting to refuse. */
+function negated(value: unknown): unknown {
+  if (value === true || value === "true") return false;
+  return value === false || value === "false" ? true : value;
+}
 
 /**
  * What an existing `supabase/config.toml` says that we have a setting for. `env(NAME)` is looked up, as that product's CLI does.
  * https://supabase.com/docs/guides/local-development/cli/config
  */
-const known: readonly (readonly [path: string, group: GroupName, name: string])[] = [
+const known: readonly Known[] = [
   ["api.port", "http", "port"],
   ["api.schemas", "data", "schemas"],
   ["api.extra_search_path", "data", "extraSearchPath"],
   ["api.max_rows", "data", "maxRows"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],
-  ["auth.enable_signup", "auth", "isSignupEnabled"],
-  ["auth.enable_anonymous_sign_ins", "auth", "isAnonymousEnabled"],
+  ["auth.enable_signup", "auth", "disableSignup", negated],
+  ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
   ["auth.minimum_password_length", "auth", "passwordMinLength"],
 ];
 
@@ -30,11 +46,11 @@ export function readSupabaseConfig(path: string, env: Readonly<Record<string, st
     );
   }
   const given: Partial<Record<GroupName, Record<string, unknown>>> = {};
-  for (const [at, group, name] of known) {
+  for (const [at, group, name, convert] of known) {
     const value = resolve(dig(document, at), env);
     if (value === undefined) continue;
     given[group] ??= {};
-    given[group][name] = value;
+    given[group][name] = convert ? convert(value) : value;
   }
   return given as GivenSettings;
 }
