@@ -50,15 +50,20 @@ export const problems = {
   signupDisabled: () => auth("signup_disabled", 422, "Signups not allowed for this instance"),
   /** An account with this address is there. */
   userAlreadyExists: () => auth("user_already_exists", 422, "User already registered"),
+  /** Another account has this address. Said to admins, and to a signed-in user who changes theirs. */
   emailExists: () => auth("email_exists", 422, "A user with this email address has already been registered"),
+  /** Another account has this phone number. Said to admins, and to a signed-in user who changes theirs. */
   phoneExists: () => auth("phone_exists", 422, "A user with this phone number has already been registered"),
+  /** Anonymous sign-in is off; the setting is `anonymousEnabled`. */
   anonymousDisabled: () => auth("anonymous_provider_disabled", 422, "Anonymous sign-ins are disabled"),
+  /** Accounts with an e-mail address are off; the setting is `emailEnabled`. 400 when signing up, 422 when signing in. */
   emailDisabled: (status: 400 | 422) =>
     auth(
       "email_provider_disabled",
       status,
       status === 400 ? "Email signups are disabled" : "Email logins are disabled",
     ),
+  /** Accounts with a phone number are off; the setting is `phoneEnabled`. 400 when signing up, 422 when signing in. */
   phoneDisabled: (status: 400 | 422) =>
     auth(
       "phone_provider_disabled",
@@ -68,12 +73,16 @@ export const problems = {
   /** The password is too short or on a list of known ones; `details.weak_password.reasons` says which. */
   weakPassword: (message: string, reasons: readonly WeakPasswordReason[]) =>
     auth("weak_password", 422, message, { details: { weak_password: { reasons } } }),
+  /** The new password is the one in use. */
   samePassword: () => auth("same_password", 422, "New password should be different from the old password."),
   /** The session is too old to change the password; sign in again, or send the current password. */
   reauthenticationNeeded: () => auth("reauthentication_needed", 400, "Password update requires reauthentication"),
+  /** The nonce sent with the new password is wrong or too old. */
   reauthenticationNotValid: () => auth("reauthentication_not_valid", 422, "Nonce has expired or is invalid"),
+  /** The setting `passwordCurrentRequired` asks for `current_password` with a new one. */
   currentPasswordRequired: () =>
     auth("current_password_required", 400, "Current password required when setting new password."),
+  /** The `current_password` sent with the new one is wrong. */
   currentPasswordInvalid: () =>
     auth("current_password_invalid", 400, "Current password required when setting new password."),
   /** The user has a second factor and this session did not show it. */

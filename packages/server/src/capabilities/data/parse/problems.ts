@@ -8,7 +8,7 @@ const echoedChars = 300;
 export const parseProblems = {
   /**
    * A part of the query string does not follow the grammar. The message names the part, repeats it and says where;
-   * `details` says what was found and what was expected. protocols/rest.md §4, §11.
+   * `details` says what was found and what was expected.
    */
   malformed: (part: string, text: string, column: number, details: string) =>
     new Problem("PGRST100", 400, `"failed to parse ${part} (${shorten(text)})" (line 1, column ${column})`, {
