@@ -17,6 +17,17 @@ export interface ServeOptions extends ListenOptions {
   readonly mode: "dev" | "start";
 }
 
+/** How long a stop may take beyond the time that requests have to finish: PostgreSQL writes a checkpoint. */
+const stopPatienceMs = 40_000;
+
+async function endsLate(work: Promise<void>, patienceMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), patienceMs);
+  });
+  return await Promise.race([work.then(() => false), late]).finally(() => clearTimeout(timer));
+}
+
 /** How long a forced stop may take. */
 const forcedStopMs = 3_000;
 
@@ -44,7 +55,11 @@ export async function serve(cli: Cli, options: ServeOptions): Promise<number> {
     const reason = await stop.requested;
     progress.update("Stopping");
     await leave();
-    await server.stop(hurry.signal);
+    const isLate = await endsLate(server.stop(hurry.signal), server.config.http.drainMs + stopPatienceMs);
+    if (isLate) {
+      progress.warn("Stopping takes too long: ending without it. The next start takes over what is left, or recovers.");
+      process.exit(exitCodes.failed);
+    }
     removeRecord();
     progress.done(reason === "launcher-gone" ? "Stopped, since the launcher is gone" : "Stopped");
     return exitCodes.ok;
