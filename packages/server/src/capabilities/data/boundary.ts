@@ -120,11 +120,18 @@ export function databaseProblem(error: unknown, who: Principal): unknown {
   const raised = raisedProblem(error);
   if (raised !== null) return raised;
   const status = statusOf(error, who.isAuthenticated);
-  return new Problem(error.sqlstate, status, error.message, {
-    details: error.detail,
-    hint: visibleHint(error, who),
+  const own = error.sqlstate.startsWith("42") ? withoutAliases : (text: string) => text;
+  const hint = visibleHint(error, who);
+  return new Problem(error.sqlstate, status, own(error.message), {
+    details: error.detail && own(error.detail),
+    hint: hint && own(hint),
     headers: headersOf(error, status),
   });
+}
+
+/** PostgreSQL speaks of `t0.title` where the caller wrote `title`: the alias is our statement's (threat B07). */
+function withoutAliases(text: string): string {
+  return text.replace(/\b[tejx]\d+\.(?=[\w"])/g, "");
 }
 
 /** PostgreSQL's guesses name what it found near by, which an anonymous caller may not be allowed to know of (threat B07). */
