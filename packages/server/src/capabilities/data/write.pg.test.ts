@@ -218,6 +218,7 @@ describe("put", () => {
     ["/pairs?a=eq.1&b=eq.2&limit=1", { a: 1, b: 2 }, 400, "PGRST114"],
     ["/pairs?a=eq.1&b=eq.2", { a: 1, b: 3 }, 400, "PGRST115"],
     ["/pairs?a=eq.1&b=eq.2", { a: 1 }, 400, "PGRST115"],
+    ["/pairs?a=eq.1&b=eq.2", {}, 400, "PGRST115"],
     [
       "/pairs?a=eq.1&b=eq.2",
       [

@@ -69,6 +69,7 @@ export function planWrite(
     throw problems.invalidBody("The body of an update must be one object");
   }
   const columns = planColumns(context.catalog, relation, method, query.columns, preferences.missing, body);
+  if (method === "PUT" && columns.length === 0) throw problems.putMismatch();
   return {
     ...base,
     columns,
