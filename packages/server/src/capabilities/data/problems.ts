@@ -42,8 +42,9 @@ export const problems = {
     ),
   /** The function set `response.status` to something that is not a status. */
   responseStatus: () => new Problem("PGRST112", 500, "response.status guc must be a valid status code"),
-  /** PUT is about one row: it has no page. */
+  /** PUT's body must be the row its URL names. */
   putMismatch: () => new Problem("PGRST115", 400, "Payload values do not match URL in primary key column(s)"),
+  /** PUT is about one row: it has no page. */
   putPage: () => new Problem("PGRST114", 400, "limit/offset querystring parameters are not allowed for PUT"),
   /** One object was asked for, and the result has another number of rows. */
   notSingular: (rows: number) =>
