@@ -21,7 +21,7 @@ import type { QueryLimits } from "./settings.ts";
  * This is a scanner, not a judge: it walks the tree with a depth counter and gives up with `null` at anything unexpected.
  * Then the whole text stays in the shape, and `parse` reads operands as literals or says what is wrong.
  *
- * @throws Problem PGRST100 for malformed encoding or a list beyond the limit.
+ * @throws Problem PGRST100 for malformed encoding or a list or tree beyond the limit.
  */
 export function lexLogic(raw: string, values: string[], limits: QueryLimits): string | null {
   const text = decodeQueryText(raw);
@@ -62,6 +62,8 @@ function scanTree(text: string, limits: QueryLimits): readonly FoundOperand[] | 
       const operand = operator.kind === "in" ? listOperand(text, at, limits) : singleOperand(text, at);
       if (operand === null) return null;
       operands.push(operand);
+      // Here already: `parse` would say so too, after all the text had been cut up.
+      if (operands.length > limits.queryNodes) throw parseProblems.tooLarge("queryNodes", limits.queryNodes);
       at = operand.end;
     }
     at = skipBlanks(text, at);
