@@ -155,9 +155,9 @@ begin
   end if;
 end $$;
 
--- Our own schema (made by the runner, which keeps its history there). The API roles may call what is granted to them one
--- by one, and read nothing.
-grant usage on schema mainstay to anon, authenticated, service_role;
+-- Our own schema (made by the runner, which keeps its history there). Any role may call what is granted one by one, roles
+-- of the app's own included (a token may name them), and read nothing.
+grant usage on schema mainstay to public;
 
 -- Refuses the statement it stands in, and with it everything between two Syncs: how the data API takes back a write that
 -- only its own result shows to be wrong (one row asked, two changed). The API knows SQLSTATE MST01 and reads its answer
@@ -171,8 +171,7 @@ begin
     detail = pg_catalog.json_build_object('code', code, 'message', message, 'details', details, 'hint', hint)::text,
     hint = coalesce(hint, '');
 end $$;
-revoke execute on function mainstay.reject(text, text, text, text) from public;
-grant execute on function mainstay.reject(text, text, text, text) to anon, authenticated, service_role;
+grant execute on function mainstay.reject(text, text, text, text) to public;
 
 -- The server keeps the catalogue in memory and listens on `mainstay_catalog` (and on `pgrst`, which other tools use). Runs
 -- in the transaction of the DDL, so the news arrives with the commit or not at all; equal news of one transaction is one.

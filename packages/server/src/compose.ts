@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAuth } from "./capabilities/auth/index.ts";
-import { createData } from "./capabilities/data/index.ts";
+import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
@@ -121,6 +121,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       target: await postgres.apiLogin(keys.signer.deriveKey("database login")),
       settings: config.postgres,
       observe,
+      defaults: {
+        search_path: searchPathOf(config.data.schemas[0] ?? "public", config.data.extraSearchPath),
+        statement_timeout: `${config.postgres.statementTimeoutMs}ms`,
+      },
     });
     opened.push((signal) => session.close(signal));
     const catalog = await openCatalog({

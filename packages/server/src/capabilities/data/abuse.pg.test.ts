@@ -141,7 +141,7 @@ describe("B01: no text of a request becomes SQL", () => {
   const query = fc.array(parameter, { maxLength: 4 }).map((parameters) => parameters.join("&"));
 
   it("holds for generated requests: never a 5xx, never a word of SQL in an error, and the canary lives", async () => {
-    const knownText = /^select (?:null::text|coalesce\(|json_strip_nulls)/;
+    const knownText = /^select (?:null::text|coalesce\(|json_strip_nulls|to_json)/;
     let flown = 0;
     await fc.assert(
       fc.asyncProperty(query, fc.constantFrom("GET" as const, "DELETE" as const), async (asked, method) => {
@@ -154,7 +154,7 @@ describe("B01: no text of a request becomes SQL", () => {
         for (const flight of data.flights.splice(from)) {
           flown++;
           const sqlText = flight.statement.text;
-          expect(knownText.test(sqlText) || sqlText.startsWith("with w as (delete from")).toBe(true);
+          expect(knownText.test(sqlText) || /^(?:with w as \()?delete from/.test(sqlText), sqlText).toBe(true);
           // Whatever stands outside quotes is ours alone.
           const bare = sqlText.replace(/ E'(?:[^'\\]|''|\\\\)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/gs, "");
           expect(bare).not.toMatch(/;|--|\/\*|drop|sleep/);

@@ -7,7 +7,7 @@ import type { ParameterSource } from "./compile/sql.ts";
 const slot = (index: number) => ({ kind: "slot", index }) as const;
 const bindOne = (source: ParameterSource, values: readonly string[], json = "{}") =>
   bind(
-    { text: "", parameters: [source] },
+    { text: "", parameters: [source], answers: "row" },
     { values, body: readBody(Buffer.from(json), "application/json", 10, true), page: { limit: 5, offset: 2 } },
   )[0];
 

@@ -1,9 +1,14 @@
-import { Lru } from "../../kernel/lru.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Call, Reply } from "../../kernel/route.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Catalog, CatalogHolder } from "../../platform/postgres/catalog/types.ts";
-import { DatabaseError, type Flight, type Row, type Session } from "../../platform/postgres/session/types.ts";
+import {
+  DatabaseError,
+  type Flight,
+  type FlightResult,
+  type Row,
+  type Session,
+} from "../../platform/postgres/session/types.ts";
 import { type Bindings, bind, readPage } from "./bind.ts";
 import { type Body, mediaTypeOf, readBody } from "./body/read.ts";
 import { databaseProblem } from "./boundary.ts";
@@ -14,11 +19,12 @@ import { withHint } from "./hints.ts";
 import { locationOf } from "./location.ts";
 import { createHeaderReader } from "./negotiation.ts";
 import { lex, parse, parseRange, type QueryLimits } from "./parse/index.ts";
+import { PlanCache, type Question } from "./plan-cache.ts";
 import { prepare } from "./prepare.ts";
 import { createPrologue, type Prologue } from "./prologue.ts";
 import { rejectState } from "./raise.ts";
 import type { LexedQuery, Preferences, RowRange } from "./request.ts";
-import { type ReplyContext, readAnswer, respond } from "./respond.ts";
+import { type ReplyContext, readResult, respond, respondWith } from "./respond.ts";
 import { requestedSchema } from "./schema.ts";
 import { respondWithStream } from "./stream.ts";
 
@@ -41,10 +47,8 @@ interface Era {
   readonly catalog: Catalog;
   readonly settings: DataSettings & QueryLimits;
   readonly prologue: Prologue;
+  readonly plans: PlanCache;
 }
-
-/** Keys beyond this length are not worth remembering. */
-const maxKeyChars = 8192;
 
 export interface Handler {
   handle(call: Call, target: Target): Promise<Reply>;
@@ -57,39 +61,47 @@ export interface Handler {
 export function createHandler(needs: HandlerNeeds): Handler {
   const { session, observe } = needs;
   const headers = createHeaderReader();
-  const plans = new Lru<string, Compiled>(needs.settings.planCacheEntries);
   let known: Era | null = null;
 
   return { handle, era };
 
-  async function handle(call: Call, target: Target): Promise<Reply> {
+  function handle(call: Call, target: Target): Promise<Reply> {
+    const { method } = call;
+    if (method === "POST" || method === "PUT" || method === "PATCH") return handleBody(call, target);
     try {
-      return await answer(call, target);
+      return answer(call, target, null);
     } catch (error) {
-      const problem = databaseProblem(error, call.who);
-      if (!(problem instanceof Problem)) throw problem;
-      const { catalog, settings } = era();
-      throw await withHint(problem, {
-        call,
-        target,
-        catalog,
-        session,
-        settings,
-        schema: requestedSchema(call, settings).schema,
-      });
+      return refuse(error, call, target);
     }
   }
 
-  async function answer(call: Call, target: Target): Promise<Reply> {
+  async function handleBody(call: Call, target: Target): Promise<Reply> {
+    try {
+      return await answer(call, target, await bodyOf(call, target, era().settings));
+    } catch (error) {
+      return refuse(error, call, target);
+    }
+  }
+
+  /** Turns what was thrown into the dialect's problem, with a hint where there is one. Always rejects. */
+  async function refuse(error: unknown, call: Call, target: Target): Promise<never> {
+    const problem = databaseProblem(error, call.who);
+    if (!(problem instanceof Problem)) throw problem;
+    const { catalog, settings } = era();
+    const { schema } = requestedSchema(call, settings);
+    throw await withHint(problem, { call, target, catalog, session, settings, schema });
+  }
+
+  /** Not `async`: until the flight is under way nothing waits, and each promise in between is paid for by every request. */
+  function answer(call: Call, target: Target, body: Body | null): Promise<Reply> {
     const now = era();
-    const { catalog, settings, prologue } = now;
+    const { settings, prologue } = now;
     const { method } = call;
     const isRead = method === "GET" || method === "HEAD";
     const lexed = lex(call.query, isRead ? target.kind : "relation", settings);
     const preferences = headers.preferences(call.headers.prefer as string | undefined);
     const { schema, profile } = requestedSchema(call, settings);
     const range = method === "GET" ? parseRange(call.headers.range) : null;
-    const body = isRead || method === "DELETE" ? null : await bodyOf(call, target, settings);
     const compiled = find(now, call, target, lexed, { schema, profile, preferences, range, body });
     const page = readPage(compiled.page, lexed.values, range);
     const bindings: Bindings = { values: lexed.values, body, page };
@@ -98,7 +110,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
     const request: ReplyContext = { page, location, path };
     const flight = (template: Template): Flight => ({
       role: call.who.role,
-      prologue: prologue(call, catalog, {
+      prologue: prologue(call, {
         schema,
         isReadOnly: compiled.isReadOnly,
         timezone: preferences.timezone,
@@ -114,18 +126,22 @@ export function createHandler(needs: HandlerNeeds): Handler {
 
     const isLarge = page.limit === null || page.limit > settings.streamAboveRows;
     if (compiled.stream !== null && isLarge && compiled.estimate === null) {
-      const rows = await session.stream({ ...flight(compiled.stream), lane: "slow", signal: call.signal });
-      return respondWithStream(compiled, compiled.stream, request, rows, settings.streamChunkBytes);
+      const { stream } = compiled;
+      return session
+        .stream({ ...flight(stream), lane: "slow", signal: call.signal })
+        .then((rows) => respondWithStream(compiled, stream, request, rows, settings.streamChunkBytes))
+        .catch((error: unknown) => refuse(error, call, target));
     }
-    const rows = await fly(flight(compiled));
-    if (compiled.explain !== null) return explainReply(compiled, rows);
-    const row = rows[0] ?? [];
-    const facts = readAnswer(row);
-    const total =
-      compiled.estimate === null
-        ? facts.total
-        : await estimatedTotal(compiled, facts.total, settings, async () => (await fly(flight(compiled.estimate!)))[0]);
-    return respond(compiled, request, { ...facts, total }, row[0] ?? null);
+    return session
+      .fly(flight(compiled))
+      .catch(rolledBackResult)
+      .then((result) => {
+        if (compiled.explain !== null) return explainReply(compiled, result.rows);
+        if (compiled.estimate === null) return respond(compiled, request, result);
+        const ask = async () => (await session.fly(flight(compiled.estimate!))).rows[0];
+        return respondWithEstimate(compiled, request, result, settings, ask);
+      })
+      .catch((error: unknown) => refuse(error, call, target));
   }
 
   function era(): Era {
@@ -136,7 +152,14 @@ export function createHandler(needs: HandlerNeeds): Handler {
       known = {
         catalog,
         settings,
-        prologue: createPrologue({ extraSearchPath, preRequest, mountLength: needs.mountLength }),
+        prologue: createPrologue({
+          extraSearchPath,
+          preRequest,
+          mountLength: needs.mountLength,
+          catalog,
+          defaults: session.defaults,
+        }),
+        plans: new PlanCache(needs.settings.planCacheEntries),
       };
     }
     return known;
@@ -144,7 +167,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
 
   /** The compiled statement of this shape: remembered, or made now. */
   function find(
-    { catalog, settings }: Era,
+    { catalog, settings, plans }: Era,
     call: Call,
     target: Target,
     { shape }: LexedQuery,
@@ -158,10 +181,18 @@ export function createHandler(needs: HandlerNeeds): Handler {
   ): Compiled {
     const { accept } = call.headers;
     const prefer = call.headers.prefer as string | undefined;
-    let key = `${catalog.version}\0${call.method}\0${target.kind === "function" ? "f" : "r"}${of.range === null ? "" : "n"}\0`;
-    key += `${of.schema}\0${of.profile === null ? "" : "p"}${target.name}\0${prefer ?? ""}\0${accept ?? ""}\0${shape}`;
-    if (of.body !== null) key += bodyKey(of.body);
-    const remembered = plans.get(key);
+    const question: Question = {
+      method: call.method,
+      isFunction: target.kind === "function",
+      name: target.name,
+      schema: of.schema,
+      hasProfile: of.profile !== null,
+      usesRange: of.range !== null,
+      prefer,
+      accept,
+      bodyKey: of.body === null ? "" : bodyKey(of.body),
+    };
+    const remembered = plans.find(shape, question);
     if (remembered !== undefined) return remembered;
     const compiled = prepare(catalog, settings, {
       method: call.method,
@@ -174,19 +205,8 @@ export function createHandler(needs: HandlerNeeds): Handler {
       body: of.body,
       profile: of.profile,
     });
-    if (key.length <= maxKeyChars) plans.set(key, compiled);
+    plans.remember(shape, question, compiled);
     return compiled;
-  }
-
-  /** Runs a flight to its rows. A rollback that was asked for comes back as a refusal that carries the row. */
-  async function fly(flight: Flight): Promise<readonly Row[]> {
-    try {
-      return (await session.fly(flight)).rows;
-    } catch (error) {
-      const row = rolledBackRow(error);
-      if (row === null) throw error;
-      return [row];
-    }
   }
 }
 
@@ -208,6 +228,13 @@ function bodyKey({ mediaType, scan }: Body): string {
   return key;
 }
 
+/** A rollback that was asked for comes back as a refusal that carries the row. */
+function rolledBackResult(error: unknown): FlightResult {
+  const row = rolledBackRow(error);
+  if (row === null) throw error;
+  return { rows: [row], commandTag: "" };
+}
+
 function rolledBackRow(error: unknown): Row | null {
   if (!(error instanceof DatabaseError) || error.sqlstate !== rejectState || error.detail === null) return null;
   const said: unknown = JSON.parse(error.detail);
@@ -219,6 +246,20 @@ function rolledBackRow(error: unknown): Row | null {
 function explainReply({ explain, headers }: Compiled, rows: readonly Row[]): Reply {
   const lines = rows.map((row) => row[0]?.toString("utf8") ?? "");
   return { status: 200, headers, body: lines.join("\n") + (explain?.format === "text" ? "\n" : "") };
+}
+
+async function respondWithEstimate(
+  compiled: Compiled,
+  request: ReplyContext,
+  result: FlightResult,
+  settings: DataSettings,
+  ask: () => Promise<Row | undefined>,
+): Promise<Reply> {
+  const answer = readResult(compiled, result);
+  return respondWith(compiled, request, {
+    ...answer,
+    total: await estimatedTotal(compiled, answer.total, settings, ask),
+  });
 }
 
 /** `planned` is the planner's number; `estimated` is exact up to the page's cap and the larger of both beyond it. */

@@ -9,6 +9,7 @@ import type { QueryLimits } from "./parse/index.ts";
 import { createRoot } from "./root.ts";
 import { dataCors, dataRoutes } from "./routes.ts";
 
+export { searchPathOf } from "./prologue.ts";
 export { dataSettings } from "./settings.ts";
 
 const mount = "/rest/v1";

@@ -68,8 +68,9 @@ function prepareRead(catalog: Catalog, settings: DataSettings, shape: Shape, rel
   const page = { limit: level.limit, offset: level.offset, maxRows };
   const hasBody = shape.method === "GET";
   const estimateAbove = maxRows ?? estimateAboveRows;
-  const options = { format, count, page, usesRange: shape.usesRange, hasBody, estimateAbove };
   const isUnique = findsOneRow(level, relation);
+  const mayRespond = catalog.settingsUse.writesResponse;
+  const options = { format, count, page, usesRange: shape.usesRange, hasBody, estimateAbove, isUnique, mayRespond };
   const mayBeLarge =
     hasBody && !isUnique && explain === null && (maxRows === null || maxRows > settings.streamAboveRows);
   return {
@@ -127,7 +128,13 @@ function prepareWrite(catalog: Catalog, settings: DataSettings, shape: Shape, re
   });
   const maxRows = settings.maxRows === 0 ? null : settings.maxRows;
   const rollsBack = rollsBackOf(settings, preferences);
-  const template = compileWrite(plan, { format, maxRows, maxAffected: maxAffectedOf(preferences), rollsBack });
+  const template = compileWrite(plan, {
+    format,
+    maxRows,
+    maxAffected: maxAffectedOf(preferences),
+    rollsBack,
+    mayRespond: catalog.settingsUse.writesResponse,
+  });
   const hasBody = plan.representation !== null;
   const usesResolution = method === "POST" && plan.upsert !== null;
   const contentType = explain?.contentType ?? (hasBody ? format.contentType : null);

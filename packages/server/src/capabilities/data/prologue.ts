@@ -14,44 +14,59 @@ export interface ContextOptions {
   readonly hoisted: readonly (readonly [name: string, value: string])[];
 }
 
-export type Prologue = (call: Call, catalog: Catalog, options: ContextOptions) => readonly Statement[];
+export type Prologue = (call: Call, options: ContextOptions) => readonly Statement[];
 
 const isolationLevels = new Set(["read uncommitted", "read committed", "repeatable read", "serializable"]);
+
+/** What the app's schema and the extra ones make as a `search_path`. */
+export function searchPathOf(schema: string, extra: readonly string[]): string {
+  return [...new Set([schema, ...extra])].map(ident).join(", ");
+}
 
 /**
  * Makes what goes ahead of every statement: the role, and all that SQL may ask about the request (protocols/rest.md §12). All of it
  * is `local`: it ends with the flight, so that a connection carries nothing from one caller to the next (threat B04).
+ *
+ * Each setting costs PostgreSQL a look-up, a copy and an undo, so those it has already are left out, and those about the request that
+ * nobody in the database reads. `request.jwt.claim.sub` is the old form of one claim: with it, `auth.uid()` need not parse the
+ * whole token for every statement.
  * @param mountLength Length of the mount's path, which functions do not see.
  */
 export function createPrologue(needs: {
   readonly extraSearchPath: readonly string[];
   readonly preRequest: string | null;
   readonly mountLength: number;
+  readonly catalog: Catalog;
+  /** Settings the connections start with. */
+  readonly defaults: ReadonlyMap<string, string>;
 }): Prologue {
+  const { catalog, defaults } = needs;
+  const { readsRequest } = catalog.settingsUse;
   const searchPaths = new Map<string, string>();
   const texts = new Map<string, string>();
+  const roles = new Map<string, RoleContext>();
   const preRequest: Statement | null =
     needs.preRequest === null ? null : { text: `select ${functionName(needs.preRequest)}()`, values: [] };
 
-  return (call, catalog, options) => {
+  return (call, options) => {
     const { who } = call;
-    const { cookie } = call.headers;
-    const values: Param[] = [
-      searchPath(options.schema),
-      who.role,
-      who.claimsJson,
-      call.method,
-      call.path.slice(needs.mountLength),
-      JSON.stringify(call.headers),
-      cookie === undefined ? "{}" : cookiesJson(cookie),
-    ];
-    const settings = catalog.roleSettings.get(who.role);
-    let names = "";
-    if (settings !== undefined) {
-      for (const [name, value] of settings) {
-        names += `,${name}`;
-        values.push(value);
-      }
+    const role = roleContext(who.role);
+    const values: Param[] = [who.role, who.claimsJson, who.subject ?? ""];
+    let { names } = role;
+    if (readsRequest) {
+      const { cookie } = call.headers;
+      values.push(
+        call.method,
+        call.path.slice(needs.mountLength),
+        JSON.stringify(call.headers),
+        cookie === undefined ? "{}" : cookiesJson(cookie),
+      );
+    }
+    for (const value of role.values) values.push(value);
+    const path = searchPath(options.schema);
+    if (path !== defaults.get("search_path")) {
+      names += ",search_path";
+      values.push(path);
     }
     for (const [name, value] of options.hoisted) {
       names += `,${name}`;
@@ -73,10 +88,23 @@ export function createPrologue(needs: {
     return statements;
   };
 
+  /** The role's own settings, less those the connections start with. */
+  function roleContext(role: string): RoleContext {
+    let context = roles.get(role);
+    if (context === undefined) {
+      const settings = [...(catalog.roleSettings.get(role) ?? [])].filter(
+        ([name, value]) => !isDefault(name, value, defaults),
+      );
+      context = { names: settings.map(([name]) => `,${name}`).join(""), values: settings.map(([, value]) => value) };
+      if (roles.size < maxRoles) roles.set(role, context);
+    }
+    return context;
+  }
+
   function searchPath(schema: string): string {
     let path = searchPaths.get(schema);
     if (path === undefined) {
-      path = [...new Set([schema, ...needs.extraSearchPath])].map(ident).join(", ");
+      path = searchPathOf(schema, needs.extraSearchPath);
       searchPaths.set(schema, path);
     }
     return path;
@@ -84,11 +112,11 @@ export function createPrologue(needs: {
 
   /** One text per set of names: few, since the names are those of roles' and functions' settings. */
   function contextText(isReadOnly: boolean, names: string): string {
-    const key = `${isReadOnly ? "r" : "w"}${names}`;
+    const key = isReadOnly ? names : `w${names}`;
     let text = texts.get(key);
     if (text === undefined) {
       const extra = names === "" ? [] : names.slice(1).split(",");
-      const all = [...fixedNames, ...extra];
+      const all = [...identityNames, ...(readsRequest ? requestNames : []), ...extra];
       const sets = all.map((name, index) => `set_config(${literal(name)}, $${index + 1}, true)`);
       if (isReadOnly) sets.push("set_config('transaction_read_only', 'on', true)");
       text = `select ${sets.join(", ")}`;
@@ -98,15 +126,30 @@ export function createPrologue(needs: {
   }
 }
 
-const fixedNames = [
-  "search_path",
-  "role",
-  "request.jwt.claims",
-  "request.method",
-  "request.path",
-  "request.headers",
-  "request.cookies",
-] as const;
+interface RoleContext {
+  /** Each with a comma before it. */
+  readonly names: string;
+  readonly values: readonly string[];
+}
+
+/** Tokens may name any role the login may become; more than these are worked out each time. */
+const maxRoles = 256;
+
+const identityNames = ["role", "request.jwt.claims", "request.jwt.claim.sub"] as const;
+const requestNames = ["request.method", "request.path", "request.headers", "request.cookies"] as const;
+
+function isDefault(name: string, value: string, defaults: ReadonlyMap<string, string>): boolean {
+  const known = defaults.get(name);
+  if (known === undefined) return false;
+  return known === value || (name === "statement_timeout" && durationMs(known) === durationMs(value));
+}
+
+/** A duration as PostgreSQL reads it: a number of milliseconds, or with a unit. NaN when it is neither. */
+function durationMs(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?\s*$/.exec(text);
+  const scale = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+  return match === null ? Number.NaN : Number(match[1]) * scale[(match[2] ?? "ms") as keyof typeof scale];
+}
 
 /** Cookies as a JSON object; names and values as sent. */
 function cookiesJson(header: string): string {

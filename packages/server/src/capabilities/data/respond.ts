@@ -1,5 +1,5 @@
 import type { Reply } from "../../kernel/route.ts";
-import type { Row } from "../../platform/postgres/session/types.ts";
+import type { FlightResult, Row } from "../../platform/postgres/session/types.ts";
 import type { Page } from "./bind.ts";
 import { answerColumn } from "./compile/answer.ts";
 import type { Compiled } from "./compile/types.ts";
@@ -14,6 +14,7 @@ export interface Answer {
   readonly headers: Buffer | null;
   readonly status: Buffer | null;
   readonly inserted: number | null;
+  readonly body: Buffer | null;
 }
 
 /** Reads the facts out of an answer's row. */
@@ -24,22 +25,53 @@ export function readAnswer(row: Row): Answer {
     headers: row[answerColumn.headers] ?? null,
     status: row[answerColumn.status] ?? null,
     inserted: numberOf(row[answerColumn.inserted]),
+    body: row[answerColumn.body] ?? null,
   };
 }
 
-/** The reply of a statement that gave its one row. */
-export function respond(compiled: Compiled, request: ReplyContext, answer: Answer, body: Buffer | null): Reply {
-  switch (compiled.kind) {
-    case "write":
-      return respondToWrite(compiled, request, answer, body);
-    default: {
-      if (compiled.format.kind === "object" && answer.rows !== 1 && compiled.kind === "read") {
-        throw problems.notSingular(answer.rows);
-      }
-      const { status, headers } = pageHead(compiled, request, answer);
-      return finish(status, headers, compiled, answer, bodyOf(compiled, body));
-    }
+/** The answer of a statement, in whichever way it answers. */
+export function readResult({ answers, format }: Compiled, { rows, commandTag }: FlightResult): Answer {
+  switch (answers) {
+    case "row":
+      return readAnswer(rows[0] ?? []);
+    case "elements":
+      return { ...nothing, rows: rows.length, body: format.kind === "object" ? (rows[0]?.[0] ?? null) : listOf(rows) };
+    case "tag":
+      return { ...nothing, rows: Number(commandTag.slice(commandTag.lastIndexOf(" ") + 1)) };
   }
+}
+
+const nothing: Answer = { rows: 0, total: null, headers: null, status: null, inserted: null, body: null };
+const emptyList = Buffer.from("[]");
+const [opening, comma, closing] = [0x5b, 0x2c, 0x5d];
+
+/** The elements as a JSON array. */
+function listOf(rows: readonly Row[]): Buffer {
+  if (rows.length === 0) return emptyList;
+  let size = rows.length + 1;
+  for (const [element] of rows) size += element!.length;
+  const list = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const [element] of rows) {
+    list[at] = at === 0 ? opening : comma;
+    at += 1 + element!.copy(list, at + 1);
+  }
+  list[at] = closing;
+  return list;
+}
+
+/** The reply to a statement's result. */
+export function respond(compiled: Compiled, request: ReplyContext, result: FlightResult): Reply {
+  return respondWith(compiled, request, readResult(compiled, result));
+}
+
+export function respondWith(compiled: Compiled, request: ReplyContext, answer: Answer): Reply {
+  if (compiled.kind === "write") return respondToWrite(compiled, request, answer);
+  if (compiled.format.kind === "object" && answer.rows !== 1 && compiled.kind === "read") {
+    throw problems.notSingular(answer.rows);
+  }
+  const { status, headers } = pageHead(compiled, request, answer);
+  return finish(status, headers, compiled, answer, bodyOf(compiled, answer.body));
 }
 
 /** What a reply repeats of its request. */
@@ -68,10 +100,10 @@ export function pageHead(
   return { status: isPartial ? 206 : compiled.status, headers };
 }
 
-function respondToWrite(compiled: Compiled, request: ReplyContext, answer: Answer, body: Buffer | null): Reply {
+function respondToWrite(compiled: Compiled, request: ReplyContext, answer: Answer): Reply {
   const rule = compiled.write!;
   const headers = [...compiled.headers];
-  const { rows, inserted } = answer;
+  const { rows, inserted, body } = answer;
   const isCounted = compiled.count === "exact" || compiled.count === "estimated";
   if (rule.operation === "update") {
     headers.push("Content-Range", `${rows === 0 ? "*" : `0-${rows - 1}`}/${isCounted ? rows : "*"}`);

@@ -28,7 +28,7 @@ export async function respondWithStream(
   }
 }
 
-const noRows: Answer = { rows: 0, total: null, headers: null, status: null, inserted: null };
+const noRows: Answer = { rows: 0, total: null, headers: null, status: null, inserted: null, body: null };
 
 async function* chunks(
   first: Row,

@@ -24,6 +24,19 @@ interface Settled {
   readonly isGuarded: boolean;
 }
 
+/** A request's `Authorization`, and what came of it. */
+interface Remembered extends Settled {
+  readonly authorization: string;
+}
+
+/**
+ * What a request is remembered by. A header is a new string in every request, and hashing the whole of a token costs more than
+ * everything else here; its end is the signature, which nobody can choose. The whole text is compared afterwards.
+ */
+const tailChars = 32;
+const tailOf = (authorization: string): string =>
+  authorization.length <= tailChars ? authorization : authorization.slice(-tailChars);
+
 /**
  * Settles who is asking, by the gateway rules of protocols/functions.md §2. On a hit this is one look-up and a comparison:
  * by the `Authorization` text, or by the key when it comes alone.
@@ -39,7 +52,7 @@ export class Authenticator implements Identity {
   /** API key → what it is. Replaced with the keyring. */
   #apiKeys: ReadonlyMap<string, Settled>;
   readonly #tokens: Lru<string, Principal>;
-  readonly #requests: Lru<string, Settled>;
+  readonly #requests: Lru<string, Remembered>;
 
   constructor(needs: {
     readonly settings: Values<typeof identitySettings>;
@@ -84,7 +97,7 @@ export class Authenticator implements Identity {
     const authorization = headers.authorization;
     const apikey = headers.apikey;
     if (typeof apikey === "string") {
-      const hit = authorization === undefined ? this.#apiKeys.get(apikey) : this.#requests.get(authorization);
+      const hit = authorization === undefined ? this.#apiKeys.get(apikey) : this.#remembered(authorization);
       if (
         hit !== undefined &&
         hit.apikey === apikey &&
@@ -99,8 +112,13 @@ export class Authenticator implements Identity {
     this.#guard(settled, headers);
     // One spelling only: with any number of spaces, or another scheme, anybody could fill the cache with long texts.
     const isPlain = authorization !== undefined && bearer !== null && authorization.length === bearer.length + 7;
-    if (isPlain) this.#requests.set(authorization, settled);
+    if (isPlain) this.#requests.set(tailOf(authorization), { ...settled, authorization });
     return settled.principal;
+  }
+
+  #remembered(authorization: string): Settled | undefined {
+    const remembered = this.#requests.get(tailOf(authorization));
+    return remembered?.authorization === authorization ? remembered : undefined;
   }
 
   identifyKey(headers: IncomingHttpHeaders, query: string): Principal {

@@ -61,6 +61,14 @@ export const postgresSettings = {
     min: 1,
     summary: "Longest wait for a connection before a request is answered 504.",
   }),
+  statementTimeoutMs: integer({
+    env: ["MAINSTAY_STATEMENT_TIMEOUT_MS"],
+    default: 8_000,
+    unit: "ms",
+    min: 0,
+    summary:
+      "Longest a statement of the API may run, where its role has no `statement_timeout` of its own; 0 for no limit.",
+  }),
   statementCacheSize: integer({
     env: ["MAINSTAY_STATEMENT_CACHE_SIZE"],
     default: 256,

@@ -1,4 +1,4 @@
 -- read
-select coalesce(json_agg(r), '[]'), count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select t0."id" as "id" from "public"."films" t0 where t0."tags" @> $1 and t0."tags" && $2 limit 1000) r;
+select coalesce(json_agg(r), '[]'), count(*), null::bigint, null::text, null::text from (select t0."id" as "id" from "public"."films" t0 where t0."tags" @> $1 and t0."tags" && $2 limit 1000) r;
 -- $1 "{space}"
 -- $2 "{horror}"

@@ -1,2 +1,2 @@
 -- write
-with w as (insert into "public"."items" as t0 default values returning t0."id", t0."slug") select coalesce(json_agg(r), '[]'), count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select t0."id" as "id", t0."slug" as "slug" from w t0) r;
+with w as (insert into "public"."items" as t0 default values returning t0."id", t0."slug") select coalesce(json_agg(r), '[]'), count(*), null::bigint, null::text, null::text from (select t0."id" as "id", t0."slug" as "slug" from w t0) r;

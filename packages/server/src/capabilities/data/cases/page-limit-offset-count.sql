@@ -1,4 +1,4 @@
 -- slow
-select coalesce(json_agg(r), '[]'), count(*), case when count(*) < coalesce($1::bigint, 9223372036854775807) and (count(*) > 0 or $2::bigint = 0) then $2::bigint + count(*) else (select count(*) from "public"."films" t0) end, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select t0."id" as "id" from "public"."films" t0 order by t0."id" limit $1::bigint offset $2::bigint) r;
+select coalesce(json_agg(r), '[]'), count(*), case when count(*) < coalesce($1::bigint, 9223372036854775807) and (count(*) > 0 or $2::bigint = 0) then $2::bigint + count(*) else (select count(*) from "public"."films" t0) end, null::text, null::text from (select t0."id" as "id" from "public"."films" t0 order by t0."id" limit $1::bigint offset $2::bigint) r;
 -- $1 "2"
 -- $2 "1"

@@ -1,2 +1,2 @@
 -- write
-select null::text, count(*), null::bigint, nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '') from (select 1 where false) r;
+select null::text, count(*), null::bigint, null::text, null::text from (select 1 where false) r;

@@ -4,11 +4,15 @@ import type { ColumnType, Level } from "../plan/types.ts";
 import { literal, qualified } from "./sql.ts";
 
 /**
- * The columns of every answer: body, rows of the page, total (or null), `response.headers`, `response.status`. The settings are
- * read last, so that what the statement's functions and triggers set is seen.
+ * The last columns of an answer: body, rows of the page, total (or null), `response.headers`, `response.status`. The settings are
+ * read last, so that what the statement's functions and triggers set is seen; not at all where the catalogue knows of nobody
+ * who sets them.
  */
-export const settingsSql =
-  "nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')";
+export function settingsSql(mayBeSet: boolean): string {
+  return mayBeSet
+    ? "nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')"
+    : "null::text, null::text";
+}
 
 /** The place of each column in an answer's row. */
 export const answerColumn = { body: 0, rows: 1, total: 2, headers: 3, status: 4, inserted: 5 } as const;

@@ -47,8 +47,8 @@ export function compileCall(plan: CallPlan, level: Level | null, options: CallOp
       details: "'The query affects ' || count(*) || ' rows'",
     });
   }
-  const select = `select ${body}, count(*), ${parts.total}, ${settingsSql} from (${parts.rows}) r`;
-  return { text: answerSql(parts.ctes, select, options, 5), parameters: parameters.sources };
+  const select = `select ${body}, count(*), ${parts.total}, ${settingsSql(true)} from (${parts.rows}) r`;
+  return { text: answerSql(parts.ctes, select, options, 5), parameters: parameters.sources, answers: "row" };
 }
 
 interface CallParts {

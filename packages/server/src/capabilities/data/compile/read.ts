@@ -16,6 +16,10 @@ export interface ReadOptions {
   readonly hasBody: boolean;
   /** Rows up to which `count=estimated` is exact. */
   readonly estimateAbove: number;
+  /** The filters fix a unique key. */
+  readonly isUnique: boolean;
+  /** Some code of the app may set `response.status` or `response.headers`. */
+  readonly mayRespond: boolean;
 }
 
 /** A read as one flat statement: the page inside, its JSON and its count outside. */
@@ -23,13 +27,20 @@ export function compileRead(level: Level, options: ReadOptions): Template {
   const parameters = new Parameters();
   const to: Compilation = { parameters, maxRows: options.page.maxRows };
   const source = relationSource(level);
-  const page = pageSql(to, options.page, options.usesRange);
+  const page = pageSql(to, options.isUnique ? { ...options.page, maxRows: null } : options.page, options.usesRange);
   const rows = levelSql(to, level, source, page.clause);
+  const { format } = options;
+  const isPlain = options.hasBody && options.count === null && !options.mayRespond;
+  if (options.isUnique && isPlain && (format.kind === "json" || format.kind === "object")) {
+    const text = `select ${elementSql("r", format.stripsNulls)} from (${rows}) r`;
+    return { text, parameters: parameters.sources, answers: "elements" };
+  }
   const total = totalSql(to, level, source, page, options.count, "count(*)", options.estimateAbove);
   const body = options.hasBody ? bodySql(options.format, "rows", level) : "null::text";
   return {
-    text: `select ${body}, count(*), ${total}, ${settingsSql} from (${rows}) r`,
+    text: `select ${body}, count(*), ${total}, ${settingsSql(options.mayRespond)} from (${rows}) r`,
     parameters: parameters.sources,
+    answers: "row",
   };
 }
 
@@ -47,12 +58,12 @@ export function compileStream(level: Level, options: ReadOptions): StreamTemplat
   const rows = levelSql(to, level, source, page.clause);
   const total = totalSql(to, level, source, page, options.count, "count(*) over ()", options.estimateAbove);
   const element = format.kind === "csv" ? csvRowSql(false) : elementSql("r", format.stripsNulls);
-  const text = `select ${element}, count(*) over (), ${total}, ${settingsSql} from (${rows}) r`;
+  const text = `select ${element}, count(*) over (), ${total}, ${settingsSql(options.mayRespond)} from (${rows}) r`;
   const frame =
     format.kind === "csv"
       ? { open: csvHeader("rows", level), separator: "\n", close: "" }
       : { open: "[", separator: ",\n ", close: "]" };
-  return { text, parameters: parameters.sources, ...frame };
+  return { text, parameters: parameters.sources, answers: "row", ...frame };
 }
 
 /** Asks the planner how many rows a read without a page would have. */
@@ -60,5 +71,5 @@ export function compileEstimate(level: Level): Template {
   const parameters = new Parameters();
   const to: Compilation = { parameters, maxRows: null };
   const text = `explain (format json) select 1 from ${fromSql(to, level, relationSource(level), false)}`;
-  return { text, parameters: parameters.sources };
+  return { text, parameters: parameters.sources, answers: "row" };
 }

@@ -8,6 +8,11 @@ import type { ParameterSource } from "./sql.ts";
 export interface Template {
   readonly text: string;
   readonly parameters: readonly ParameterSource[];
+  /**
+   * How the statement answers. `row`: one row of the columns in answer.ts. `elements`: a row for each row of the page, and nothing but
+   * its JSON: an aggregate costs more than looking up the one row it would hold. `tag`: no rows, the command tag has the count.
+   */
+  readonly answers: "row" | "elements" | "tag";
 }
 
 /** How the page of an answer is bounded. */

@@ -15,6 +15,8 @@ export interface WriteOptions {
   readonly maxAffected: number | null;
   /** Undo everything and still answer. */
   readonly rollsBack: boolean;
+  /** Some code of the app may set `response.status` or `response.headers`. */
+  readonly mayRespond: boolean;
 }
 
 /** Column of the written rows that carries the whole row, for functions that take one. */
@@ -30,6 +32,7 @@ export function compileWrite(plan: WritePlan, options: WriteOptions): Template {
   if (plan.source.kind === "nothing" && plan.operation !== "delete") return nothing(plan, options, parameters);
   const row: RowReference = { alias: "t0", row: "t0" };
   const change = changeSql(to, plan, row);
+  if (isBare(plan, options)) return { text: change, parameters: parameters.sources, answers: "tag" };
   const shown = representationSource(plan);
   const w = `w as (${change} returning ${shown?.returning ?? returningSql(plan)})`;
   const from = shown === null ? "w" : `(${levelSql(to, plan.representation!, shown.source, "")}) r`;
@@ -38,12 +41,27 @@ export function compileWrite(plan: WritePlan, options: WriteOptions): Template {
     options,
     shown === null ? locationSql(plan) : bodySql(options.format, "rows", plan.representation),
   );
-  const columns = [body, "count(*)", "null::bigint", settingsSql];
+  const columns = [body, "count(*)", "null::bigint", settingsSql(options.mayRespond)];
   if (plan.upsert?.resolution === "merge") columns.push(`(select count(*) from w) - ${updatedSql}`);
   return {
     text: answerSql(w, `select ${columns.join(", ")} from ${from}`, options, columns.length + 1),
     parameters: parameters.sources,
+    answers: "row",
   };
+}
+
+/** A change that nobody wants to hear more of than how many rows it touched: then the statement is the change itself. */
+function isBare(plan: WritePlan, options: WriteOptions): boolean {
+  return (
+    plan.representation === null &&
+    plan.locationKey === null &&
+    plan.operation !== "put" &&
+    plan.upsert?.resolution !== "merge" &&
+    options.maxAffected === null &&
+    options.format.kind === "json" &&
+    !options.rollsBack &&
+    !options.mayRespond
+  );
 }
 
 // Counts rows that an upsert updated. A setting, because neither a command tag nor RETURNING tells them apart on views and
@@ -195,8 +213,9 @@ function nothing(plan: WritePlan, options: WriteOptions, parameters: Parameters)
   const empty = plan.representation === null ? "null::text" : bodySql(options.format, "rows", plan.representation);
   const body = guardedBody({ ...plan, operation: "insert" }, options, empty);
   return {
-    text: `select ${body}, count(*), null::bigint, ${settingsSql} from (select 1 where false) r`,
+    text: `select ${body}, count(*), null::bigint, ${settingsSql(options.mayRespond)} from (select 1 where false) r`,
     parameters: parameters.sources,
+    answers: "row",
   };
 }
 

@@ -3,6 +3,7 @@ import { buildFunction, isCallable } from "./functions.ts";
 import { buildRelations, type RelationIndex } from "./relations.ts";
 import { type ComputedRelationship, findRelationships } from "./relationships.ts";
 import type { CatalogRows, RoleSettingRow } from "./rows.ts";
+import { findSettingsUse } from "./settings-use.ts";
 import type { Catalog, DatabaseFunction, MediaHandler, Relation } from "./types.ts";
 
 /** Settings with this prefix on the configuration role configure the data API. */
@@ -38,6 +39,7 @@ export function buildCatalog(
     roleSettings,
     timezones: known.timezones,
     representations: new Map(rows.representations.map((row) => [row.cast, row.function])),
+    settingsUse: findSettingsUse(rows.settingSources.map(({ source }) => source)),
     configuration: configuration(roleSettings.get(known.configurationRole)),
   });
 }

@@ -9,6 +9,7 @@ import {
   relationsQuery,
   representationsQuery,
   roleSettingsQuery,
+  settingSourcesQuery,
   timezonesQuery,
   uniqueIndexesQuery,
   viewsQuery,
@@ -43,6 +44,7 @@ export async function loadRows(
       mediaHandlers: await tx.query(mediaHandlersQuery(schemas)),
       representations: await tx.query(representationsQuery),
       roleSettings: await tx.query(roleSettingsQuery),
+      settingSources: await tx.query(settingSourcesQuery),
       fingerprint: (await tx.query<{ fingerprint: string }>(fingerprintQuery))[0]!.fingerprint,
     };
   });

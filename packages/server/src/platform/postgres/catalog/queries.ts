@@ -188,6 +188,33 @@ export const roleSettingsQuery: SQL = sql`
     )
   order by s.setdatabase`;
 
+/**
+ * Source texts that may ask for settings: functions of the app (and of what it installed in SQL), policies, views, defaults and checks. Expression
+ * trees name functions by number: 2077 and 3294 are current_setting, 2078 is set_config. Only what has one is printed.
+ */
+export const settingSourcesQuery: SQL = sql`
+  with asks (pattern) as (values (':funcid (2077|3294|2078) '))
+  select coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) as source
+  from pg_proc p
+  join pg_language l on l.oid = p.prolang and l.lanname not in ('internal', 'c')
+  where p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    and coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) ~* '(current_setting|set_config|request|response|pg_settings|show)'
+  union all
+  select concat_ws(' ', pg_get_expr(y.polqual, y.polrelid), pg_get_expr(y.polwithcheck, y.polrelid))
+  from pg_policy y, asks
+  where y.polqual::text ~ asks.pattern or y.polwithcheck::text ~ asks.pattern
+  union all
+  select pg_get_viewdef(r.ev_class)
+  from pg_rewrite r, asks
+  where r.oid >= 16384 and r.ev_action::text ~ asks.pattern
+    and exists (select from pg_class c where c.oid = r.ev_class and c.relkind in ('v', 'm'))
+  union all
+  select pg_get_expr(f.adbin, f.adrelid) from pg_attrdef f, asks where f.adbin::text ~ asks.pattern
+  union all
+  select pg_get_constraintdef(k.oid) from pg_constraint k, asks where k.conbin::text ~ asks.pattern
+  union all
+  select pg_get_triggerdef(t.oid) from pg_trigger t, asks where t.tgqual::text ~ asks.pattern`;
+
 /** Reads a directory of files in the server: some 30 ms, so it is asked once and not with every load. */
 export const timezonesQuery: SQL = sql`select distinct lower(name) as name from pg_timezone_names`;
 

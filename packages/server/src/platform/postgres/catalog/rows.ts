@@ -106,4 +106,5 @@ export interface CatalogRows {
   readonly mediaHandlers: readonly MediaHandlerRow[];
   readonly representations: readonly RepresentationRow[];
   readonly roleSettings: readonly RoleSettingRow[];
+  readonly settingSources: readonly { readonly source: string }[];
 }

@@ -1,3 +1,5 @@
+import type { SettingsUse } from "./settings-use.ts";
+
 /**
  * What the database holds, as an immutable value in memory. Read at start and after DDL, swapped whole: whoever took
  * `catalog.current()` keeps one consistent picture for its request. Identifiers that reach SQL come from here (threat B01).
@@ -19,6 +21,8 @@ export interface Catalog {
   readonly mediaHandlers: readonly MediaHandler[];
   /** `ALTER ROLE … SET`, by role: applied to the transaction of every request of that role. Lower-case names. */
   readonly roleSettings: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** What of the request and response the database\'s own code may touch. */
+  readonly settingsUse: SettingsUse;
   /** Names `set timezone` accepts, in lower case. */
   readonly timezones: ReadonlySet<string>;
   /** Casts between domains and json/text that the owner defined (data representations): key `source>target` of type names, value the function to call, already quoted. */

@@ -38,8 +38,11 @@ export async function openSession(needs: {
   readonly target: ConnectionTarget;
   readonly settings: SessionSettings;
   readonly observe: Observe;
+  /** Settings every connection starts with. Left out behind a pooler, which hands its own connections around. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }): Promise<Session> {
   const { target, settings, observe } = needs;
+  const defaults = settings.preparedStatements ? (needs.defaults ?? {}) : {};
   /** Average service time in milliseconds, by statement text. */
   const costs = new Lru<string, number>(LEARNT_SHAPES);
   const shared = {
@@ -58,6 +61,7 @@ export async function openSession(needs: {
       DateStyle: "ISO",
       IntervalStyle: "postgres",
       extra_float_digits: "1",
+      ...defaults,
     },
   };
   const learn = (job: Job, serviceMs: number): void => {
@@ -87,6 +91,7 @@ export async function openSession(needs: {
   };
 
   return {
+    defaults: new Map(Object.entries(defaults)),
     fly(flight) {
       return new Promise<FlightResult>((resolve, reject) => {
         const job = new Job(flight, performance.now(), resolve, reject, null);

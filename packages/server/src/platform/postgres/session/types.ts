@@ -60,6 +60,8 @@ export interface SessionStats {
 
 /** Our own pipelined client: the only way of the hot path to PostgreSQL. */
 export interface Session {
+  /** Settings every connection starts with: a flight that wants just these need not set them. Lower-case names. */
+  readonly defaults: ReadonlyMap<string, string>;
   /** Resolves with the statement's rows. Rejects with a DatabaseError, or a Problem when PostgreSQL is away or we are too busy. */
   fly(flight: Flight): Promise<FlightResult>;
   /**
