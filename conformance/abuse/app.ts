@@ -6,9 +6,10 @@ import { openRelay, type Relay } from "./relay.ts";
 
 const jwtSecret = "abuse-secret-of-at-least-thirty-two-bytes-000000";
 
-const read = (...path: string[]): string => readFileSync(join(import.meta.dirname, ...path), "utf8");
+/** SQL of this folder, or of one beside it. */
+export const readSql = (...path: string[]): string => readFileSync(join(import.meta.dirname, ...path), "utf8");
 /** The fixture of the dialect's own tests, with the canaries added. */
-export const fixture = `${read("..", "supabase-js", "fixture.sql")}\n${read("canary.sql")}`;
+export const fixture = `${readSql("..", "supabase-js", "fixture.sql")}\n${readSql("canary.sql")}`;
 
 export interface WatchedApp extends BootedApp {
   readonly relay: Relay;
@@ -19,7 +20,7 @@ export async function startWatched(sql: string, settings: BootOptions["settings"
   const direct = clusterUrl();
   const relay = await openRelay(direct);
   // `boot` makes its database on the cluster this names, and so its URL leads through the relay.
-  process.env["MAINSTAY_TEST_CLUSTER"] = relay.url;
+  process.env.MAINSTAY_TEST_CLUSTER = relay.url;
   try {
     const app = await boot({
       sql,
@@ -37,12 +38,12 @@ export async function startWatched(sql: string, settings: BootOptions["settings"
       relay,
       async stop() {
         await app.stop();
-        process.env["MAINSTAY_TEST_CLUSTER"] = direct;
+        process.env.MAINSTAY_TEST_CLUSTER = direct;
         await relay.stop();
       },
     };
   } catch (error) {
-    process.env["MAINSTAY_TEST_CLUSTER"] = direct;
+    process.env.MAINSTAY_TEST_CLUSTER = direct;
     await relay.stop();
     throw error;
   }

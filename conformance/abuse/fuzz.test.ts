@@ -7,8 +7,8 @@ import { type Attempt, attempts } from "./mutate.ts";
 import { fault } from "./oracles.ts";
 import { inParallel, send } from "./send.ts";
 
-const requests = Number(process.env["MAINSTAY_FUZZ_REQUESTS"] ?? 8_000);
-const seed = Number(process.env["MAINSTAY_FUZZ_SEED"] ?? 20_261_121);
+const requests = Number(process.env.MAINSTAY_FUZZ_REQUESTS ?? 8_000);
+const seed = Number(process.env.MAINSTAY_FUZZ_SEED ?? 20_261_121);
 const batchSize = 2_000;
 const width = 24;
 
@@ -31,6 +31,7 @@ const canaries = () =>
 
 describe(`B01 B07: ${requests} generated requests`, () => {
   const tally = new Map<string, number>();
+  const count = (key: string) => tally.set(key, (tally.get(key) ?? 0) + 1);
   const faults: string[] = [];
   const known = new Set<string>();
   let before: unknown;
@@ -57,7 +58,8 @@ describe(`B01 B07: ${requests} generated requests`, () => {
         try {
           const answer = await send(app.url, sent);
           const key = `${isMutated ? "mutated" : "valid"} ${Math.floor(answer.status / 100)}xx`;
-          tally.set(key, (tally.get(key) ?? 0) + 1);
+          count(key);
+          if (answer.status >= 500) count(`${answer.status} ${/"code":"(\w+)"/.exec(answer.text)?.[1]}`);
           const wrong = fault(sent, answer);
           if (wrong !== null) report(wrong, `${answer.status} ${answer.text.slice(0, 600)}`);
         } catch (error) {

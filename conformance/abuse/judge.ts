@@ -165,6 +165,8 @@ function inspectConstant(text: string, path: readonly Step[], found: string[]): 
   }
   if (parent?.kind === "FuncCall") {
     const name = strings(parent.node.funcname).at(-1)!;
+    // Table and column out of the catalogue: the default of an identity column.
+    if (name === "pg_get_serial_sequence") return;
     if ((name === "set_config" || name === "current_setting") && ownSettings.test(text)) return;
     // The configuration of a text search.
     const [first] = (parent.node.args ?? []) as readonly { A_Const?: { sval?: { sval?: string } } }[];

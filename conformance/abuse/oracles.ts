@@ -4,7 +4,7 @@ import type { Answer, Request } from "./send.ts";
 const leaks: readonly RegExp[] = [
   /\bselect\s+(?:coalesce|null|json|row_to|string_agg|set_config|count)/i,
   /\bfrom\s+"/i,
-  /set_config|json_agg|row_to_json|json_to_record|string_agg|current_setting\(/i,
+  /set_config|json_agg|row_to_json|json_to_record|string_agg|current_setting/i,
   /\blateral\b/i,
   /\bmainstay\./,
   /\$\d+\b/,
