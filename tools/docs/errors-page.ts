@@ -142,16 +142,23 @@ function thrownElsewhere(files: readonly SourceFile[]): { path: string; problem:
   );
 }
 
+/** One row for what has the same code, status and meaning: only the words differ. */
 function problemTable(problems: readonly DocumentedProblem[]): string {
+  const rows = Map.groupBy(problems, (problem) =>
+    JSON.stringify([problem.code, problem.statuses.join(" or "), meaningOf(problem)]),
+  );
   return table(
     ["code", "status", "message", "what it means"],
-    problems.map(({ code: each, statuses, message, meaning, hint }) => [
-      code(each),
-      statuses.join(" or "),
-      message === null ? "" : code(message),
-      [meaning, hint].filter((text) => text !== null && text !== "").join(" ") || "The message says it.",
-    ]),
+    [...rows].map(([key, same]) => {
+      const [name = "", statuses = "", meaning = ""] = JSON.parse(key) as string[];
+      const messages = same.flatMap(({ message }) => (message === null ? [] : [code(message)]));
+      return [code(name), statuses, messages.join("<br>"), meaning];
+    }),
   );
+}
+
+function meaningOf({ meaning, hint }: DocumentedProblem): string {
+  return [meaning, hint].filter((text) => text !== null && text !== "").join(" ") || "The message says it.";
 }
 
 function raised(source: string): readonly DocumentedProblem[] {
