@@ -59,13 +59,15 @@ const ownTables = new Set(["w", "a", "f"]);
 
 /** Settings the API sets and reads. */
 const ownSettings =
-  /^(?:search_path|role|timezone|request\.(?:jwt\.claims|method|path|headers|cookies)|response\.(?:headers|status)|transaction_read_only|statement_timeout|lock_timeout|mainstay\.updated|default_transaction_isolation)$/;
+  /^(?:search_path|role|timezone|request\.(?:jwt\.claims|jwt\.claim\.sub|method|path|headers|cookies)|response\.(?:headers|status)|transaction_read_only|statement_timeout|lock_timeout|mainstay\.updated|default_transaction_isolation)$/;
 
 /** Constants that are part of our own statements. */
 const ownConstants =
   /^(?:|,|0|on|null|\[\]|type|features|FeatureCollection|PGRST1\d\d|mainstay\/rolled-back|Rolled back as asked\.|The (?:result contains|query affects) | rows|Cannot coerce the result to a single JSON object|Query result exceeds max-affected preference constraint|Payload values do not match URL in primary key column\(s\)|select, insert, update, delete|execute|[\n,"\\]+)$/;
 
 const isolationLevels = /^(?:read uncommitted|read committed|repeatable read|serializable)$/;
+const namingTypes =
+  /^reg(?:class|proc|procedure|oper|operator|type|role|namespace|config|dictionary|collation|database)$/;
 const textSearch = /^(?:to_tsvector|to_tsquery|plainto_tsquery|phraseto_tsquery|websearch_to_tsquery)$/;
 const aliases = /^(?:t|x|j|e|o|c)\d+$|^(?:r|s|f|w|a|b|e|v|c|excluded)$/;
 
@@ -129,7 +131,7 @@ function inspect(
     }
     case "TypeName": {
       // A type whose values are names of things asks the catalogue whether they exist, whoever asks (threat B07).
-      if (/^reg/.test(strings(node.names).at(-1) ?? "")) found.push(`type ${strings(node.names).join(".")}`);
+      if (namingTypes.test(strings(node.names).at(-1) ?? "")) found.push(`type ${strings(node.names).join(".")}`);
       return;
     }
     case "ColumnRef": {

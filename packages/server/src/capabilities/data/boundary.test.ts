@@ -76,6 +76,7 @@ describe("SQLSTATE to status", () => {
   it("B07: speaks of columns as the caller does, not by our statement's aliases", () => {
     const message = 'column "t0.title" must appear in the GROUP BY clause';
     expect(problemOf(failure("42803", message)).message).toBe('column "title" must appear in the GROUP BY clause');
+    expect(problemOf(failure("42803", 'column "t0.(odd)" must')).message).toBe('column "(odd)" must');
     const guess = failure("42703", 'column t12."a b" does not exist', { hint: 'Did you mean "t12.ab"?' });
     expect(problemOf(guess)).toMatchObject({ message: 'column "a b" does not exist', hint: 'Did you mean "ab"?' });
     expect(problemOf(failure("P0001", "seat t1.a is taken")).message).toBe("seat t1.a is taken");

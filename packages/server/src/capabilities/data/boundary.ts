@@ -131,7 +131,7 @@ export function databaseProblem(error: unknown, who: Principal): unknown {
 
 /** PostgreSQL speaks of `t0.title` where the caller wrote `title`: the alias is our statement's (threat B07). */
 function withoutAliases(text: string): string {
-  return text.replace(/\b[tejx]\d+\.(?=[\w"])/g, "");
+  return text.replace(/\b[tejx]\d+\.(?=\S)/g, "");
 }
 
 /** PostgreSQL's guesses name what it found near by, which an anonymous caller may not be allowed to know of (threat B07). */
