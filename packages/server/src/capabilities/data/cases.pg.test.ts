@@ -21,7 +21,7 @@ let all: DataUnderTest;
 let data: Pick<DataUnderTest, "request" | "flights">;
 beforeAll(async () => {
   all = await openDataUnderTest(`${filmSchema}\n${shopSchema}`, { aggregatesEnabled: true });
-  const settingsUse = { readsRequest: false, writesResponse: false };
+  const settingsUse = { readsRequest: false, writesResponse: false, changesSession: false };
   data = all.withCatalog({ ...all.catalog.current(), settingsUse });
 });
 afterAll(() => all.close());

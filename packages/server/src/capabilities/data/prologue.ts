@@ -41,7 +41,7 @@ export function createPrologue(needs: {
   readonly defaults: ReadonlyMap<string, string>;
 }): Prologue {
   const { catalog, defaults } = needs;
-  const { readsRequest } = catalog.settingsUse;
+  const { readsRequest, changesSession } = catalog.settingsUse;
   const searchPaths = new Map<string, string>();
   const texts = new Map<string, string>();
   const roles = new Map<string, RoleContext>();
@@ -77,8 +77,9 @@ export function createPrologue(needs: {
       values.push(options.timezone);
     }
     const context: Statement = { text: contextText(options.isReadOnly, names), values };
-    if (options.isolation === null && preRequest === null) return [context];
+    if (options.isolation === null && preRequest === null && !changesSession) return [context];
     const statements: Statement[] = [];
+    if (changesSession) statements.push(resetAll);
     // Must come before anything that takes a snapshot.
     if (options.isolation !== null && isolationLevels.has(options.isolation)) {
       statements.push({ text: `set transaction isolation level ${options.isolation}`, values: [] });
@@ -125,6 +126,12 @@ export function createPrologue(needs: {
     return text;
   }
 }
+
+/**
+ * Where the app's code changes settings for longer than its transaction (`set_config(…, false)`), the next caller on the connection
+ * must not find them: a tenant's id, another search path (threat B04). It leaves the role alone, which is set next.
+ */
+const resetAll: Statement = { text: "reset all", values: [] };
 
 interface RoleContext {
   /** Each with a comma before it. */

@@ -198,7 +198,7 @@ export const settingSourcesQuery: SQL = sql`
   from pg_proc p
   join pg_language l on l.oid = p.prolang and l.lanname not in ('internal', 'c')
   where p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-    and coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) ~* '(current_setting|set_config|request|response|pg_settings|show)'
+    and coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) ~* '(current_setting|set_config|request|response|pg_settings|show|set[[:space:]]|execute[[:space:]])'
   union all
   select concat_ws(' ', pg_get_expr(y.polqual, y.polrelid), pg_get_expr(y.polwithcheck, y.polrelid))
   from pg_policy y, asks

@@ -36,3 +36,32 @@ describe("writes the response", () => {
     expect(writes(source)).toBe(false),
   );
 });
+
+describe("B04: changes the session", () => {
+  const changes = (source: string): boolean => findSettingsUse([source]).changesSession;
+
+  test.each([
+    "select set_config('app.tenant', $1, false)",
+    "perform set_config(name, value, is_local)",
+    "perform set_config('app.tenant', (select max(id)::text from t), false), set_config('a.b', 'c', true)",
+    "begin set search_path = other; end",
+    "begin -- all of it\n set time zone 'utc'; end",
+    "if x then SET SESSION statement_timeout = 0; end if",
+    "execute 'set role ' || quote_ident(r)",
+    "execute format('set %I = %L', k, v)",
+    "execute wanted",
+    "begin reset all; end",
+  ])("%s", (source) => expect(changes(source)).toBe(true));
+
+  test.each([
+    "select set_config('app.tenant', $1, true)",
+    "perform set_config('app.tenant', coalesce(x, lower(y)), true);",
+    "update t set a = 1 where b",
+    "insert into t values (1) on conflict (id) do update set a = excluded.a",
+    "begin set local search_path = other; end",
+    "set constraints all deferred",
+    "begin execute format('select %I', c); end",
+    "select current_setting('app.tenant', true)",
+    "select 1 -- set a = b",
+  ])("not: %s", (source) => expect(changes(source)).toBe(false));
+});
