@@ -198,6 +198,72 @@ describe("B14: numbers, times and texts come back as they went, or are refused",
     },
   );
 
+  test.each([
+    "select=details->%00",
+    "select=details->>a%00b",
+    'select=details->"%00"',
+    "select=id::%00",
+    "select=id::%22a%00%22",
+    "select=%00:id",
+    'select="a%00":id',
+    "select=%00",
+    "select=directors(%00)",
+    "select=%00(id)",
+    "select=directors!%00(id)",
+    "select=...%00(id)",
+    "select=id.%00()",
+    "order=%00",
+    "order=details->%00",
+    "order=details->>%20%00->0",
+    "order=directors(%00)&select=directors(id)",
+    "order=id.%00",
+    "details->%00=eq.1",
+    "details->>%00=eq.1",
+    "%00=eq.1",
+    "id=%00",
+    "title=eq.%00",
+    "title=in.(%00)",
+    'title=in.("%00")',
+    "title=like(any).{%00}",
+    "summary=fts(%00).a",
+    "summary=fts(a%00).a",
+    "summary=fts.%00",
+    "or=(details->%00.eq.1)",
+    "or=(summary.fts(%00).a)",
+    "or=(title.eq.%00)",
+    'or=(title.eq."%00")',
+    "or=(id.%00.1)",
+    "id=is.%00",
+    "%00.id=eq.1",
+    "limit=%00",
+    "offset=1%00",
+    "columns=%00",
+    "on_conflict=%00",
+  ])("a NUL in %s", async (query) => {
+    for (const [method, path] of [
+      ["GET", "/films"],
+      ["GET", "/rpc/all_films"],
+      ["POST", "/products"],
+      ["PATCH", "/products"],
+    ] as const) {
+      const answer = await rest(`${path}?${query}`, {
+        method,
+        ...(method === "GET" ? {} : { body: '{"sku": "NUL"}' }),
+      });
+      expect([200, 201, 204, 400, 403, 404, 409]).toContain(answer.status);
+    }
+  });
+
+  test.each([
+    ["the name of a table", "/films%00"],
+    ["the name of a function", "/rpc/twice%00"],
+    ["the name of an argument", "/rpc/twice?n%00=1"],
+    ["an argument", "/rpc/twice?n=%00"],
+  ])("a NUL in %s", async (_what, path) => {
+    const { status } = await rest(path);
+    expect([400, 404]).toContain(status);
+  });
+
   test("numbers of the page are bounded like any other", async () => {
     for (const limit of [
       "9223372036854775808",

@@ -2,7 +2,7 @@ import type { Field, JsonStep } from "../request.ts";
 import { code, isDigitCode } from "./characters.ts";
 import type { Cursor } from "./cursor.ts";
 
-/** `field json-path`. protocols/rest.md §3. */
+/** `field json-path`. PostgREST docs, Tables and Views, JSON Columns. */
 export function parseField(cursor: Cursor): Field {
   return { name: cursor.name(), path: parseJsonPath(cursor) };
 }
@@ -37,8 +37,15 @@ function arrayIndex(cursor: Cursor): number | null {
   return index === 0 ? 0 : index;
 }
 
-/** Quoted, or any characters but `( - : . , > )`, joined by single dashes. */
+/** No JSON of PostgreSQL's has a key with a NUL, and no statement can carry one. */
 function jsonKey(cursor: Cursor): string {
+  const key = anyJsonKey(cursor);
+  if (key.includes("\0")) cursor.fail("a key without a NUL character");
+  return key;
+}
+
+/** Quoted, or any characters but `( - : . , > )`, joined by single dashes. */
+function anyJsonKey(cursor: Cursor): string {
   if (cursor.peek() === code.quote) return cursor.quoted();
   const start = cursor.at;
   for (;;) {
