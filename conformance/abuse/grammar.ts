@@ -573,7 +573,7 @@ function argumentText(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** Requests of the whole dialect over the fixture's schema (protocols/rest.md); most of them are answered 2xx. */
+/** Requests of the whole dialect over the fixture's schema; most of them are answered 2xx. */
 export const drafts: fc.Arbitrary<Draft> = fc.oneof(
   { weight: 6, arbitrary: read },
   { weight: 3, arbitrary: write },

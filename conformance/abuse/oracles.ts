@@ -15,7 +15,7 @@ const leaks: readonly RegExp[] = [
   /authenticator/,
 ];
 
-/** 5xx that the dialect itself asks for (protocols/rest.md §11.3), and why a request alone may bring them about. */
+/** 5xx that the dialect itself asks for (PostgREST docs, Errors), and why a request alone may bring them about. */
 const allowed: ReadonlyMap<string, string> = new Map([
   ["21000", "one INSERT … ON CONFLICT DO UPDATE that meets the same row twice"],
   ["40001", "serialization failure of a function that asks for serializable"],

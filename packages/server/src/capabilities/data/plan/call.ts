@@ -89,7 +89,8 @@ function planArguments(
   query: ParsedQuery,
   body: Body | null,
 ): CallArguments {
-  const parameters = given.map((name) => fn.parameters.find((parameter) => parameter.name === name)!);
+  // In the function's own order: a VARIADIC argument has to be the last.
+  const parameters = fn.parameters.filter(({ name }) => given.includes(name));
   if (body === null) {
     return {
       kind: "query",
