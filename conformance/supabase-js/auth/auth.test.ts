@@ -22,7 +22,7 @@ async function signUp(data: object = {}): Promise<{ client: SupabaseClient; emai
 }
 const payloadOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 
-describe("auth §6.1 signUp", () => {
+describe("auth: signUp", () => {
   it("gives a session whose user is as GoTrue describes it", async () => {
     const { session, email } = await signUp({ nickname: "Nick" });
     expect(session).toMatchObject({
@@ -54,7 +54,7 @@ describe("auth §6.1 signUp", () => {
     expect(session.user).not.toHaveProperty("invited_at");
   });
 
-  it("§4 the token carries the claims policies read", async () => {
+  it("the token carries the claims policies read", async () => {
     const { session, email } = await signUp();
     expect(payloadOf(session.access_token)).toMatchObject({
       iss: expect.stringMatching(/\/auth\/v1$/),
@@ -134,7 +134,7 @@ describe("auth §6.1 signUp", () => {
   });
 });
 
-describe("auth §6.2 signInWithPassword", () => {
+describe("auth: signInWithPassword", () => {
   it("gives a session of its own", async () => {
     const { email, session } = await signUp();
     const { data, error } = await app.client().auth.signInWithPassword({ email: email.toUpperCase(), password });
@@ -176,7 +176,7 @@ describe("auth §6.2 signInWithPassword", () => {
   });
 });
 
-describe("auth §5 sessions", () => {
+describe("auth: sessions", () => {
   it("getSession and onAuthStateChange see what happens", async () => {
     const { client, email } = await signUp();
     const events: string[] = [];
@@ -282,7 +282,7 @@ describe("auth §5 sessions", () => {
   });
 });
 
-describe("auth §10 user", () => {
+describe("auth: user", () => {
   it("getUser asks the server", async () => {
     const { client, session } = await signUp();
     expect((await client.auth.getUser()).data.user).toMatchObject({ id: session.user.id, email: session.user.email });
@@ -333,7 +333,7 @@ describe("auth §10 user", () => {
   });
 });
 
-describe("auth §4 asymmetric keys", () => {
+describe("auth: asymmetric keys", () => {
   let modern: App;
   beforeAll(async () => {
     modern = await startApp({ identity: { jwtAlgorithm: "ES256" } });
@@ -361,7 +361,7 @@ describe("auth §4 asymmetric keys", () => {
   });
 });
 
-describe("auth §14 admin", () => {
+describe("auth: admin", () => {
   const admin = () => app.client(app.serviceRoleKey).auth.admin;
 
   it("createUser, getUserById, updateUserById, deleteUser", async () => {
@@ -460,7 +460,7 @@ describe("auth §14 admin", () => {
   });
 });
 
-describe("auth §16 limits", () => {
+describe("auth: limits", () => {
   let limited: App;
   beforeAll(async () => {
     limited = await startApp({ auth: { rateLimits: true, rateLimitSignIn: 3 } });
@@ -484,7 +484,7 @@ describe("auth §16 limits", () => {
   });
 });
 
-describe("auth §2 errors and §15 metadata", () => {
+describe("auth: errors and metadata", () => {
   it("has the older shape without a version, the newer with it", async () => {
     const body = { email: address(), password: "nope nope" };
     const ask = (headers: Record<string, string>) =>

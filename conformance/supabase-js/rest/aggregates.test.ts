@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type App, startApp } from "../app.ts";
 
-describe("rest §6.4 aggregates, switched off as by default", () => {
+describe("rest: aggregates, switched off as by default", () => {
   let app: App;
   beforeAll(async () => {
     app = await startApp();
@@ -42,7 +42,7 @@ describe("rest §6.4 aggregates, switched off as by default", () => {
   });
 });
 
-describe("rest §6.4 aggregates, switched on", () => {
+describe("rest: aggregates, switched on", () => {
   let app: App;
   beforeAll(async () => {
     app = await startApp({ data: { aggregatesEnabled: true } });

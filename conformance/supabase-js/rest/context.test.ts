@@ -21,7 +21,7 @@ interface Context {
 const context = async (options: Parameters<App["rest"]>[1] = {}, path = "/rpc/who_am_i") =>
   (await app.rest(path, options)).json as Context;
 
-describe("rest §12 transaction context", () => {
+describe("rest: transaction context", () => {
   it("an anonymous request", async () => {
     const seen = await context();
     expect(seen).toMatchObject({
@@ -148,7 +148,7 @@ describe("rest §12 transaction context", () => {
   });
 });
 
-describe("rest §12 pre-request function", () => {
+describe("rest: pre-request function", () => {
   let guarded: App;
   beforeAll(async () => {
     guarded = await startApp({ data: { preRequest: "public.guard" } });
@@ -171,7 +171,7 @@ describe("rest §12 pre-request function", () => {
   });
 });
 
-describe("rest §13 schema cache", () => {
+describe("rest: schema cache", () => {
   it("sees a new table, column, function and foreign key without a restart", async () => {
     await app.sql(
       "create table public.fresh (id integer primary key, letter_id integer references public.letters (id))",

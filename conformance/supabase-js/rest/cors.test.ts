@@ -9,7 +9,7 @@ afterAll(() => app.stop());
 
 const list = (value: string | null) => (value ?? "").toLowerCase().split(/,\s*/).sort();
 
-describe("rest §14 CORS", () => {
+describe("rest: CORS", () => {
   it("says nothing without an Origin", async () => {
     expect((await app.rest("/letters?limit=1")).headers.get("access-control-allow-origin")).toBeNull();
   });

@@ -9,7 +9,7 @@ afterAll(() => app.stop());
 
 const user = userToken("6f0c8d2e-0000-4000-8000-0000000000aa");
 
-describe("rest §11.1 shape", () => {
+describe("rest: shape of an error", () => {
   it("always has the four keys, as JSON, and a Proxy-Status", async () => {
     for (const path of [
       "/nothing_here",
@@ -42,7 +42,7 @@ describe("rest §11.1 shape", () => {
   });
 });
 
-describe("rest §11.2 tokens", () => {
+describe("rest: tokens that are refused", () => {
   const as = (token: string) => app.rest("/letters?limit=1", { as: token });
 
   it.each([
@@ -85,7 +85,7 @@ describe("rest §11.2 tokens", () => {
   });
 });
 
-describe("rest §11.3 SQLSTATE to status", () => {
+describe("rest: SQLSTATE to status", () => {
   it.each([
     ["08006", 503],
     ["09000", 500],
@@ -182,7 +182,7 @@ describe("rest §11.3 SQLSTATE to status", () => {
   });
 });
 
-describe("rest §11 leaks nothing", () => {
+describe("rest: errors leak nothing", () => {
   it("B07 a forbidden schema answers as one that does not exist", async () => {
     const ask = async (schema: string) => {
       const { status, json } = await app.rest("/secrets", { headers: { "Accept-Profile": schema } });

@@ -9,7 +9,7 @@ afterAll(() => app.stop());
 
 const preferred = (value: string) => ({ headers: { Prefer: value } });
 
-describe("rest §2 request headers", () => {
+describe("rest: request headers", () => {
   it("takes the key from ?apikey= and keeps it out of the filters", async () => {
     const response = await fetch(`${app.url}/rest/v1/letters?id=eq.1&apikey=${app.anonKey}`);
     expect(response.status).toBe(200);
@@ -97,7 +97,7 @@ describe("rest §2 request headers", () => {
   });
 });
 
-describe("rest §2.1 Prefer", () => {
+describe("rest: Prefer", () => {
   const product = (sku: string) => ({ method: "POST", body: { sku } });
 
   it("return=minimal, the default, answers without a body", async () => {
@@ -220,7 +220,7 @@ describe("rest §2.1 Prefer", () => {
   });
 });
 
-describe("rest §2.1 Prefer: tx, where the server allows it", () => {
+describe("rest: Prefer: tx, where the server allows it", () => {
   let generous: App;
   beforeAll(async () => {
     generous = await startApp({ data: { txEnd: "commit-allow-override" } });

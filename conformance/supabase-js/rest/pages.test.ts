@@ -12,7 +12,7 @@ const ids = async (path: string) => {
   return answer.status < 300 ? (answer.json as { id: number }[]).map((row) => row.id) : answer;
 };
 
-describe("rest §7.1 order", () => {
+describe("rest: order", () => {
   it.each([
     ["ascending by default", "year", [5, 4, 3, 1, 2]],
     ["asc", "year.asc", [5, 4, 3, 1, 2]],
@@ -64,7 +64,7 @@ describe("rest §7.1 order", () => {
   });
 });
 
-describe("rest §7.2 limit and offset", () => {
+describe("rest: limit and offset", () => {
   it.each([
     ["limit", "limit=2", [1, 2]],
     ["limit and offset", "limit=2&offset=3", [4, 5]],
@@ -88,7 +88,7 @@ describe("rest §7.2 limit and offset", () => {
   });
 });
 
-describe("rest §7.2 max-rows", () => {
+describe("rest: max-rows", () => {
   let small: App;
   beforeAll(async () => {
     small = await startApp({ data: { maxRows: 1 } });
@@ -114,7 +114,7 @@ describe("rest §7.2 max-rows", () => {
   });
 });
 
-describe("rest §7.3 Range", () => {
+describe("rest: Range", () => {
   const ranged = (range: string, query = "", method = "GET") =>
     app.rest(`/letters?select=id&order=id${query}`, { method, headers: { Range: range, "Range-Unit": "items" } });
 
@@ -137,7 +137,7 @@ describe("rest §7.3 Range", () => {
   });
 });
 
-describe("rest §7.4 counting", () => {
+describe("rest: counting", () => {
   const counted = (path: string, kind = "exact", method = "GET") =>
     app.rest(path, { method, headers: { Prefer: `count=${kind}` } });
 

@@ -9,7 +9,7 @@ afterAll(() => app.stop());
 
 const accept = (path: string, type: string) => app.rest(path, { headers: { Accept: type } });
 
-describe("rest §10.1 headers", () => {
+describe("rest: response headers", () => {
   it("a read says its type, length and location", async () => {
     const { headers, text } = await app.rest("/letters?select=id&limit=2&order=id");
     expect(headers.get("content-type")).toBe("application/json; charset=utf-8");
@@ -36,7 +36,7 @@ describe("rest §10.1 headers", () => {
   });
 });
 
-describe("rest §10.2 Accept", () => {
+describe("rest: Accept", () => {
   it("one object", async () => {
     for (const type of ["application/vnd.pgrst.object+json", "application/vnd.pgrst.object"]) {
       const answer = await accept("/letters?id=eq.1", type);
@@ -154,7 +154,7 @@ describe("rest §10.2 Accept", () => {
   });
 });
 
-describe("rest §10.2 plans, switched on", () => {
+describe("rest: plans, switched on", () => {
   let open: App;
   beforeAll(async () => {
     open = await startApp({ data: { planEnabled: true } });

@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.stop());
 
-describe("rest §1 routing", () => {
+describe("rest: routing", () => {
   it("serves an OpenAPI 2.0 document at the root", async () => {
     const answer = await app.rest("/");
     expect(answer.status).toBe(200);

@@ -11,7 +11,7 @@ const call = (name: string, body?: unknown, headers: RequestOptions["headers"] =
   app.rest(`/rpc/${name}`, { method: "POST", ...(body === undefined ? {} : { body }), headers });
 const get = (name: string) => app.rest(`/rpc/${name}`);
 
-describe("rest §9 arguments", () => {
+describe("rest: arguments of a call", () => {
   it("POST takes them from a JSON object, with defaults", async () => {
     expect(await call("add_them", { a: 1, b: 2 })).toMatchObject({ status: 200, json: 3 });
     expect(await call("add_them", { a: 1 })).toMatchObject({ status: 200, json: 11 });
@@ -94,7 +94,7 @@ describe("rest §9 arguments", () => {
   });
 });
 
-describe("rest §9 choice of the function", () => {
+describe("rest: choice of the function", () => {
   it("is by the names given", async () => {
     expect((await call("overloaded", { a: 1 })).json).toBe("one");
     expect((await call("overloaded", { a: 1, b: 2 })).json).toBe("two");
@@ -114,7 +114,7 @@ describe("rest §9 choice of the function", () => {
   });
 });
 
-describe("rest §9 transaction", () => {
+describe("rest: transaction of a call", () => {
   it("GET of a function that writes is 25006, 405", async () => {
     expect(await get("add_letter?letter_id=77")).toMatchObject({ status: 405, json: { code: "25006" } });
     expect((await app.rest("/letters?id=eq.77")).json).toEqual([]);
@@ -133,7 +133,7 @@ describe("rest §9 transaction", () => {
   });
 });
 
-describe("rest §9 result", () => {
+describe("rest: result of a call", () => {
   it.each([
     ["a scalar is bare", "add_them?a=1&b=1", 2],
     ["text is quoted", "say_hello", 'hello "world"'],

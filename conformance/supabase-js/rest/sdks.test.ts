@@ -9,8 +9,8 @@ afterAll(() => app.stop());
 
 const json = { "Content-Type": "application/json", Accept: "application/json" };
 
-/** What the clients of other languages send that supabase-js never does; the rows of protocols/rest.md §15. */
-describe("rest §15 supabase-swift", () => {
+/** What the clients of other languages send that supabase-js never does, as their sources show. */
+describe("rest: supabase-swift", () => {
   it("sends Content-Type and Accept on every request, and no body with a call", async () => {
     expect(await app.rest("/letters?id=eq.1", { headers: json })).toMatchObject({ status: 200, json: [{ id: 1 }] });
     expect(await app.rest("/rpc/say_hello", { method: "POST", headers: json })).toMatchObject({
@@ -34,7 +34,7 @@ describe("rest §15 supabase-swift", () => {
   });
 });
 
-describe("rest §15 supabase-kt", () => {
+describe("rest: supabase-kt", () => {
   it("names columns without quotes, and always sends an array", async () => {
     const answer = await app.rest("/products?columns=sku,name&select=sku,name", {
       method: "POST",
@@ -57,7 +57,7 @@ describe("rest §15 supabase-kt", () => {
   });
 });
 
-describe("rest §15 supabase-flutter", () => {
+describe("rest: supabase-flutter", () => {
   it("posts null to call without arguments", async () => {
     expect(await app.rest("/rpc/say_hello", { method: "POST", body: "null", headers: json })).toMatchObject({
       status: 200,

@@ -12,7 +12,7 @@ const film = async (select: string, id = 1) => {
   return answer.status === 200 ? (answer.json as unknown[])[0] : answer;
 };
 
-describe("rest §6 select", () => {
+describe("rest: select", () => {
   it("is * when absent, and * is all columns but no computed ones", async () => {
     const [row] = (await app.rest("/directors?id=eq.1")).json as object[];
     expect(row).toEqual({ id: 1, first_name: "Agnès", last_name: "Varda" });
@@ -91,7 +91,7 @@ describe("rest §6 select", () => {
   });
 });
 
-describe("rest §6.1 relationships", () => {
+describe("rest: relationships", () => {
   const rows = async (path: string) => (await app.rest(path)).json;
 
   it("many-to-one is an object or null", async () => {
@@ -274,7 +274,7 @@ describe("rest §6.1 relationships", () => {
   });
 });
 
-describe("rest §6.2 join types", () => {
+describe("rest: join types", () => {
   it("!inner keeps parents with a child only", async () => {
     const { json } = await app.rest("/films?select=id,trailers!inner(id)&order=id");
     expect(json).toEqual([
@@ -313,7 +313,7 @@ describe("rest §6.2 join types", () => {
   });
 });
 
-describe("rest §6.3 spread", () => {
+describe("rest: spread", () => {
   it("a to-one spread merges the columns into the parent", async () => {
     expect(
       (await app.rest("/films?select=title,...directors(director_name:last_name)&id=in.(3,5)&order=id")).json,

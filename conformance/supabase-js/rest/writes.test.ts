@@ -16,7 +16,7 @@ const write = (method: string, path: string, body?: unknown, prefer = "", header
   });
 const rows = async (path: string) => (await app.rest(path)).json;
 
-describe("rest §8.1 insert", () => {
+describe("rest: insert", () => {
   it("takes an object", async () => {
     expect(await write("POST", "/products?select=sku,name,quantity", { sku: "i-1", quantity: 3 })).toMatchObject({
       status: 201,
@@ -175,7 +175,7 @@ describe("rest §8.1 insert", () => {
   });
 });
 
-describe("rest §8.2 update", () => {
+describe("rest: update", () => {
   it("changes what the filters keep", async () => {
     expect(await write("PATCH", "/products?id=eq.1&select=id,name", { name: "Anvil II" })).toMatchObject({
       status: 200,
@@ -244,7 +244,7 @@ describe("rest §8.2 update", () => {
   });
 });
 
-describe("rest §8.3 upsert", () => {
+describe("rest: upsert", () => {
   const merge = "resolution=merge-duplicates";
   const ignore = "resolution=ignore-duplicates";
 
@@ -346,7 +346,7 @@ describe("rest §8.3 upsert", () => {
   });
 });
 
-describe("rest §8.4 delete", () => {
+describe("rest: delete", () => {
   it("deletes what the filters keep, and can return it", async () => {
     await write("POST", "/letters", [
       { id: 91, letter: "p" },
@@ -372,7 +372,7 @@ describe("rest §8.4 delete", () => {
   });
 });
 
-describe("rest §8.5 shared", () => {
+describe("rest: all writes", () => {
   it("order and filters on embeds apply to the answer", async () => {
     const answer = await write(
       "PATCH",

@@ -11,7 +11,7 @@ import { userJson } from "./user.ts";
 const defaultPerPage = 50;
 const maxPerPage = 1_000;
 
-/** protocols/auth.md §14: for the service role only. */
+/** GoTrue's `/admin/users`: for the service role only. */
 export function adminRoutes(auth: AuthService, settings: Values<typeof authSettings>): readonly Route[] {
   const adminUserOf = (fields: Fields): AdminUser => ({
     id: textField(fields, "id"),

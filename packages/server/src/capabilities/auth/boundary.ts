@@ -5,8 +5,8 @@ import { type Boundary, type Call, json, type Reply } from "../../kernel/route.t
 const stringCodesSince = "2024-01-01";
 
 /**
- * GoTrue's two error shapes (protocols/auth.md §2.1). `code` is a number in one and a text in the other, and clients decode
- * it strictly, so the version header decides and they never mix.
+ * GoTrue's two error shapes (Supabase docs, Auth error codes). `code` is a number in one and a text in the other, and
+ * clients decode it strictly, so the version header decides and they never mix.
  */
 export const authBoundary: Boundary = {
   name: "auth",

@@ -21,7 +21,10 @@ export interface AuthContext {
   readonly limits: Limits;
 }
 
-/** protocols/auth.md §16. Keyed by what the network says of the caller, or by account: never by what a request says. */
+/**
+ * Supabase docs, Auth, Rate limits. Keyed by what the network says of the caller, or by account: never by what a
+ * request says.
+ */
 export interface Limits {
   readonly signIn: Limit;
   readonly refresh: Limit;

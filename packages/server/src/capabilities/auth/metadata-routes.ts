@@ -4,7 +4,7 @@ import type { TokenSigner } from "../../platform/identity/types.ts";
 import type { authSettings } from "./settings.ts";
 import { issuerOf } from "./tokens.ts";
 
-/** Every provider clients know of, so that each finds its own here (protocols/auth.md §9.1). */
+/** Every provider clients know of, so that each finds its own here (Supabase docs, Social Login). */
 const providers = [
   "apple",
   "azure",
@@ -32,7 +32,7 @@ const providers = [
   "zoom",
 ];
 
-/** protocols/auth.md §15: what anyone may know. */
+/** What anyone may know: GoTrue's health, settings and keys (JWKS: RFC 7517 §5). */
 export function metadataRoutes(
   signer: TokenSigner,
   settings: Values<typeof authSettings>,

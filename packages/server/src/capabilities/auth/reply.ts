@@ -1,6 +1,6 @@
 import type { CorsPolicy } from "../../kernel/route.ts";
 
-/** protocols/auth.md §1. */
+/** What GoTrue reads of a body at most, in bytes. */
 export const bodyLimitBytes = 1_048_576;
 
 /** Answers with a person or a token in them are nobody else's to keep (threat X06). */

@@ -22,9 +22,9 @@ export interface SessionFacts {
  * Refresh tokens are 32 random bytes; the database has their SHA-256 only, so a stolen dump opens no session.
  *
  * A token's successor is not random but an HMAC of it with a key of the server's. That way whoever presents a used token
- * within the rules (protocols/auth.md §5: it raced with itself, or the answer was lost) can be given the very successor that
- * was made before, although nobody stored it. Stored encrypted it would need the same key and a column that GoTrue's
- * table does not have; a fresh one for each asker would fork the family (threat A07).
+ * within the rules (Supabase docs, User sessions: it raced with itself, or the answer was lost) can be given the very
+ * successor that was made before, although nobody stored it. Stored encrypted it would need the same key and a column
+ * that GoTrue's table does not have; a fresh one for each asker would fork the family (threat A07).
  */
 export interface RefreshTokens {
   create(): string;
@@ -42,7 +42,7 @@ export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): Ref
   };
 }
 
-/** Signs a user's access token: exactly the claims of protocols/auth.md §4. */
+/** Signs a user's access token: exactly the claims of Supabase docs, JWT Claims Reference. */
 export function signAccessToken(
   needs: { readonly signer: TokenSigner; readonly settings: Values<typeof authSettings>; readonly nowMs: number },
   user: User,

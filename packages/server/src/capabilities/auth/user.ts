@@ -34,12 +34,15 @@ export interface User {
   readonly isAnonymous: boolean;
   readonly createdAt: string;
   readonly updatedAt: string;
-  /** Ready for the wire: protocols/auth.md §3.3 and §3.4. */
+  /** Ready for the wire (Supabase docs, Identities; Multi-Factor Authentication). */
   readonly identities: readonly Readonly<Record<string, unknown>>[];
   readonly factors: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** A user as clients read it (protocols/auth.md §3.2): times that are not are left out. Never a hash or a token (threat A19). */
+/**
+ * A user as clients read it (Supabase docs, Users): times that are not are left out. Never a hash or a token (threat
+ * A19).
+ */
 export function userJson(user: User): Record<string, unknown> {
   const times = {
     email_confirmed_at: user.emailConfirmedAt,
@@ -83,7 +86,7 @@ export interface Session {
   readonly weakPassword?: { readonly message: string; readonly reasons: readonly string[] };
 }
 
-/** protocols/auth.md §3.1. */
+/** A session as clients read it: OAuth's token response (RFC 6749 §5.1), and besides it `expires_at` and the user. */
 export function sessionJson(session: Session, accessTokenSeconds: number): Record<string, unknown> {
   return {
     access_token: session.access.token,

@@ -5,7 +5,7 @@ import { DatabaseError } from "../../platform/postgres/session/types.ts";
 import { raisedProblem, StatedProblem } from "./raise.ts";
 import { statusOf } from "./sqlstate.ts";
 
-/** Renders problems as the dialect does (protocols/rest.md §11): four keys, always all of them. */
+/** Renders problems as the dialect does (PostgREST docs, Errors): four keys, always all of them. */
 export const dataBoundary: Boundary = {
   name: "data",
   render(problem, call) {

@@ -5,7 +5,10 @@ import { dataSettings } from "./settings.ts";
 
 export type DataSettings = Values<typeof dataSettings>;
 
-/** Settings that may also stand in the database, as `alter role authenticator set pgrst.<name> = …` (protocols/rest.md §13). */
+/**
+ * Settings that may also stand in the database, as `alter role authenticator set pgrst.<name> = …` (PostgREST docs,
+ * Configuration).
+ */
 const byConfigurationName: Readonly<Record<string, keyof DataSettings>> = {
   db_schemas: "schemas",
   db_extra_search_path: "extraSearchPath",

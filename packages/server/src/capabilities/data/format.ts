@@ -44,7 +44,7 @@ export interface Producible {
 const json: Format = { kind: "json", contentType: "application/json; charset=utf-8", stripsNulls: false };
 
 /**
- * The first acceptable format, in the caller's order (protocols/rest.md §10.2).
+ * The first acceptable format, in the caller's order (RFC 9110 §12.5.1; PostgREST docs, Resource Representation).
  * @throws PGRST107 (406) when there is none.
  */
 export function negotiate(catalog: Catalog, accept: readonly MediaRange[], what: Producible): Negotiated {

@@ -1,7 +1,10 @@
 import type { Method } from "../../kernel/route.ts";
 import type { Preferences } from "./request.ts";
 
-/** What `Preference-Applied` says, in the dialect's order (protocols/rest.md §2.1); `""` when nothing was applied. */
+/**
+ * What `Preference-Applied` says, in the dialect's order (PostgREST docs, Prefer Header); `""` when nothing was
+ * applied.
+ */
 export function appliedPreferences(
   preferences: Preferences,
   to: {

@@ -1,6 +1,6 @@
 import { Problem } from "../../kernel/problem.ts";
 
-/** The refusals of the dialect, by its own codes (protocols/rest.md §11.2). */
+/** The refusals of the dialect, by its own codes (PostgREST docs, Errors, PostgREST Error Codes). */
 export const problems = {
   /** The query string, or a value in it, cannot be understood. */
   unreadable: (message: string, details: string | null = null) => new Problem("PGRST100", 400, message, { details }),

@@ -1,6 +1,6 @@
 /**
  * The words of the REST dialect, as values. A parsed request knows no tables: names are what the caller wrote, and the
- * catalogue has not been asked. Source: protocols/rest.md, https://docs.postgrest.org/en/stable/references/api.html
+ * catalogue has not been asked. Source: https://docs.postgrest.org/en/stable/references/api.html
  *
  * Shape and values are kept apart from the first byte: `lex` splits a query string into a shape (text in which each value
  * is replaced by a marker) and the values; `parse` reads only the shape. Equal shapes share one plan, one SQL text and one

@@ -4,7 +4,7 @@ import type { Handler } from "./handle.ts";
 import { problems } from "./problems.ts";
 import { requestedSchema } from "./schema.ts";
 
-/** protocols/rest.md §14. */
+/** What browsers may send and read (PostgREST docs, CORS). */
 export const dataCors: CorsPolicy = {
   allowMethods: "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
   allowHeaders: "Authorization, Accept, Accept-Language, Content-Language",

@@ -37,7 +37,7 @@ const byClass: ReadonlyMap<string, number> = new Map([
   ["XX", 500],
 ]);
 
-/** The HTTP status of a SQLSTATE (protocols/rest.md §11.3). */
+/** The HTTP status of a SQLSTATE (PostgREST docs, Errors, HTTP Status Codes). */
 export function statusOf({ sqlstate, message }: DatabaseError, isAuthenticated: boolean): number {
   if (sqlstate === "42501") return isAuthenticated ? 403 : 401;
   if (sqlstate === "21000") return message.endsWith("requires a WHERE clause") ? 400 : 500;

@@ -38,8 +38,8 @@ const tailOf = (authorization: string): string =>
   authorization.length <= tailChars ? authorization : authorization.slice(-tailChars);
 
 /**
- * Settles who is asking, by the gateway rules of protocols/functions.md §2. On a hit this is one look-up and a comparison:
- * by the `Authorization` text, or by the key when it comes alone.
+ * Settles who is asking, by the rules of Supabase's gateway (Supabase docs, API keys). On a hit this is one look-up and
+ * a comparison: by the `Authorization` text, or by the key when it comes alone.
  */
 export class Authenticator implements Identity {
   readonly anonymous: Principal;

@@ -11,8 +11,9 @@ import type { Principal } from "../../kernel/principal.ts";
  */
 export interface Identity {
   /**
-   * The caller of a request by the gateway rules of protocols/functions.md §2. `query` is the raw query string, read only for
-   * `apikey=`. Never throws for `access: "open"` routes' sake: they call it and fall back to `anonymous` themselves.
+   * The caller of a request by the rules of Supabase's gateway (Supabase docs, API keys). `query` is the raw query
+   * string, read only for `apikey=`. Never throws for `access: "open"` routes' sake: they call it and fall back to
+   * `anonymous` themselves.
    */
   identify(headers: IncomingHttpHeaders, query: string): Principal;
   /** Only the API key counts; a bearer token is not looked at. */

@@ -9,7 +9,7 @@ import { type UserPage, type UserPatch, userStore } from "../user-store.ts";
 import { insertUser } from "./insert-user.ts";
 import { storePatch } from "./store-patch.ts";
 
-/** What an admin may set of a user (protocols/auth.md §14). Texts are `""` and objects `null` when left out. */
+/** What an admin may set of a user at GoTrue's `/admin/users`. Texts are `""` and objects `null` when left out. */
 export interface AdminUser {
   readonly id: string;
   readonly email: string;

@@ -7,7 +7,7 @@ import { userStore } from "../user-store.ts";
 import { insertUser } from "./insert-user.ts";
 import { openSession } from "./open-session.ts";
 
-/** An account without address or password, to be completed with `PUT /user` (protocols/auth.md §6.3). */
+/** An account without address or password, to be completed with `PUT /user` (Supabase docs, Anonymous Sign-Ins). */
 export async function signInAnonymously(context: AuthContext, data: Fields, caller: Caller): Promise<Session> {
   const { settings, limits, db } = context;
   if (settings.disableSignup) throw problems.signupDisabled();

@@ -22,7 +22,7 @@ export async function insertUser(tx: Queryable, user: NewUser): Promise<boolean>
   return true;
 }
 
-/** What user metadata and identity say of an address (protocols/auth.md §3.2). */
+/** What user metadata and identity say of an address (Supabase docs, Identities). */
 export function addressFacts(
   user: Pick<NewUser, "id" | "email" | "phone" | "isEmailConfirmed" | "isPhoneConfirmed">,
 ): Record<string, unknown> {

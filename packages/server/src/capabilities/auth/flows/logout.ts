@@ -3,7 +3,7 @@ import { problems } from "../problems.ts";
 import { sessionStore } from "../session-store.ts";
 import type { CurrentUser } from "./current-user.ts";
 
-/** protocols/auth.md §5: `global` ends all sessions, `local` this one, `others` all but this one. */
+/** Supabase docs, Signing out: `global` ends all sessions, `local` this one, `others` all but this one. */
 export async function logout(
   context: AuthContext,
   { user, session }: CurrentUser,

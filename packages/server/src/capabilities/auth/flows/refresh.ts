@@ -12,9 +12,9 @@ const lockTimeoutMs = 5_000;
 const maxSteps = 64;
 
 /**
- * protocols/auth.md §5. One refresh at a time per session, by its row lock, so a family never forks (threat A07): whoever
- * comes with the same token gets the same successor, until that is used itself (threat A08). Anything older means that
- * two parties hold the family, and ends the session.
+ * Exchanges a refresh token for a session (Supabase docs, User sessions). One refresh at a time per session, by its row
+ * lock, so a family never forks (threat A07): whoever comes with the same token gets the same successor, until that is
+ * used itself (threat A08). Anything older means that two parties hold the family, and ends the session.
  */
 export async function refresh(context: AuthContext, token: string, caller: Caller): Promise<Session> {
   const { limits, db } = context;

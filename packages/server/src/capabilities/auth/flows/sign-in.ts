@@ -13,8 +13,8 @@ export interface PasswordGrant {
 }
 
 /**
- * protocols/auth.md §6.2. Whoever does not know the password learns one thing only, that the pair is wrong: ban and
- * confirmation are told to those who know it (threat A16).
+ * GoTrue's `POST /token?grant_type=password`. Whoever does not know the password learns one thing only, that the pair
+ * is wrong: ban and confirmation are told to those who know it (threat A16).
  */
 export async function signInWithPassword(context: AuthContext, grant: PasswordGrant, caller: Caller): Promise<Session> {
   const { settings, passwords, db, limits } = context;

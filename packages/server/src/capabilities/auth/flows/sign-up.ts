@@ -20,7 +20,7 @@ export interface SignUp {
 /** A session, or the account alone when its address must be confirmed first. */
 export type SignedUp = { readonly session: Session } | { readonly user: User };
 
-/** protocols/auth.md §6.1. The same work is done whether or not the address is known (threat A16). */
+/** GoTrue's `POST /signup`. The same work is done whether or not the address is known (threat A16). */
 export async function signUp(context: AuthContext, request: SignUp, caller: Caller): Promise<SignedUp> {
   const { settings, passwords, db, limits } = context;
   limits.signIn.take(caller.network);

@@ -20,7 +20,7 @@ export interface UserUpdate {
 /** A session younger than this may change the password without proving itself again. */
 const recentSeconds = 24 * 3_600;
 
-/** protocols/auth.md §10: what users may change of themselves. A new password ends every other session (threat A22). */
+/** GoTrue's `PUT /user`: what users may change of themselves. A new password ends every other session (threat A22). */
 export async function updateUser(
   context: AuthContext,
   current: CurrentUser,

@@ -8,7 +8,7 @@ const maxEntries = 32;
 /**
  * The `Accept` header, best first: by weight, then in the order written; entries of weight 0 are left out. Absent or
  * empty means anything. Quoted parameter values may hold commas and semicolons (RFC 9110 §12.5.1, §5.6.6); trailing
- * separators are ignored, because SDKs send them. protocols/rest.md §10.2.
+ * separators are ignored, because SDKs send them.
  */
 export function parseAccept(header: string | undefined): readonly MediaRange[] {
   if (header === undefined || header.trim() === "" || header === "*/*") return anything;

@@ -17,7 +17,7 @@ const nothing = {
   unknown: [],
 };
 
-describe("Prefer (rest.md §2.1)", () => {
+describe("Prefer", () => {
   it.each<[string, object]>([
     ["return=minimal", { return: "minimal" }],
     ["return=representation", { return: "representation" }],
@@ -67,7 +67,7 @@ describe("Prefer (rest.md §2.1)", () => {
   });
 });
 
-describe("Accept (rest.md §10.2)", () => {
+describe("Accept", () => {
   const types = (header: string | undefined) => parseAccept(header).map(({ type }) => type);
 
   it.each([[undefined], [""], ["  "], ["*/*"]])("takes %j for anything", (header) => {
@@ -121,7 +121,7 @@ describe("Accept (rest.md §10.2)", () => {
   });
 });
 
-describe("Range (rest.md §7.3)", () => {
+describe("Range", () => {
   it.each<[string | undefined, unknown]>([
     ["0-24", { lower: 0, upper: 24 }],
     ["10-", { lower: 10, upper: null }],
@@ -143,7 +143,7 @@ describe("Range (rest.md §7.3)", () => {
   });
 });
 
-describe("profiles (rest.md §2)", () => {
+describe("profiles", () => {
   it("asks the header that fits the method", () => {
     const headers = { "accept-profile": "readers", "content-profile": "writers" };
     for (const method of ["GET", "HEAD"] as const) expect(profileOf(method, headers)).toBe("readers");

@@ -1,6 +1,6 @@
 /**
  * What a key means, told by its whole text (`select`, `columns`, `on_conflict`, `apikey`) or by its last dot-segment
- * (`order`, `limit`, `offset`, `and`, `or`). protocols/rest.md §3.
+ * (`order`, `limit`, `offset`, `and`, `or`). PostgREST docs, URL Grammar.
  */
 export type KeyRole = "apikey" | "structure" | "order" | "logic" | "limit" | "offset" | "filter";
 

@@ -34,7 +34,7 @@ const words = new Map<string, OperatorWord>([
   ...fullText.map((operator) => [operator, { kind: "fts", operator, config: null }] as const),
 ]);
 
-/** Reads an operator word; `null` when it is none. protocols/rest.md §4. */
+/** Reads an operator word; `null` when it is none. PostgREST docs, Tables and Views, Operators. */
 export function readOperator(word: string): OperatorWord | null {
   const known = words.get(word);
   if (known !== undefined) return known;

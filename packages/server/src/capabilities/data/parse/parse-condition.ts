@@ -6,7 +6,7 @@ import { parseField } from "./parse-field.ts";
 import { parseProblems } from "./problems.ts";
 import { branchEnd, operatorEnd, plainEnd, scanList, singleOperand } from "./scan.ts";
 
-/** `["not."] operation` up to the end of the text: the value of a filter. protocols/rest.md §4. */
+/** `["not."] operation` up to the end of the text: the value of a filter. PostgREST docs, Tables and Views, Operators. */
 export function parseOperation(cursor: Cursor, field: Field): Condition {
   const condition = parseOperator(cursor, field, (rest) => {
     const text = rest.text.slice(rest.at);
@@ -17,7 +17,7 @@ export function parseOperation(cursor: Cursor, field: Field): Condition {
   return condition;
 }
 
-/** The value of `and=` or `or=`: `"(" cond *("," cond) ")"`. protocols/rest.md §5. */
+/** The value of `and=` or `or=`: `"(" cond *("," cond) ")"`. PostgREST docs, Tables and Views, Logical operators. */
 export function parseLogic(cursor: Cursor, operator: "and" | "or", negated: boolean): Condition {
   cursor.expect("(");
   const conditions = parseConditions(cursor);

@@ -2,7 +2,10 @@ import type { OrderTerm } from "../request.ts";
 import type { Cursor } from "./cursor.ts";
 import { parseField } from "./parse-field.ts";
 
-/** `order=term,term`, a term being `field[json-path]` or `rel(field[json-path])`, a direction and a place for nulls. protocols/rest.md §7.1. */
+/**
+ * `order=term,term`, a term being `field[json-path]` or `rel(field[json-path])`, a direction and a place for nulls.
+ * PostgREST docs, Tables and Views, Ordering.
+ */
 export function parseOrder(cursor: Cursor): readonly OrderTerm[] {
   const terms: OrderTerm[] = [];
   do {

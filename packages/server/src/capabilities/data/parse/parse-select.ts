@@ -5,7 +5,7 @@ import { parseJsonPath } from "./parse-field.ts";
 
 const aggregates: readonly AggregateName[] = ["sum", "avg", "min", "max", "count"];
 
-/** The whole `select` parameter; nothing for the empty text. protocols/rest.md §6. */
+/** The whole `select` parameter; nothing for the empty text. PostgREST docs, Tables and Views, Vertical Filtering. */
 export function parseSelect(cursor: Cursor): readonly SelectItem[] {
   const items = parseItems(cursor);
   cursor.expectEnd('"," or end of input');

@@ -10,9 +10,9 @@ import { parseSelect } from "./parse-select.ts";
 import { defaultQueryLimits, type QueryLimits } from "./settings.ts";
 
 /**
- * Reads a shape made by `lex` into the words of the dialect, following the grammar of protocols/rest.md §3 to §7. Runs
- * once per shape, not once per request. Of several `select`, `columns` or `on_conflict` the first wins; of several `limit`
- * or `offset` of one path the last.
+ * Reads a shape made by `lex` into the words of the dialect, following PostgREST's grammar (PostgREST docs, URL
+ * Grammar). Runs once per shape, not once per request. Of several `select`, `columns` or `on_conflict` the first wins;
+ * of several `limit` or `offset` of one path the last.
  *
  * @throws Problem PGRST100 (400) naming the part, the column, what was found and what was expected.
  */

@@ -27,7 +27,7 @@ const none: Preferences = {
 
 /**
  * The `Prefer` header. Repeated headers arrive joined by commas; the first of each kind wins. Empty headers and
- * stray separators are fine, because SDKs send them. protocols/rest.md §2.1.
+ * stray separators are fine, because SDKs send them. RFC 7240; PostgREST docs, Prefer Header.
  */
 export function parsePreferences(header: string | readonly string[] | undefined): Preferences {
   if (header === undefined || header.length === 0) return none;

@@ -81,7 +81,10 @@ export interface FoundOperand {
   readonly value: string;
 }
 
-/** A quoted text, an array literal without braces inside, or all up to the next `,` or `)`. protocols/rest.md §5. */
+/**
+ * A quoted text, an array literal without braces inside, or all up to the next `,` or `)`. PostgREST docs, Tables and
+ * Views, Logical operators.
+ */
 export function singleOperand(text: string, start: number): FoundOperand {
   const first = text.charCodeAt(start);
   if (first === code.quote) {

@@ -27,7 +27,7 @@ export interface CallPlan {
 }
 
 /**
- * Chooses the function of a call by its name and the names of what was given (protocols/rest.md §9).
+ * Chooses the function of a call by its name and the names of what was given (PostgREST docs, Functions as RPC).
  * @throws PGRST202 when none fits, PGRST203 when several do.
  */
 export function planCall(

@@ -13,7 +13,8 @@ export function resolveField(catalog: Catalog, rows: Rows, field: Field): Resolv
   if (column !== null) return { source: { kind: "column", column }, path };
   const computed = rows.relation === null ? null : catalog.computedColumn(rows.relation, name);
   if (computed !== null) return { source: { kind: "computed", function: computed }, path };
-  // `count` without parentheses is how apps have counted embeds since before there were aggregates (rest.md §6.4).
+  // `count` without parentheses is how apps have counted embeds since before there were aggregates (PostgREST docs,
+  // Aggregate Functions).
   if (name === "count" && path.length === 0) return { source: { kind: "row-count" }, path };
   if (rows.isOpen) {
     const type = "unknown";

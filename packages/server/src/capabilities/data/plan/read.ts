@@ -156,7 +156,7 @@ function descend<T>(scoped: Scoped<T>, owned: Set<Scoped<unknown>>): Scoped<T> {
 
 /**
  * Whether a path's first word means the embed at `index`: its alias, or its target's name as long as no other embed of this
- * level is called that (protocols/rest.md §4.1).
+ * level is called that (PostgREST docs, Resource Embedding).
  */
 function isAddressedBy(level: LevelQuery, name: string, target: string, index: number): (word: string) => boolean {
   const siblings = level.select.filter((item) => item.kind === "embed" || item.kind === "spread");

@@ -2,8 +2,8 @@ import type { Catalog, ColumnPairs, Relation, Relationship } from "../../../plat
 import { problems } from "../problems.ts";
 
 /**
- * The one relationship an embed means, by the rules of protocols/rest.md §6.1. Only relations of the schema being served
- * are candidates.
+ * The one relationship an embed means, by the rules of PostgREST docs, Resource Embedding. Only relations of the schema
+ * being served are candidates.
  * @throws PGRST200 when there is none, PGRST201 when there are several.
  */
 export function findRelationship(

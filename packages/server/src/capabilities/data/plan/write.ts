@@ -141,7 +141,7 @@ function planUpsert(
   return { target, resolution: resolution === "merge-duplicates" ? "merge" : "ignore" };
 }
 
-/** PUT is about exactly the row its URL names by primary key (protocols/rest.md §8.3). */
+/** PUT is about exactly the row its URL names by primary key (PostgREST docs, Tables and Views, Upsert). */
 function checkPut(relation: Relation, query: ParsedQuery, own: readonly Condition[], body: JsonBody): void {
   if (query.limits.length > 0 || query.offsets.length > 0) throw problems.putPage();
   const named = own.map((condition) =>

@@ -2,7 +2,7 @@ import type { RelationIndex } from "./relations.ts";
 import type { FunctionRow } from "./rows.ts";
 import type { DatabaseFunction, Parameter, ReturnShape } from "./types.ts";
 
-/** Types a single unnamed parameter may have: the request's body goes in as it is. protocols/rest.md §9. */
+/** Types a single unnamed parameter may have: the request's body goes in as it is. PostgREST docs, Functions as RPC. */
 const bodyTypes = new Set(["json", "jsonb", "text", "xml", "bytea"]);
 
 const volatilities = { i: "immutable", s: "stable", v: "volatile" } as const;

@@ -22,7 +22,7 @@ const maxShownKeys = 16;
 /**
  * Answers which relationships start at a relation. Foreign keys are read once, for tables and for every view that shows all
  * columns of the key; inverses and many-to-many are made on the first question about a relation, because with many views
- * there are far more of them than anybody asks for. protocols/rest.md §6.1.
+ * there are far more of them than anybody asks for. PostgREST docs, Resource Embedding.
  */
 export function findRelationships(
   constraints: readonly ConstraintRow[],
