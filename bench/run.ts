@@ -39,8 +39,6 @@ async function starts(): Promise<Figure[]> {
   const project = emptyProject();
   try {
     const first = await startServer(project.dir, port);
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
-    const idle = idleMemory(first.pid);
     await first.stop();
     const again: number[] = [];
     for (let i = 0; i < 3; i++) {
@@ -48,6 +46,11 @@ async function starts(): Promise<Figure[]> {
       again.push(server.startMs);
       await server.stop();
     }
+    // Not the first start, which has the SQL parser and the TypeScript loader in memory from setting things up.
+    const running = await startServer(project.dir, port);
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    const idle = idleMemory(running.pid);
+    await running.stop();
     const second = again.sort((a, b) => a - b)[1]!;
     return [
       {

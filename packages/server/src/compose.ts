@@ -13,8 +13,9 @@ import type { Observe } from "./platform/observe/observation.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
-import { type OpenPostgres, type OpenPostgresNeeds, openPostgres, watchDatabase } from "./platform/postgres/open.ts";
+import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
+import { watchDatabase } from "./platform/postgres/watch.ts";
 import type { Project } from "./project.ts";
 
 /** Mainstay's own schemas, as plain SQL. */
@@ -152,7 +153,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (stopIt) opened.push((signal) => stopIt(signal ?? new AbortController().signal));
     }
 
-    const watch = watchDatabase(database);
+    const watch = watchDatabase(session);
     opened.push(() => watch.stop());
     const http: HttpServer = await openHttpServer({
       groups: capabilities.flatMap((capability) => capability.routes),

@@ -17,8 +17,6 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** A client of its own, outside the pool, for LISTEN, advisory locks and replication. The caller ends it. */
   connect(): Promise<pg.Client>;
-  /** Whether it answers now. Never rejects. */
-  isAlive(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -75,11 +73,6 @@ export function openDatabase(config: pg.PoolConfig): Database {
       await client.connect();
       return client;
     },
-    isAlive: () =>
-      pool.query("select 1").then(
-        () => true,
-        () => false,
-      ),
     close: () => pool.end(),
   };
 }

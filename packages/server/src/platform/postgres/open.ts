@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { PartState } from "../http/health.ts";
 import type { Observe } from "../observe/observation.ts";
 import { embeddedApiLogin, externalApiLogin } from "./api-login.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -92,21 +91,4 @@ function urlOf({ host, port, user, password, database }: ConnectionTarget): stri
   const isSocket = host.startsWith("/");
   const place = isSocket ? "" : `${host}:${port}`;
   return `postgres://${user}${secret}@${place}/${database}${isSocket ? `?host=${encodeURIComponent(host)}&port=${port}` : ""}`;
-}
-
-/** What `/health` says of the database; asked once a second rather than at every probe (threat X10). */
-export function watchDatabase(database: Database, everyMs = 1_000): { state(): PartState; stop(): void } {
-  let state: PartState = "ok";
-  let isAsking = false;
-  const timer = setInterval(() => {
-    if (isAsking) return;
-    isAsking = true;
-    // `isAlive` never rejects.
-    void database.isAlive().then((isAlive) => {
-      state = isAlive ? "ok" : "unavailable";
-      isAsking = false;
-    });
-  }, everyMs);
-  timer.unref();
-  return { state: () => state, stop: () => clearInterval(timer) };
 }

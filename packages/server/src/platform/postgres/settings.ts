@@ -24,7 +24,7 @@ export const postgresSettings = {
   }),
   writeConnections: integer({
     env: ["MAINSTAY_WRITE_CONNECTIONS"],
-    default: 12,
+    default: 16,
     unit: "connections",
     min: 1,
     max: 200,
