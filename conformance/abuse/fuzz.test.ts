@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ann, fixture, mint, startWatched, type WatchedApp } from "./app.ts";
-import { valueMark } from "./grammar.ts";
 import { openJudge } from "./judge.ts";
 import { type Attempt, attempts } from "./mutate.ts";
 import { fault } from "./oracles.ts";
 import { inParallel, send } from "./send.ts";
+import { valueMark } from "./values.ts";
 
 const requests = Number(process.env.MAINSTAY_FUZZ_REQUESTS ?? 8_000);
 const seed = Number(process.env.MAINSTAY_FUZZ_SEED ?? 20_261_121);

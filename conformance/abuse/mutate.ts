@@ -1,6 +1,7 @@
 import fc from "fast-check";
-import { type Draft, drafts, valueMark } from "./grammar.ts";
+import { type Draft, drafts } from "./grammar.ts";
 import { encodeAny, type Request } from "./send.ts";
+import { valueMark } from "./values.ts";
 
 /** What values bear in a mutated request: a mutation may turn a value into a name, and names do reach PostgreSQL, quoted. */
 export const mutatedMark = "mZq7";
