@@ -2,6 +2,7 @@ import { relative, resolve } from "node:path";
 import { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { initProject } from "../init/init-project.ts";
+import { invocation } from "../init/invocation.ts";
 import { styleFor } from "../output/style.ts";
 import { type JsonOptions, withJson } from "./options.ts";
 
@@ -29,16 +30,15 @@ export function command(cli: Cli): Command {
     for (const file of result.created) cli.out.write(`${style.green("+")} ${file}\n`);
     for (const file of result.kept) cli.out.write(`${style.dim(`  ${file} is yours already: left as it is`)}\n`);
     const path = relative(cli.cwd, target);
-    const steps = path === "" ? [] : [`cd ${path.startsWith("..") ? target : path}`];
-    cli.out.write(
-      `\n${layoutNote[result.layout]}\n\n${[...steps, "npx mainstay dev"].map((step) => `  ${step}`).join("\n")}\n`,
-    );
+    // From here, not from the new folder: how this command was called may not work there.
+    const start = `${invocation(cli.cwd, cli.env)} dev${path === "" ? "" : ` --dir ${path.startsWith("..") ? target : path}`}`;
+    cli.out.write(`\n${layoutNote[result.layout]}\n\n  ${start}\n`);
   });
 }
 
 const layoutNote = {
   mainstay: "Your schema is in migrations/, its policies with it. Start it:",
-  supabase: "Your supabase/ folder stays where it is: its migrations, seed and functions are used in place. Start it:",
+  supabase: "Your supabase/ folder stays where it is: its migrations and its seed are used in place. Start it:",
 } as const;
 
 async function isWanted(target: string): Promise<boolean> {

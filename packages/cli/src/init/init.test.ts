@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { mainstay, temporaryFolder } from "../testing.ts";
 
@@ -10,6 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
+const bin = await realpath(join(import.meta.dirname, "../../bin/mainstay.mjs"));
+const emptyFolder = () => mkdtemp(join(folder.path, "empty-"));
 const read = (path: string) => readFile(join(folder.path, path), "utf8");
 
 describe("mainstay init", () => {
@@ -25,10 +27,29 @@ describe("mainstay init", () => {
     expect((await read("my-app/.gitignore")).split("\n")).toEqual(
       expect.arrayContaining([".mainstay/", ".env", ".env.local"]),
     );
-    expect(JSON.parse(await read("my-app/package.json"))).toMatchObject({
-      name: "my-app",
-      scripts: { dev: "mainstay dev" },
-    });
+    expect(JSON.parse(await read("my-app/package.json"))).toEqual({ name: "my-app", private: true, type: "module" });
+  });
+
+  it("never sends anybody to the package of that name in npm's registry, which is not ours", async () => {
+    const { out } = await mainstay(["init", "my-app"], { cwd: folder.path, env: { PATH: "" } });
+    expect(out).not.toContain("npx");
+    const command = /^ {2}node (\S+mainstay\.mjs) dev --dir my-app$/m.exec(out)?.[1] ?? "";
+    expect(await realpath(resolve(folder.path, command))).toBe(bin);
+    const files = await readdir(join(folder.path, "my-app"), { recursive: true, withFileTypes: true });
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const text = await readFile(join(file.parentPath, file.name), "utf8");
+      expect(text.replaceAll("In a clone of Mainstay the command is `npx mainstay`", "")).not.toMatch(/npx|"mainstay"/);
+    }
+  });
+
+  it("says how to go on in the way it was found: by npx in a clone, by the shell's path", async () => {
+    const linked = join(folder.path, "clone/node_modules/.bin");
+    await mkdir(linked, { recursive: true });
+    await symlink(bin, join(linked, "mainstay"));
+    const inClone = await mainstay(["init", "my-app"], { cwd: join(folder.path, "clone") });
+    expect(inClone.out).toContain("\n  npx mainstay dev --dir my-app\n");
+    const onPath = await mainstay(["init"], { cwd: await emptyFolder(), env: { PATH: linked } });
+    expect(onPath.out).toContain("\n  mainstay dev\n");
   });
 
   it("works with an existing supabase/ folder in place", async () => {

@@ -1,11 +1,11 @@
 /** The files of a new project. Short, and each a real beginning: a newcomer reads them before any documentation. */
 
-export const configFile = `/** Every setting has a default. \`npx mainstay config show\` lists them all, with where each value comes from. */
+export const configFile = `/** Every setting has a default. \`mainstay config show\` lists them all, with where each value comes from. */
 export default {};
 `;
 
 export const initMigration = `-- Two tables and who may see them. Change it freely until it is applied; from then on, add files:
---   npx mainstay migrate new <name>
+--   mainstay migrate new <name>
 
 create table public.lists (
   id uuid primary key default gen_random_uuid(),
@@ -80,10 +80,12 @@ export const readme = (name: string, layout: "mainstay" | "supabase"): string =>
 The backend of an app, served by Mainstay.
 
 \`\`\`sh
-npx mainstay dev        # database, migrations, seed, API; prints the URL and the keys
-npx mainstay types --output database.types.ts
-npx mainstay doctor     # when something is not as it should be
+mainstay dev        # database, migrations, seed, API; prints the URL and the keys
+mainstay types --output database.types.ts
+mainstay doctor     # when something is not as it should be
 \`\`\`
+
+In a clone of Mainstay the command is \`npx mainstay\`, with \`--dir\` and this folder.
 
 | file | what it is |
 |---|---|
@@ -95,14 +97,13 @@ npx mainstay doctor     # when something is not as it should be
 `;
 };
 
+/** Says that TypeScript here is ES modules, and no more: Mainstay is not a dependency of the app. */
 export const packageManifest = (name: string): string =>
   `${JSON.stringify(
     {
       name,
       private: true,
       type: "module",
-      scripts: { dev: "mainstay dev", start: "mainstay start", types: "mainstay types --output database.types.ts" },
-      dependencies: { mainstay: "^0.1.0" },
     },
     null,
     2,
