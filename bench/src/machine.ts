@@ -26,16 +26,16 @@ export function hasCommand(name: string): boolean {
 }
 
 /**
- * Proportional set size of processes in bytes: shared pages are divided among those who share them, so the sum is what these
- * processes really cost. Linux only; `null` elsewhere.
+ * What a server costs in memory, in bytes: Node's resident pages in full (this process runs the same program, and would
+ * otherwise be charged for half of it), and of PostgreSQL's processes their proportional share, since they share among
+ * themselves. Linux only; `null` elsewhere.
  */
-export function memoryOf(pids: readonly number[]): number | null {
-  let sum = 0;
-  for (const pid of pids) {
+export function memoryOf([node, ...postgres]: readonly number[]): number | null {
+  let sum = node === undefined ? 0 : residentOf(node);
+  if (sum === 0) return null;
+  for (const pid of postgres) {
     const rollup = attempt(() => readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
-    const match = /^Pss:\s+(\d+) kB/m.exec(rollup);
-    if (!match) return null;
-    sum += Number(match[1]) * 1024;
+    sum += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
   }
   return sum;
 }

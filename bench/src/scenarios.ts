@@ -234,8 +234,7 @@ export async function largeExport(server: BenchServer, databaseUrl: string, serv
 
 export function idleMemory(pid: number): Figure {
   const bytes = memoryOf(familyOf(pid));
-  const value =
-    bytes === null ? "not measurable on this system" : `${(bytes / 2 ** 20).toFixed(0)} MB (proportional set size)`;
+  const value = bytes === null ? "not measurable on this system" : `${(bytes / 2 ** 20).toFixed(0)} MB`;
   return {
     name: "idle memory, Node and PostgreSQL together",
     value,
