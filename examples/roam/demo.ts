@@ -10,6 +10,11 @@ import { createClient, type SupabaseClient } from "@supabase/supabase-js";
  */
 async function main(): Promise<void> {
   const { url, anonKey } = findServer();
+  if (!(await isServing(url))) {
+    process.stderr.write(`No server answers at ${url}: run \`npm start\` in another terminal, then this again.\n`);
+    process.exitCode = 1;
+    return;
+  }
   const newcomer = () => createClient(url, anonKey, { auth: { persistSession: false, autoRefreshToken: false } });
 
   tell(`Roam at ${url}`);
@@ -187,6 +192,14 @@ function findServer(): { url: string; anonKey: string } {
   });
   const keys: { url: string; anonKey: string } = JSON.parse(shown);
   return { url: url ?? keys.url, anonKey: anonKey ?? keys.anonKey };
+}
+
+/** Asked first: a client library would only say that its fetch failed. Any answer will do. */
+async function isServing(url: string): Promise<boolean> {
+  return fetch(new URL("/health/live", url), { signal: AbortSignal.timeout(5_000) }).then(
+    () => true,
+    () => false,
+  );
 }
 
 function check(holds: boolean, otherwise: string): asserts holds {

@@ -164,6 +164,14 @@ describe("running", () => {
     expect(await run(["check"])).toMatchObject({ code: 3, out: "" });
   });
 
+  it("has a script of its name for every task", async () => {
+    const manifest = JSON.parse(await readFile(join(import.meta.dirname, "../../package.json"), "utf8"));
+    const { err } = await run(["help"]);
+    const tasks = [...err.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name);
+    expect(tasks).toContain("demo");
+    expect(manifest.scripts).toEqual(Object.fromEntries(tasks.map((name) => [name, `node tools/run.mjs ${name}`])));
+  });
+
   it("serves the example unless a project is named", async () => {
     await file("packages/cli/bin/mainstay.mjs", "console.log(process.argv.slice(2).join(' '));");
     expect((await run(["start", "--port", "0"])).out).toBe("dev --dir examples/roam --port 0\n");

@@ -26,6 +26,10 @@ export const tasks = {
     summary: "the same, for working on a project: --dir <folder>",
     commands: (args) => serve("dev", args),
   },
+  demo: {
+    summary: "two people use the served example, through supabase-js",
+    commands: (args) => [{ file: "examples/roam/demo.ts", args }],
+  },
   test: {
     summary: "every test: unit, pg, conformance",
     commands: (args) => [{ file: vitest, args: ["run", ...args] }],
