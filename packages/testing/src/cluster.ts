@@ -8,7 +8,7 @@ import { openEmbeddedPostgres } from "@mainstay/server/embedded";
  * Set that variable yourself to run against another server; nothing is started then.
  */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {
-  if (process.env["MAINSTAY_TEST_CLUSTER"]) return undefined;
+  if (process.env.MAINSTAY_TEST_CLUSTER) return undefined;
   const dir = await mkdtemp(join(tmpdir(), "mainstay-tests-"));
   const failures: string[] = [];
   const postgres = await openEmbeddedPostgres({
@@ -20,8 +20,7 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   });
   const { superuser, database } = postgres.connection;
   const port = postgres.connection.port;
-  process.env["MAINSTAY_TEST_CLUSTER"] =
-    `postgres://${superuser.user}:${encodeURIComponent(superuser.password)}@127.0.0.1:${port}/${database}`;
+  process.env.MAINSTAY_TEST_CLUSTER = `postgres://${superuser.user}:${encodeURIComponent(superuser.password)}@127.0.0.1:${port}/${database}`;
   return async () => {
     await postgres.stop();
     await rm(dir, { recursive: true, force: true });

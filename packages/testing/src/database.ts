@@ -3,7 +3,7 @@ import pg from "pg";
 
 /** The superuser's URL of the cluster this run was given (cluster.ts). */
 export function clusterUrl(): string {
-  const url = process.env["MAINSTAY_TEST_CLUSTER"];
+  const url = process.env.MAINSTAY_TEST_CLUSTER;
   if (!url)
     throw new Error(
       "Tests of the `pg` and `conformance` projects run under vitest.config.ts, which starts PostgreSQL.",

@@ -95,7 +95,7 @@ describe("secrets", () => {
   });
 
   it.runIf(isLinux)("X23: PostgreSQL inherits nothing of our environment", async () => {
-    process.env["MAINSTAY_TEST_SECRET"] = "hidden-from-postgres";
+    process.env.MAINSTAY_TEST_SECRET = "hidden-from-postgres";
     const postgres = await yard.open(await yard.madeHome());
     const environment = readFileSync(`/proc/${postgres.pid()}/environ`, "utf8");
     const names = environment
@@ -103,7 +103,7 @@ describe("secrets", () => {
       .filter(Boolean)
       .map((entry) => entry.split("=")[0]);
     expect(names.filter((name) => !name!.startsWith("PG")).sort()).toEqual(["LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ"]);
-    delete process.env["MAINSTAY_TEST_SECRET"];
+    delete process.env.MAINSTAY_TEST_SECRET;
     await postgres.stop();
   });
 
