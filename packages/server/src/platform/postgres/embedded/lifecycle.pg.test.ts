@@ -178,11 +178,14 @@ describe("running", () => {
     const home = await yard.madeHome();
     const postgres = await yard.open(home, { postgresLogLimitBytes: 64 * 1024 });
     const { seen } = yard;
+    await query(postgres, "do $$ begin raise log 'the % word', repeat('first ', 60); end $$");
+    const first = { kind: "postgres.log", level: "log", line: `the ${"first ".repeat(60)} word` };
+    await expect.poll(() => seen).toContainEqual(first);
+    // The file is cut while PostgreSQL writes to it, so a line of such a burst may be lost; that it is bounded may not.
     await query(postgres, "do $$ begin for i in 1..400 loop raise log '% %', i, repeat('x', 300); end loop; end $$");
     await expect.poll(() => existsSync(join(home, "postgres.log.1"))).toBe(true);
     await query(postgres, "do $$ begin raise log 'the last word'; end $$");
     await expect.poll(() => seen.some((one) => one.kind === "postgres.log" && one.line === "the last word")).toBe(true);
-    expect(seen).toContainEqual({ kind: "postgres.log", level: "log", line: `400 ${"x".repeat(300)}` });
     expect(statSync(join(home, "postgres.log")).size).toBeLessThan(64 * 1024);
     await postgres.stop();
   });
