@@ -2,18 +2,11 @@ import { Problem } from "../../kernel/problem.ts";
 import type { Call, Reply } from "../../kernel/route.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Catalog, CatalogHolder } from "../../platform/postgres/catalog/types.ts";
-import {
-  DatabaseError,
-  type Flight,
-  type FlightResult,
-  type Row,
-  type Session,
-} from "../../platform/postgres/session/types.ts";
+import type { Flight, FlightResult, Row, Session } from "../../platform/postgres/session/types.ts";
 import { type Bindings, bind, readPage } from "./bind.ts";
 import { type Body, mediaTypeOf, readBody } from "./body/read.ts";
 import { databaseProblem } from "./boundary.ts";
 import type { Compiled, Template } from "./compile/types.ts";
-import { rollbackCode } from "./compile/write.ts";
 import { type DataSettings, effectiveSettings } from "./effective.ts";
 import { withHint } from "./hints.ts";
 import { locationOf } from "./location.ts";
@@ -22,7 +15,6 @@ import { lex, parse, parseRange, type QueryLimits } from "./parse/index.ts";
 import { PlanCache, type Question } from "./plan-cache.ts";
 import { prepare } from "./prepare.ts";
 import { createPrologue, type Prologue } from "./prologue.ts";
-import { rejectState } from "./raise.ts";
 import type { LexedQuery, Preferences, RowRange } from "./request.ts";
 import { type ReplyContext, readResult, respond, respondWith } from "./respond.ts";
 import { requestedSchema } from "./schema.ts";
@@ -120,6 +112,7 @@ export function createHandler(needs: HandlerNeeds): Handler {
       statement: { text: template.text, values: bind(template, bindings) },
       lane: compiled.lane,
       isRetryable: compiled.isReadOnly,
+      isRolledBack: compiled.rollsBack,
       // Made only where waiting is long enough to be given up: most requests never ask for it.
       signal: compiled.lane === "slow" ? call.signal : undefined,
     });
@@ -134,7 +127,6 @@ export function createHandler(needs: HandlerNeeds): Handler {
     }
     return session
       .fly(flight(compiled))
-      .catch(rolledBackResult)
       .then((result) => {
         if (compiled.explain !== null) return explainReply(compiled, result.rows);
         if (compiled.estimate === null) return respond(compiled, request, result);
@@ -226,21 +218,6 @@ function bodyKey({ mediaType, scan }: Body): string {
     key += `\0${mark}${name}`;
   }
   return key;
-}
-
-/** A rollback that was asked for comes back as a refusal that carries the row. */
-function rolledBackResult(error: unknown): FlightResult {
-  const row = rolledBackRow(error);
-  if (row === null) throw error;
-  return { rows: [row], commandTag: "" };
-}
-
-function rolledBackRow(error: unknown): Row | null {
-  if (!(error instanceof DatabaseError) || error.sqlstate !== rejectState || error.detail === null) return null;
-  const said: unknown = JSON.parse(error.detail);
-  if (typeof said !== "object" || said === null || !("code" in said) || said.code !== rollbackCode) return null;
-  const row: unknown = "details" in said && typeof said.details === "string" ? JSON.parse(said.details) : null;
-  return Array.isArray(row) ? row.map((cell) => (typeof cell === "string" ? Buffer.from(cell) : null)) : null;
 }
 
 function explainReply({ explain, headers }: Compiled, rows: readonly Row[]): Reply {

@@ -9,7 +9,6 @@ import { type Compilation, levelSql, ownRow, type Source } from "./level.ts";
 import { pageSql, totalSql } from "./page.ts";
 import { ident, Parameters, qualified } from "./sql.ts";
 import type { PageRule, Template } from "./types.ts";
-import { answerSql } from "./write.ts";
 
 export interface CallOptions {
   readonly format: Format;
@@ -19,7 +18,6 @@ export interface CallOptions {
   readonly hasBody: boolean;
   readonly estimateAbove: number;
   readonly maxAffected: number | null;
-  readonly rollsBack: boolean;
 }
 
 /**
@@ -48,7 +46,8 @@ export function compileCall(plan: CallPlan, level: Level | null, options: CallOp
     });
   }
   const select = `select ${body}, count(*), ${parts.total}, ${settingsSql(true)} from (${parts.rows}) r`;
-  return { text: answerSql(parts.ctes, select, options, 5), parameters: parameters.sources, answers: "row" };
+  const text = parts.ctes === "" ? select : `with ${parts.ctes} ${select}`;
+  return { text, parameters: parameters.sources, answers: "row" };
 }
 
 interface CallParts {

@@ -27,6 +27,8 @@ export interface Compiled extends Template {
   readonly kind: "read" | "write" | "call";
   readonly lane: Lane;
   readonly isReadOnly: boolean;
+  /** Undo everything and still answer. */
+  readonly rollsBack: boolean;
   readonly format: Format;
   readonly shape: CallShape;
   readonly explain: Explain | null;

@@ -1,7 +1,7 @@
 import type { Format } from "../format.ts";
 import type { WrittenColumn } from "../plan/types.ts";
 import { identList, isJsonType, returnedColumns, type WritePlan } from "../plan/write.ts";
-import { answerColumn, bodySql, rejectUnless, settingsSql } from "./answer.ts";
+import { bodySql, rejectUnless, settingsSql } from "./answer.ts";
 import { conditionSql, whereSql } from "./conditions.ts";
 import type { RowReference } from "./expressions.ts";
 import { type Compilation, levelSql, type Source } from "./level.ts";
@@ -13,8 +13,6 @@ export interface WriteOptions {
   readonly maxRows: number | null;
   /** `max-affected`, where it counts. */
   readonly maxAffected: number | null;
-  /** Undo everything and still answer. */
-  readonly rollsBack: boolean;
   /** Some code of the app may set `response.status` or `response.headers`. */
   readonly mayRespond: boolean;
 }
@@ -44,7 +42,7 @@ export function compileWrite(plan: WritePlan, options: WriteOptions): Template {
   const columns = [body, "count(*)", "null::bigint", settingsSql(options.mayRespond)];
   if (plan.upsert?.resolution === "merge") columns.push(`(select count(*) from w) - ${updatedSql}`);
   return {
-    text: answerSql(w, `select ${columns.join(", ")} from ${from}`, options, columns.length + 1),
+    text: `with ${w} select ${columns.join(", ")} from ${from}`,
     parameters: parameters.sources,
     answers: "row",
   };
@@ -59,7 +57,6 @@ function isBare(plan: WritePlan, options: WriteOptions): boolean {
     plan.upsert?.resolution !== "merge" &&
     options.maxAffected === null &&
     options.format.kind === "json" &&
-    !options.rollsBack &&
     !options.mayRespond
   );
 }
@@ -218,26 +215,3 @@ function nothing(plan: WritePlan, options: WriteOptions, parameters: Parameters)
     answers: "row",
   };
 }
-
-/**
- * The whole statement. To roll back and still answer, the answer is raised: the error undoes everything up to the Sync and
- * carries the row in its detail, in the same round trip.
- */
-export function answerSql(
-  ctes: string,
-  select: string,
-  { rollsBack }: { readonly rollsBack: boolean },
-  width: number,
-): string {
-  const prefix = ctes === "" ? "" : `with ${ctes} `;
-  if (!rollsBack) return `${prefix}${select}`;
-  const names = Array.from({ length: width }, (_, index) => `c${index}`);
-  const row = `json_build_array(${names.map((name) => `a.${name}::text`).join(", ")})::text`;
-  return (
-    `with ${ctes === "" ? "" : `${ctes}, `}a(${names.join(", ")}) as (${select}) ` +
-    `select mainstay.reject('${rollbackCode}', 'Rolled back as asked.', ${row}, null), a.c${answerColumn.rows} from a`
-  );
-}
-
-/** What the refusal that stands for a wanted rollback is called. */
-export const rollbackCode = "mainstay/rolled-back";

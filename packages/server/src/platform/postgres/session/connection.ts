@@ -105,7 +105,7 @@ export class Connection {
     const { flight } = job;
     for (const statement of flight.prologue) this.#write(job, statement, flight.role);
     this.#write(job, flight.statement, flight.role);
-    if (flight.isRolledBack) this.#write(job, rollback, "");
+    if (flight.isRolledBack) for (const statement of undoing) this.#write(job, statement, "");
     this.#writer.sync();
     this.#jobs.push(job);
     if (this.#written <= KEEP_BUSY) this.#schedule();
@@ -282,4 +282,8 @@ export class Connection {
   }
 }
 
-const rollback: Statement = { text: "rollback", values: [] };
+/** First whatever a commit would check: what is undone should be told the same. */
+const undoing: readonly Statement[] = [
+  { text: "set constraints all immediate", values: [] },
+  { text: "rollback", values: [] },
+];
