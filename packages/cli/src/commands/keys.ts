@@ -74,9 +74,6 @@ async function rotate(cli: Cli, options: RotateOptions): Promise<void> {
   const { identity } = await open(cli, options);
   try {
     await identity.rotate({ revoke: options.revoke === true, apiKeys: options.apiKeys === true });
-  } catch (error) {
-    // The only refusal there is: tokens are signed with a secret the settings give, which only the settings can change.
-    throw error instanceof Error && error.name === "Error" ? new CommandError(error.message, { cause: error }) : error;
   } finally {
     identity.close();
   }

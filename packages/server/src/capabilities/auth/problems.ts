@@ -88,6 +88,8 @@ export const problems = {
   /** The user has a second factor and this session did not show it. */
   insufficientAal: () =>
     auth("insufficient_aal", 401, "AAL2 session is required to update email or password when MFA is enabled."),
+  /** The database refused the new account: most often a trigger of the app's on `auth.users` fails. The server's log has the reason. */
+  savingUserFailed: (cause: unknown) => auth("unexpected_failure", 500, "Database error saving new user", { cause }),
   /** Too many tries from this address or to this account. */
   overRequestRateLimit: (retryAfterSeconds: number) =>
     auth("over_request_rate_limit", 429, "Request rate limit reached", {

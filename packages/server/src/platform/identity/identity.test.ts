@@ -531,7 +531,10 @@ describe("A04 rotation", () => {
 
   test("a secret given by settings is not ours to rotate", async () => {
     const { rotate } = await open({ jwtSecret: "0f3b8c6d9e1a47525f60718293a4b5c6d7e8f901" });
-    await expect(rotate()).rejects.toThrow("MAINSTAY_JWT_ALGORITHM");
+    await expect(rotate()).rejects.toMatchObject({
+      code: "identity/secret-of-settings",
+      hint: expect.stringContaining("MAINSTAY_JWT_ALGORITHM"),
+    });
   });
 
   test("the token cache is bounded and does not answer for what fell out", async () => {

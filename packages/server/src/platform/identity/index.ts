@@ -6,6 +6,7 @@ import { Authenticator } from "./authenticator.ts";
 import { openIssuers } from "./issuers.ts";
 import { generateSigningKey, generateStoredKeys, keysStamp, loadKeys, type StoredKeys, saveKeys } from "./key-file.ts";
 import { createKeyring, type Keyring, signsWithImportedSecret, withLegacyKeys } from "./keyring.ts";
+import { problems } from "./problems.ts";
 import type { identitySettings } from "./settings.ts";
 import type { ApiKeys, Identity, TokenSigner } from "./types.ts";
 
@@ -86,11 +87,7 @@ export async function openIdentity(needs: {
     },
     rotate: (rotation = {}) =>
       inTurn(async () => {
-        if (signsWithImportedSecret(settings) && !rotation.apiKeys) {
-          throw new Error(
-            "Tokens are signed with the JWT secret given by the settings. Change it there, or set MAINSTAY_JWT_ALGORITHM=ES256.",
-          );
-        }
+        if (signsWithImportedSecret(settings) && !rotation.apiKeys) throw problems.secretOfSettings();
         const rotated = withLegacyKeys(rotate(await read(), rotation), settings, clock.nowMs());
         await saveKeys(keysDir, rotated);
         stamp = await keysStamp(keysDir);

@@ -5,7 +5,7 @@ const bearer = (description: string): Readonly<Record<string, string>> => ({
   "WWW-Authenticate": `Bearer error="invalid_token", error_description="${description}"`,
 });
 
-/** What can be wrong with an identity. All 401: a failed identity is never more than anonymous. */
+/** What can be wrong with an identity, all 401 (a failed identity is never more than anonymous), and with the keys themselves. */
 export const problems = {
   /** Every request needs the project's API key in the `apikey` header. `mainstay keys show` prints it. */
   keyMissing: () =>
@@ -33,4 +33,14 @@ export const problems = {
     }),
   /** The token is ours, but says something it may not: audience, times, or role. */
   tokenClaims: (reason: string) => new Problem("identity/token-claims", 401, reason, { headers: bearer(reason) }),
+  /** A key or the JWT secret is published, short or made of words, and the server is to listen where others can reach it. */
+  weakSecret: (reason: string, host: string) =>
+    new Problem("identity/weak-secret", 500, `${reason} Refusing to listen on ${host} with it.`, {
+      hint: "Remove it from the settings to have one generated, or make one with `openssl rand -base64 48`; `--host 127.0.0.1` serves this machine only.",
+    }),
+  /** `mainstay keys rotate` makes new signing keys, and here tokens are signed with one that the settings give. */
+  secretOfSettings: () =>
+    new Problem("identity/secret-of-settings", 409, "Tokens are signed with the JWT secret given by the settings.", {
+      hint: "Change it there, or set MAINSTAY_JWT_ALGORITHM=ES256 to sign with keys of the server's own.",
+    }),
 };

@@ -1,5 +1,6 @@
-import { Problem } from "../../kernel/problem.ts";
+import type { Problem } from "../../kernel/problem.ts";
 import { isSignedBy, parseJws } from "./jws.ts";
+import { problems } from "./problems.ts";
 import { hmacKey } from "./secret.ts";
 import type { ApiKeys } from "./types.ts";
 
@@ -29,9 +30,7 @@ export function weakSecretProblem(secrets: ApiKeys, host: string): Problem | nul
   if (isLoopback(host)) return null;
   const reason = weakness(secrets);
   if (reason === null) return null;
-  return new Problem("identity/weak-secret", 500, `${reason} Refusing to listen on ${host} with it.`, {
-    hint: "Remove it from the settings to have one generated, or make one with `openssl rand -base64 48`; `--host 127.0.0.1` serves this machine only.",
-  });
+  return problems.weakSecret(reason, host);
 }
 
 function weakness(secrets: ApiKeys): string | null {

@@ -1,5 +1,5 @@
-import { Problem } from "../../../kernel/problem.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { problems } from "../problems.ts";
 import { type NewUser, userStore } from "../user-store.ts";
 
 /**
@@ -13,7 +13,7 @@ export async function insertUser(tx: Queryable, user: NewUser): Promise<boolean>
   try {
     if (!(await userStore.create(tx, { ...user, userMetadata: metadata }))) return false;
   } catch (error) {
-    throw new Problem("auth/unexpected_failure", 500, "Database error saving new user", { cause: error });
+    throw problems.savingUserFailed(error);
   }
   for (const provider of ["email", "phone"] as const) {
     if (user[provider] === null) continue;

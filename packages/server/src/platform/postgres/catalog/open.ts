@@ -1,4 +1,3 @@
-import { Problem } from "../../../kernel/problem.ts";
 import type { Values } from "../../../kernel/settings.ts";
 import type { Observe } from "../../observe/observation.ts";
 import type { Database } from "../database.ts";
@@ -6,6 +5,7 @@ import { Backoff } from "./backoff.ts";
 import { buildCatalog } from "./build.ts";
 import { listenForNews } from "./listen.ts";
 import { loadRows, loadTimezones, readFingerprint } from "./load.ts";
+import { problems } from "./problems.ts";
 import { announcerQuery } from "./queries.ts";
 import { catalogSettings } from "./settings.ts";
 import type { Catalog, CatalogHolder } from "./types.ts";
@@ -53,7 +53,7 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
 
   return {
     current() {
-      if (catalog === null) throw notLoaded();
+      if (catalog === null) throw problems.notLoaded();
       return catalog;
     },
     reload,
@@ -189,11 +189,3 @@ const defaults: Values<typeof catalogSettings> = {
   catalogTimeoutMs: catalogSettings.catalogTimeoutMs.default,
   configurationRole: catalogSettings.configurationRole.default,
 };
-
-/** The database has not been read yet: it is starting, or away. Ask again shortly. */
-function notLoaded(): Problem {
-  return new Problem("catalog/not-loaded", 503, "The database's schema has not been read yet.", {
-    hint: "Try again shortly.",
-    headers: { "Retry-After": "1" },
-  });
-}

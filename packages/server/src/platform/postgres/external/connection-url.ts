@@ -1,5 +1,5 @@
-import { Problem } from "../../../kernel/problem.ts";
 import type { ConnectionTarget } from "../session/target.ts";
+import { problems } from "./problems.ts";
 
 export type { ConnectionTarget } from "../session/target.ts";
 
@@ -28,7 +28,7 @@ const unsupported = ["sslcert", "sslkey", "sslpassword", "requiressl", "service"
  */
 export function parseConnectionUrl(url: string): ConnectionTarget {
   const match = /^postgres(?:ql)?:\/\/([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim());
-  if (match === null) throw bad("it does not begin with postgres://");
+  if (match === null) throw problems.badConnectionUrl("it does not begin with postgres://");
   const authority = match[1]!;
   const parameters = new Map<string, string>();
   for (const pair of (match[3] ?? "").split("&").filter(Boolean)) {
@@ -36,7 +36,7 @@ export function parseConnectionUrl(url: string): ConnectionTarget {
     parameters.set(decode(name!).toLowerCase(), decode(rest.join("=")));
   }
   for (const name of unsupported) {
-    if (parameters.has(name)) throw bad(`the parameter ${name} is not supported`);
+    if (parameters.has(name)) throw problems.badConnectionUrl(`the parameter ${name} is not supported`);
   }
   // An @ in a password ought to be %40, and often is not: the last one counts.
   const at = authority.lastIndexOf("@");
@@ -44,7 +44,9 @@ export function parseConnectionUrl(url: string): ConnectionTarget {
   const place = splitPlace(authority.slice(at + 1));
   const host = parameters.get("host") || parameters.get("hostaddr") || decode(place.host) || "localhost";
   if (host.includes(","))
-    throw bad("it names several hosts, and one is expected: name the primary, or a proxy in front");
+    throw problems.badConnectionUrl(
+      "it names several hosts, and one is expected: name the primary, or a proxy in front",
+    );
   const name = parameters.get("user") || decode(user) || "postgres";
   return {
     host,
@@ -66,7 +68,7 @@ function splitPlace(text: string): { host: string; port: string | undefined } {
 
 function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65_535) throw bad("its port is not a number from 1 to 65535");
+  if (port < 1 || port > 65_535) throw problems.badConnectionUrl("its port is not a number from 1 to 65535");
   return port;
 }
 
@@ -76,11 +78,12 @@ function parseTls(parameters: ReadonlyMap<string, string>, host: string): Connec
   const asked = parameters.get("sslmode") || (parameters.get("ssl") === "true" ? "require" : undefined);
   const mode = asked === undefined ? undefined : tlsModes[asked];
   if (asked !== undefined && mode === undefined) {
-    throw bad(`its sslmode is none of ${Object.keys(tlsModes).join(", ")}`);
+    throw problems.badConnectionUrl(`its sslmode is none of ${Object.keys(tlsModes).join(", ")}`);
   }
   if (host.startsWith("/")) return { mode: "disable", rootCertificatePath: null };
   if (root === "system") {
-    if (mode !== undefined && mode !== "verify-full") throw bad("sslrootcert=system needs sslmode=verify-full");
+    if (mode !== undefined && mode !== "verify-full")
+      throw problems.badConnectionUrl("sslrootcert=system needs sslmode=verify-full");
     return { mode: "verify-full", rootCertificatePath: null };
   }
   // As libpq: who gives a root certificate and says `require` wants it used.
@@ -97,11 +100,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw bad("it has a % that begins no percent-encoding: write %25 for the sign itself");
+    throw problems.badConnectionUrl("it has a % that begins no percent-encoding: write %25 for the sign itself");
   }
 }
-
-const bad = (why: string): Problem =>
-  new Problem("postgres/bad-connection-url", 503, `The database URL cannot be used: ${why}.`, {
-    hint: "It looks like postgres://user:password@host:5432/database?sslmode=verify-full, with special characters percent-encoded.",
-  });

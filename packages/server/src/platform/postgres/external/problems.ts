@@ -3,6 +3,11 @@ import type { ConnectionTarget } from "../session/target.ts";
 import type { Requirement } from "./requirements.ts";
 
 export const problems = {
+  /** The text given as the database's URL is none, or asks for what we cannot do. It is never quoted: it holds the password. */
+  badConnectionUrl: (why: string) =>
+    new Problem("postgres/bad-connection-url", 503, `The database URL cannot be used: ${why}.`, {
+      hint: "It looks like postgres://user:password@host:5432/database?sslmode=verify-full, with special characters percent-encoded.",
+    }),
   /** The database of the URL cannot be reached, or lets us not in. The message has its own words. */
   unreachable: (place: string, target: ConnectionTarget, cause: unknown) =>
     new Problem("postgres/unreachable", 503, `PostgreSQL at ${place} cannot be used: ${wordsOf(cause)}`, {

@@ -1,9 +1,9 @@
 import pg from "pg";
-import { Problem } from "../../../kernel/problem.ts";
 import { replacedExtension } from "./extensions.ts";
 import { failure } from "./failure.ts";
 import type { MigrationFile } from "./files.ts";
 import { type ParsedFile, parseFile, type Statement } from "./parser.ts";
+import { migrationProblems } from "./problems.ts";
 import { settleUnfinished } from "./resume.ts";
 import { resetSession, resumeRole, type Session } from "./session.ts";
 import { clearProgress, readProgress, recordOwn, recordProject, writeProgress } from "./store.ts";
@@ -27,7 +27,7 @@ export async function applyOwn(session: Session, file: MigrationFile): Promise<v
     await client.query("commit");
   } catch (error) {
     await client.query("rollback").catch(() => {});
-    throw failure("migrations/failed", { file: file.file, line: 1, sql: file.sql }, error, nothingKept);
+    throw failure(migrationProblems.failed, { file: file.file, line: 1, sql: file.sql }, error, nothingKept);
   }
 }
 
@@ -39,10 +39,7 @@ export async function applyProject(session: Session, file: MigrationFile, tableL
   const plan = planFile(file.sql, parsed.statements);
   if (plan.mode === "refused") {
     const { statement, reason, hint } = plan;
-    throw new Problem("migrations/refused", 400, `${file.file}:${statement.line}: ${reason}`, {
-      hint,
-      details: { file: file.file, line: statement.line, statement: statement.sql },
-    });
+    throw migrationProblems.refused(file.file, statement.line, reason, { hint, statement: statement.sql });
   }
   await resetSession(session, tableLockWaitMs);
   if (plan.mode === "transaction") await applyWhole(session, file, plan.statements, parsed);
@@ -81,15 +78,7 @@ async function applyUnits(
   const { version, checksum } = file;
   const before = await asLogin(client, () => readProgress(client, version));
   if (before !== null && before.checksum !== checksum) {
-    throw new Problem(
-      "migrations/changed-half-way",
-      409,
-      `${file.file} was changed after ${before.unitsDone} of its statements were applied.`,
-      {
-        hint: "Bring the file back as it was and migrate again; put the change into a new file.",
-        details: { file: file.file, unitsDone: before.unitsDone },
-      },
-    );
+    throw migrationProblems.changedHalfWay(file.file, before.unitsDone);
   }
   const done = before?.unitsDone ?? 0;
   for (const [index, unit] of units.entries()) {
@@ -129,7 +118,7 @@ async function run(session: Session, file: MigrationFile, statement: Statement, 
     await session.client.query(statement.sql);
   } catch (error) {
     const at = { file: file.file, line: statement.line, sql: statement.sql };
-    throw failure("migrations/failed", at, error, afterwards);
+    throw failure(migrationProblems.failed, at, error, afterwards);
   }
 }
 

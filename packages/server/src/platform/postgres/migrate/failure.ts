@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Problem } from "../../../kernel/problem.ts";
+import type { Problem, ProblemOptions } from "../../../kernel/problem.ts";
 
 /** Where in a project's files something went wrong: the `details` of a `migrations/failed` or `seed/failed` Problem. */
 export interface FailureDetails {
@@ -14,12 +14,15 @@ export interface FailureDetails {
 
 const statementChars = 200;
 
+/** Makes the Problem: a migration's, or a seed's. */
+export type Failed = (file: string, line: number, message: string, options: ProblemOptions) => Problem;
+
 /**
  * Names file, line and statement of a failed statement. The line is that of the error inside the statement, where the
  * server says.
  */
 export function failure(
-  code: string,
+  failed: Failed,
   at: { file: string; line: number; sql: string },
   error: unknown,
   afterwards: string,
@@ -34,7 +37,7 @@ export function failure(
     detail: server?.detail ?? null,
   };
   const message = error instanceof Error ? error.message : String(error);
-  return new Problem(code, 500, `${at.file}:${line}: ${message}`, {
+  return failed(at.file, line, message, {
     details,
     hint: [advice(server), server?.hint, afterwards].filter(Boolean).join(" "),
     cause: error,

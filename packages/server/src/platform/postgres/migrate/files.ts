@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Problem } from "../../../kernel/problem.ts";
+import { migrationProblems } from "./problems.ts";
 
 /** One file of a migrations folder. */
 export interface MigrationFile {
@@ -37,12 +37,7 @@ export async function readMigrations(dir: string): Promise<readonly MigrationFil
   for (const [index, migration] of found.entries()) {
     const previous = found[index - 1];
     if (previous?.version === migration.version) {
-      throw new Problem(
-        "migrations/duplicate-version",
-        409,
-        `${previous.file} and ${migration.file} have the same version ${migration.version}.`,
-        { hint: "Rename the one that has not been applied anywhere yet." },
-      );
+      throw migrationProblems.duplicateVersion(previous.file, migration.file, migration.version);
     }
   }
   return found;

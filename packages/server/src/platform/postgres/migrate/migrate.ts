@@ -4,6 +4,7 @@ import type { Database } from "../database.ts";
 import { applyOwn, applyProject } from "./apply.ts";
 import { type MigrationFile, readMigrations } from "./files.ts";
 import { type Comparison, compareHistory, type Difference, type Source } from "./history.ts";
+import { migrationProblems } from "./problems.ts";
 import { resetSession, type Session, settleRole, takeLock, withSession } from "./session.ts";
 import { type MigrateSettings, migrateSettings } from "./settings.ts";
 import { createProjectStore, createStore, hasProjectStore, hasStore, readOwn, readProject } from "./store.ts";
@@ -88,14 +89,7 @@ async function compare(
   const own = (await hasStore(client)) ? await readOwn(client) : [];
   const newest = ownFiles.at(-1)?.version ?? "";
   const tooNew = own.find((row) => row.isBreaking && row.version > newest);
-  if (tooNew) {
-    throw new Problem(
-      "migrations/newer-database",
-      409,
-      `This database was migrated by a newer Mainstay (${tooNew.version}_${tooNew.name}).`,
-      { hint: "Start that version or a newer one." },
-    );
-  }
+  if (tooNew) throw migrationProblems.newerDatabase(tooNew.version, tooNew.name ?? "");
   const project = (await hasProjectStore(client)) ? await readProject(client) : [];
   return {
     own: compareHistory("own", ownFiles, own),
@@ -108,12 +102,7 @@ function report(needs: MigrateNeeds, { own, project }: Comparisons): void {
   for (const { version, detail } of differences) {
     needs.observe({ kind: "migration.history-differs", version, detail });
   }
-  if (needs.settings?.migrationsStrict && differences.length > 0) {
-    throw new Problem("migrations/history-differs", 409, differences.map(({ detail }) => detail).join(" "), {
-      details: differences,
-      hint: "Bring the files back to what was applied, or migrate without strictness (MAINSTAY_MIGRATIONS_STRICT).",
-    });
-  }
+  if (needs.settings?.migrationsStrict && differences.length > 0) throw migrationProblems.historyDiffers(differences);
 }
 
 /** With the lock held: what was pending before may have been applied by the node that had it. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../../kernel/clock.ts";
-import { Problem } from "../../../kernel/problem.ts";
+import { migrationProblems } from "./problems.ts";
 
 /**
  * Creates an empty migration named by the time in UTC, `20261121093000_add_places.sql`, and the folder if need be.
@@ -14,11 +14,7 @@ export async function newMigration(dir: string, name: string, clock: Clock = sys
     .toLowerCase()
     .replace(/[^\p{Letter}\p{Number}]+/gu, "_")
     .replace(/^_+|_+$/g, "");
-  if (word === "") {
-    throw new Problem("migrations/bad-name", 400, "A migration needs a name of letters and digits.", {
-      hint: "For example: mainstay migrate new add_places",
-    });
-  }
+  if (word === "") throw migrationProblems.badName();
   await mkdir(dir, { recursive: true });
   // Two in one second must not share a version: the second one takes the next.
   for (let timeMs = clock.nowMs(); ; timeMs += 1000) {

@@ -1,5 +1,6 @@
 import type { Node } from "libpg-query";
-import { Problem } from "../../../kernel/problem.ts";
+import type { Problem } from "../../../kernel/problem.ts";
+import { migrationProblems } from "./problems.ts";
 
 export type { Node } from "libpg-query";
 
@@ -80,15 +81,13 @@ const trimStatement = (text: string): string => text.replace(/^[\s;]+/, "").trim
 
 function syntaxProblem(error: unknown, sql: string, file: string): Problem {
   const details = (error as { sqlDetails?: { message: string; cursorPosition: number } }).sqlDetails;
-  if (details === undefined)
-    return new Problem("migrations/syntax", 400, `${file}: ${String(error)}`, { cause: error });
+  if (details === undefined) return migrationProblems.unparsable(file, String(error), error);
   // In characters, not in bytes or UTF-16 units.
   const before = [...sql].slice(0, details.cursorPosition).join("");
   const line = before.split("\n").length;
   const column = before.length - before.lastIndexOf("\n");
   const found = sql.slice(before.length, before.length + 40);
-  return new Problem("migrations/syntax", 400, `${file}:${line}:${column}: ${details.message}`, {
-    details: { file, line, column },
+  return migrationProblems.syntax(file, line, column, details.message, {
     hint: syntaxHint(found, sql.slice(0, before.length)),
     cause: error,
   });

@@ -1,4 +1,5 @@
-import { Problem } from "../../../kernel/problem.ts";
+import type { Problem } from "../../../kernel/problem.ts";
+import { seedProblems } from "./problems.ts";
 
 /** One statement of a seed. */
 export interface ScriptStatement {
@@ -133,10 +134,7 @@ function endOfQuote(text: string, open: number, hasEscapes: boolean, file: strin
 }
 
 function unterminated(text: string, at: number, file: string, what: string): Problem {
-  const line = text.slice(0, at).split("\n").length;
-  return new Problem("seed/syntax", 400, `${file}:${line}: a ${what} begins here and never ends.`, {
-    details: { file, line },
-  });
+  return seedProblems.unterminated(file, text.slice(0, at).split("\n").length, what);
 }
 
 /** `\restrict` and `\unrestrict` frame newer dumps and mean nothing without psql; every other command is refused. */
@@ -144,10 +142,7 @@ function skipCommand(text: string, at: number, file: string, line: number): numb
   const end = text.indexOf("\n", at);
   const command = text.slice(at, end === -1 ? undefined : end).trim();
   if (!/^\\(?:un)?restrict\b/.test(command)) {
-    throw new Problem("seed/syntax", 400, `${file}:${line}: ${command.split(/\s/)[0]} is a command of psql, not SQL.`, {
-      hint: "Remove the line.",
-      details: { file, line },
-    });
+    throw seedProblems.psqlCommand(file, line, command.split(/\s/)[0] ?? command);
   }
   return end === -1 ? text.length : end + 1;
 }

@@ -8,6 +8,7 @@ import type { Database } from "../database.ts";
 import { copyFrom } from "./copy.ts";
 import { failure } from "./failure.ts";
 import { normalised } from "./files.ts";
+import { seedProblems } from "./problems.ts";
 import { type ScriptStatement, splitScript } from "./script.ts";
 import { resetSession, resumeRole, type Session, settleRole, takeLock, withSession } from "./session.ts";
 import { type MigrateSettings, migrateSettings } from "./settings.ts";
@@ -69,10 +70,7 @@ export async function seed(needs: SeedNeeds): Promise<SeedReport> {
     });
   } catch (error) {
     signal.throwIfAborted();
-    const problem =
-      error instanceof Problem
-        ? error
-        : new Problem("seed/failed", 500, `${current}: ${messageOf(error)}`, { cause: error });
+    const problem = error instanceof Problem ? error : seedProblems.gaveUp(current, messageOf(error), error);
     needs.observe({ kind: "seed.failed", error: problem });
     return { applied, changed, failed: { file: current, problem } };
   }
@@ -110,11 +108,7 @@ async function pendingSeeds(session: Session, needs: SeedNeeds, changed: string[
 async function read(path: string, needs: SeedNeeds): Promise<{ sql: string; checksum: string }> {
   const limitBytes = needs.settings?.seedSizeLimitBytes ?? migrateSettings.seedSizeLimitBytes.default;
   const { size } = await stat(path);
-  if (size > limitBytes) {
-    throw new Problem("seed/too-large", 413, `${nameOf(path)} has ${size} bytes; at most ${limitBytes} are read.`, {
-      hint: "Raise MAINSTAY_SEED_SIZE_LIMIT_BYTES, or write a seed.ts that streams.",
-    });
-  }
+  if (size > limitBytes) throw seedProblems.tooLarge(nameOf(path), size, limitBytes);
   return normalised(await readFile(path, "utf8"));
 }
 
@@ -148,11 +142,7 @@ async function runModule(
 ): Promise<void> {
   // A process that seeds twice (`dev`) must see the file as it is now: modules are kept by their address.
   const module = (await import(`${pathToFileURL(path).href}?${checksum}`)) as { default?: unknown };
-  if (typeof module.default !== "function") {
-    throw new Problem("seed/no-function", 400, `${nameOf(path)} has no default export to call.`, {
-      hint: "export default async ({ client }) => { await client.query(…) }",
-    });
-  }
+  if (typeof module.default !== "function") throw seedProblems.noFunction(nameOf(path));
   await (module.default as Seed)({ client: session.client, progress, signal: session.signal });
 }
 
@@ -174,9 +164,7 @@ async function runScript(
     chars = 0;
   };
   for (const statement of splitScript(sql, file)) {
-    if (statement.command === "rollback") {
-      throw new Problem("seed/refused", 400, `${file}:${statement.line}: a seed must not roll back its transaction.`);
-    }
+    if (statement.command === "rollback") throw seedProblems.rollsBack(file, statement.line);
     // The file is one transaction already.
     if (["begin", "commit", "end", "start"].includes(statement.command)) continue;
     if (statement.copyData !== null) {
@@ -221,7 +209,7 @@ async function attempt(file: string, statement: ScriptStatement, work: () => Pro
     const leading = statement.sql.length - withoutLeadingComments(statement.sql).length;
     const line = statement.line - statement.sql.slice(0, leading).split("\n").length + 1;
     throw failure(
-      "seed/failed",
+      seedProblems.failed,
       { file, line, sql: statement.sql },
       error,
       "Nothing of this file was kept; the next start tries again.",

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { Problem } from "../../../kernel/problem.ts";
 import type { Database } from "../database.ts";
+import { migrationProblems } from "./problems.ts";
 
 /** The key of the advisory lock: one migration run at a time per database. Any number, chosen once, for ever. */
 const lockKey = "5570193408821190401";
@@ -69,11 +69,7 @@ export async function takeLock({ client, signal }: Session, waitMs: number): Pro
     const { rows } = await client.query<{ taken: boolean }>("select pg_try_advisory_lock($1) as taken", [lockKey]);
     const waitedMs = performance.now() - begun;
     if (rows[0]?.taken) return waitedMs;
-    if (waitedMs >= waitMs) {
-      throw new Problem("migrations/locked", 503, "Another node has been migrating this database for too long.", {
-        hint: "Look at pg_stat_activity for what it waits for; raise MAINSTAY_MIGRATIONS_LOCK_WAIT_MS if it is simply long.",
-      });
-    }
+    if (waitedMs >= waitMs) throw migrationProblems.locked();
     await sleep(lockPollMs, undefined, { signal });
   }
 }
