@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { freePort } from "@mainstay/testing";
 import { expect, it } from "vitest";
 
 it("says in one line what to do when no server runs", async () => {
-  const url = `http://127.0.0.1:${await closedPort()}`;
+  const url = `http://127.0.0.1:${await freePort()}`;
   const demo = spawn(process.execPath, [join(import.meta.dirname, "demo.ts"), "--url", url, "--key", "any"]);
   const [said, told] = [text(demo.stderr), text(demo.stdout)];
   const [code] = await once(demo, "close");
@@ -16,14 +16,3 @@ it("says in one line what to do when no server runs", async () => {
     told: "",
   });
 });
-
-/** One that was free a moment ago: nobody listens there. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEmbeddedPostgres } from "@mainstay/server/embedded";
+import { freePort } from "./free-port.ts";
 
 /**
  * Vitest's global set-up: one embedded PostgreSQL for the whole run, handed to the workers by `MAINSTAY_TEST_CLUSTER`.
@@ -26,15 +27,4 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
     await rm(dir, { recursive: true, force: true });
     if (failures.length > 0) throw new Error(`PostgreSQL panicked during the tests: ${failures.join("\n")}`);
   };
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net");
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,3 +1,4 @@
 export { type BootedApp, type BootOptions, boot } from "./boot.ts";
 export { clusterUrl, type TestDatabase, testDatabase } from "./database.ts";
+export { freePort } from "./free-port.ts";
 export { templateDatabase } from "./template.ts";

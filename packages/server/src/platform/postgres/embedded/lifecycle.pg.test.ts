@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "@mainstay/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { checkExternalPostgres } from "../external/index.ts";
 import { postgresProcessesIn } from "./process-identity.ts";
@@ -255,13 +256,3 @@ describe("psql", () => {
     await postgres.stop();
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
