@@ -111,7 +111,7 @@ export function errorsPage(files: readonly SourceFile[]): string {
     problemTable(of((path) => path.startsWith(authFolder))),
     "What other parts refuse is said here in the dialect's codes:",
     translationTable(readTranslations(textOf(files, `${authFolder}boundary.ts`))),
-    "Whatever else another part refuses takes the code of its status: 400 `validation_failed`, 401 `no_authorization`, 404 `feature_disabled`, 413 `request_entity_too_large`, 429 `over_request_rate_limit`, 500 `unexpected_failure`, 504 `request_timeout`, any other `unknown`.",
+    "Whatever else another part refuses takes the code of its status: 400 `validation_failed`, 401 `no_authorization`, 404 `feature_disabled`, 413 `request_entity_too_large`, 429 `over_request_rate_limit`, 500 and 503 `unexpected_failure`, 504 `request_timeout`, any other `unknown`.",
     ...Object.entries(areas).flatMap(([area, title]) => {
       const problems = of((path, each) => isElse(path) && each === area);
       return problems.length === 0 ? [] : [`## ${title}`, problemTable(problems)];

@@ -69,6 +69,7 @@ function codeOfStatus(status: number): string {
     case 429:
       return "over_request_rate_limit";
     case 500:
+    case 503:
       return "unexpected_failure";
     case 504:
       return "request_timeout";

@@ -237,7 +237,7 @@ describe("errors", () => {
       [new Problem("identity/key-missing", 401, "No API key found in request"), 401, "no_authorization"],
       [new Problem("http/not-found", 404, "x"), 404, "feature_disabled"],
       [new Problem("http/body-too-large", 413, "x"), 413, "request_entity_too_large"],
-      [new Problem("postgres/unavailable", 503, "x"), 503, "unknown"],
+      [new Problem("postgres/unavailable", 503, "x"), 503, "unexpected_failure"],
       [new Problem("http/deadline", 504, "x"), 504, "request_timeout"],
       [leaking, 500, "unexpected_failure"],
     ];

@@ -40,8 +40,8 @@ export interface TestAuth {
   /** As `send`, with the service key. */
   admin(method: Method, target: string, body?: unknown): Promise<TestReply>;
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
-  /** The same database and keys under other settings. */
-  with(settings: Partial<Values<typeof authSettings>>): TestAuth;
+  /** The same keys under other settings, and on `db` when one is given; the caller closes that. */
+  with(settings: Partial<Values<typeof authSettings>>, db?: Database): TestAuth;
   close(): Promise<void>;
 }
 
@@ -74,9 +74,9 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
   });
   const db = openDatabase({ connectionString: database.url });
   const capabilities: ReturnType<typeof createAuth>[] = [];
-  const build = (given: Partial<Values<typeof authSettings>>): TestAuth => {
+  const build = (given: Partial<Values<typeof authSettings>>, used = db): TestAuth => {
     const values = { ...readSettings(authSettings, { env: {} }).values, ...quick, ...given };
-    const capability = createAuth({ db, ...identity, settings: values, clock, observe });
+    const capability = createAuth({ db: used, ...identity, settings: values, clock, observe });
     capabilities.push(capability);
     const group = capability.routes[0]!;
     const send: TestAuth["send"] = async (method, target, request = {}) => {
@@ -108,7 +108,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
     };
     return {
       identity,
-      db,
+      db: used,
       clock,
       seen,
       send,

@@ -54,9 +54,9 @@ export function openDatabase(config: pg.PoolConfig): Database {
       };
       client.on("error", lost);
       try {
-        await client.query("begin");
+        await control(client, "begin");
         const result = await work({ query: (statement) => run(client, statement) });
-        await client.query("commit");
+        await control(client, "commit");
         return result;
       } catch (error) {
         await client.query("rollback").catch(() => {
@@ -75,6 +75,12 @@ export function openDatabase(config: pg.PoolConfig): Database {
     },
     close: () => pool.end(),
   };
+}
+
+async function control(client: pg.PoolClient, command: "begin" | "commit"): Promise<void> {
+  await client.query(command).catch((error: unknown) => {
+    throw isAway(error) ? sessionProblems.unavailable(error) : error;
+  });
 }
 
 async function run<R extends object>(target: pg.Pool | pg.PoolClient, statement: SQL): Promise<readonly R[]> {

@@ -1,3 +1,4 @@
+import { Problem } from "../../../kernel/problem.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import { problems } from "../problems.ts";
 import { type NewUser, userStore } from "../user-store.ts";
@@ -5,7 +6,7 @@ import { type NewUser, userStore } from "../user-store.ts";
 /**
  * Stores a user with the identities its addresses make. What the server knows of the address stands over what the
  * caller put in the metadata (threat A18). @returns false when the address or id is taken
- * @throws Problem 500 when a trigger of the app's refuses the row
+ * @throws Problem 500 when a trigger of the app's refuses the row, 503 when the database is away
  */
 export async function insertUser(tx: Queryable, user: NewUser): Promise<boolean> {
   const facts = addressFacts(user);
@@ -13,7 +14,8 @@ export async function insertUser(tx: Queryable, user: NewUser): Promise<boolean>
   try {
     if (!(await userStore.create(tx, { ...user, userMetadata: metadata }))) return false;
   } catch (error) {
-    throw problems.savingUserFailed(error);
+    // A database that is away is no judgement of the row.
+    throw error instanceof Problem ? error : problems.savingUserFailed(error);
   }
   for (const provider of ["email", "phone"] as const) {
     if (user[provider] === null) continue;
