@@ -1,5 +1,5 @@
 import pg from "pg";
-import { replacedExtension } from "./extensions.ts";
+import { absentExtension } from "./extensions.ts";
 import { failure } from "./failure.ts";
 import type { MigrationFile } from "./files.ts";
 import { type ParsedFile, parseFile, type Statement } from "./parser.ts";
@@ -109,7 +109,7 @@ async function applyUnits(
 
 async function run(session: Session, file: MigrationFile, statement: Statement, afterwards: string): Promise<void> {
   session.signal.throwIfAborted();
-  const skipped = await replacedExtension(session.client, statement.node);
+  const skipped = await absentExtension(session.client, statement.node);
   if (skipped !== null) {
     session.warnings.push(`${file.file}:${statement.line}: ${skipped}`);
     return;
