@@ -6,6 +6,7 @@ import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { localUrl } from "./kernel/local-url.ts";
 import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
@@ -71,8 +72,7 @@ function migrationNeeds(
 /** Where apps reach the server: as set, or where it listens. Tokens name it as their issuer. */
 function publicUrlOf({ auth, http, origins }: Config): string {
   if (origins.auth.publicUrl !== "default" || http.port === 0) return auth.publicUrl;
-  const host = http.host === "0.0.0.0" || http.host === "::" ? "127.0.0.1" : http.host;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${http.port}`;
+  return localUrl(http.host, http.port);
 }
 
 /** Something that was opened, to be closed in reverse. */

@@ -15,6 +15,8 @@ import { migrateSettings } from "./platform/postgres/migrate/settings.ts";
 import { postgresSettings } from "./platform/postgres/settings.ts";
 import { findProject, type Project } from "./project.ts";
 
+export { localUrl } from "./kernel/local-url.ts";
+
 /** Every setting there is, by the part it belongs to. `--help`, the environment and the reference docs derive from it. */
 export const settingGroups = {
   http: httpSettings,

@@ -100,6 +100,7 @@ async function isConfirmed(cli: Cli): Promise<boolean> {
 async function open(cli: Cli, options: Options) {
   const dir = projectDir(cli, options);
   const config = await projectConfig(cli, dir);
+  const { localUrl } = await import("@mainstay/server/config");
   const { openIdentity } = await import("@mainstay/server/identity");
   const identity = await openIdentity({
     keysDir: join(config.project.dataDir, "keys"),
@@ -110,6 +111,5 @@ async function open(cli: Cli, options: Options) {
     clock: { nowMs: () => Date.now() },
   });
   const { host, port } = config.http;
-  const shownHost = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
-  return { identity, url: readRunRecord(config.project.dataDir)?.url ?? `http://${shownHost}:${port}` };
+  return { identity, url: readRunRecord(config.project.dataDir)?.url ?? localUrl(host, port) };
 }

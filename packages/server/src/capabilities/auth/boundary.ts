@@ -1,5 +1,6 @@
 import type { Problem } from "../../kernel/problem.ts";
 import { type Boundary, type Call, json, type Reply } from "../../kernel/route.ts";
+import { isObject } from "./request.ts";
 
 /** The first version of the API whose errors are `{code: "<error_code>", message}`. */
 const stringCodesSince = "2024-01-01";
@@ -13,7 +14,7 @@ export const authBoundary: Boundary = {
   render(problem, call) {
     const { status, code, message } = translate(problem, call);
     const version = versionOf(call);
-    const extra = isRecord(problem.details) ? problem.details : {};
+    const extra = isObject(problem.details) ? problem.details : {};
     const headers = ["x-sb-error-code", code, "Cache-Control", "private, no-store", ...headersOf(problem)];
     const reply: Reply =
       version !== null
@@ -89,6 +90,3 @@ function versionOf(call: Pick<Call, "headers"> | null): string | null {
 function headersOf(problem: Problem): readonly string[] {
   return Object.entries(problem.headers).flat();
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

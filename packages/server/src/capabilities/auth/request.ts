@@ -73,7 +73,8 @@ const isStorableText = (text: string): boolean => text.isWellFormed() && !text.i
 
 const own = (fields: Fields, name: string): unknown => (Object.hasOwn(fields, name) ? fields[name] : undefined);
 
-const isObject = (value: unknown): value is Fields =>
+/** A JSON object: no list, no `null`. */
+export const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
