@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,6 +43,13 @@ describe("mainstay keys", () => {
     expect(JSON.parse((await run(["keys", "show", "--json"])).out).publishableKey).toBe(before.publishableKey);
     expect(await run(["keys", "rotate", "--api-keys", "--yes"])).toMatchObject({ code: 0 });
     expect(JSON.parse((await run(["keys", "show", "--json"])).out).publishableKey).not.toBe(before.publishableKey);
+  });
+
+  it("does not rotate a secret that the settings give, and says where to change it", async () => {
+    const { code, out, err } = await run(["keys", "rotate"], { JWT_SECRET: randomBytes(32).toString("base64") });
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toMatch(/JWT secret given by the settings\.\n.*MAINSTAY_JWT_ALGORITHM=ES256/);
+    expect(err).not.toContain("bug");
   });
 });
 
