@@ -14,7 +14,7 @@ import { databaseUrlOf, emptyProject, keysOf, projectWithRoam, startServer } fro
 const { values: options } = parseArgs({
   options: {
     seconds: { type: "string", default: "8" },
-    connections: { type: "string", default: "32" },
+    connections: { type: "string", default: "64" },
     port: { type: "string", default: "54380" },
     only: { type: "string" },
     write: { type: "boolean", default: false },

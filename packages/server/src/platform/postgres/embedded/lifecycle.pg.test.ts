@@ -256,3 +256,20 @@ describe("psql", () => {
     await postgres.stop();
   });
 });
+
+describe.runIf(isLinux && existsSync("/usr/bin/chrt"))("scheduling", () => {
+  const policyOf = (pid: number): string =>
+    execFileSync("/usr/bin/chrt", ["-p", String(pid)], { encoding: "utf8" }).split("\n")[0]!;
+
+  it("is batch, for the postmaster and for what it forks, unless it is turned off", async () => {
+    const home = await yard.madeHome();
+    const batch = await yard.open(home);
+    const processes = postgresProcessesIn(realpathSync(join(home, "data")));
+    expect(processes.length).toBeGreaterThan(1);
+    for (const pid of [batch.pid(), ...processes]) expect(policyOf(pid)).toMatch(/SCHED_BATCH$/);
+    await batch.stop();
+    const normal = await yard.open(home, { postgresBatchScheduling: false });
+    expect(policyOf(normal.pid())).toMatch(/SCHED_OTHER$/);
+    await normal.stop();
+  });
+});

@@ -13,6 +13,7 @@ import { adoptPostmaster, type Postmaster, spawnPostmaster, stopPostmaster } fro
 import { explainSystemError, problems } from "./problems.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { ask, findRunningServer } from "./running.ts";
+import { throughBatchScheduling } from "./scheduling.ts";
 import { blockedAt, chooseServiceUser, type ServiceUser } from "./service-user.ts";
 import { type EmbeddedPostgresSettings, withDefaults } from "./settings.ts";
 import { currentSocketDirectory, prepareSocketDirectory } from "./socket-directory.ts";
@@ -236,6 +237,7 @@ async function startPostmaster(needs: Needs, port: number): Promise<Postmaster> 
     }),
     user,
     logFd: log.fd,
+    through: throughBatchScheduling(settings.postgresBatchScheduling),
   });
   try {
     await untilReady(needs, postmaster);

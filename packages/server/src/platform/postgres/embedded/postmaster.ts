@@ -32,9 +32,12 @@ export async function spawnPostmaster(options: {
   readonly user: ServiceUser | null;
   /** File that takes its output. */
   readonly logFd: number;
+  /** A program and its arguments that becomes PostgreSQL (`exec`); empty for none. */
+  readonly through: readonly string[];
 }): Promise<Postmaster> {
   const { binaries, user, logFd } = options;
-  const child = spawn(binaries.postgres, ["-D", options.dataArgument, ...options.args], {
+  const command = [...options.through, binaries.postgres, "-D", options.dataArgument, ...options.args];
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: options.data,
     env: binaries.env,
     stdio: ["ignore", logFd, logFd],

@@ -1,4 +1,4 @@
-import { integer, type Settings, text, type Values } from "../../../kernel/settings.ts";
+import { flag, integer, type Settings, text, type Values } from "../../../kernel/settings.ts";
 
 const MEGABYTE = 1024 * 1024;
 
@@ -87,6 +87,11 @@ export const embeddedPostgresSettings = {
     unit: "ms",
     min: 100,
     summary: "How long a fast shutdown may take before an immediate one.",
+  }),
+  postgresBatchScheduling: flag({
+    env: ["MAINSTAY_POSTGRES_BATCH_SCHEDULING"],
+    default: true,
+    summary: "On Linux, let PostgreSQL's processes wait for a free processor rather than interrupt the server's.",
   }),
   postgresRecoveryReportMs: integer({
     env: ["MAINSTAY_POSTGRES_RECOVERY_REPORT_MS"],
