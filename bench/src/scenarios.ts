@@ -86,7 +86,9 @@ export async function reads(bench: Bench): Promise<Figure[]> {
 }
 
 /** Single inserts against the same insert by pgbench, at the same number of connections, fsync on for both. */
-export async function inserts(bench: Bench): Promise<Figure[]> {
+export async function inserts(all: Bench): Promise<Figure[]> {
+  // pgbench takes a server connection for each of its own, beside those the running server has.
+  const bench = { ...all, connections: Math.min(all.connections, 48) };
   const shot: Shot = {
     method: "POST",
     path: "/rest/v1/bench_notes",

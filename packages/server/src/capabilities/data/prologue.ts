@@ -24,7 +24,7 @@ export function searchPathOf(schema: string, extra: readonly string[]): string {
 }
 
 /**
- * Makes what goes ahead of every statement: the role, and all that SQL may ask about the request (protocols/rest.md §12). All of it
+ * Makes what goes ahead of every statement: the role, and all that SQL may ask about the request (PostgREST documentation, Transactions). All of it
  * is `local`: it ends with the flight, so that a connection carries nothing from one caller to the next (threat B04).
  *
  * Each setting costs PostgreSQL a look-up, a copy and an undo, so those it has already are left out, and those about the request that

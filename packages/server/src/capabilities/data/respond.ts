@@ -129,7 +129,7 @@ function locationOf(path: string, names: readonly string[], body: Buffer): strin
   return `${path}?${pairs.join("&")}`;
 }
 
-/** Lets SQL have the last word on status and headers (protocols/rest.md §12). */
+/** Lets SQL have the last word on status and headers (PostgREST documentation, Transactions). */
 export function finish(
   status: number,
   headers: string[],

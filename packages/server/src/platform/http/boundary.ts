@@ -29,7 +29,7 @@ export const problemJson: Boundary = {
   },
 };
 
-/** The gateway's lists of protocols/functions.md §2: for groups that have no reason to differ. */
+/** What Supabase's gateway lets browsers send (Supabase documentation, API keys). */
 export const gatewayCors: CorsPolicy = {
   allowMethods: "GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD",
   allowHeaders:

@@ -90,7 +90,7 @@ function bitOf(name: string): number {
   }
 }
 
-/** Roles that count as the service: `supabase_admin` is what GoTrue accepts besides (protocols/auth.md §1). */
+/** Roles that count as the service: `supabase_admin` is what GoTrue accepts besides. */
 const serviceRoles: ReadonlySet<string> = new Set(["service_role", "supabase_admin"]);
 
 function identifyIt(call: HttpCall): undefined {
