@@ -16,6 +16,7 @@ describe("the judge of statements", () => {
     [`with w as (insert into "public"."letters" as t0 ("id") values ($1) returning "id") select count(*) from w`],
     [`select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)`],
     ["set transaction isolation level serializable"],
+    ["set constraints all immediate"],
     ["rollback"],
   ])("knows %s", (statement) => {
     expect(judge(statement)).toBeNull();

@@ -31,11 +31,12 @@ const statementKinds = new Set([
   "ExplainStmt",
   "TransactionStmt",
   "VariableSetStmt",
+  "ConstraintsSetStmt",
 ]);
 
 /** Every kind of node the API's statements are made of. */
 const nodeKinds = new Set(
-  `SelectStmt InsertStmt UpdateStmt DeleteStmt ExplainStmt TransactionStmt VariableSetStmt CommonTableExpr ResTarget ColumnRef A_Star String
+  `SelectStmt InsertStmt UpdateStmt DeleteStmt ExplainStmt TransactionStmt VariableSetStmt ConstraintsSetStmt CommonTableExpr ResTarget ColumnRef A_Star String
    Integer Float Boolean A_Const ParamRef FuncCall NamedArgExpr A_Expr BoolExpr NullTest BooleanTest CaseExpr CaseWhen CoalesceExpr SubLink TypeCast
    TypeName RangeVar RangeSubselect RangeFunction JoinExpr Alias SortBy WithClause OnConflictClause InferClause IndexElem SetToDefault
    ColumnDef List DefElem RowExpr WindowDef`.split(/\s+/),

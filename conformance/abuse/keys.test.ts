@@ -11,7 +11,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mint } from "./app.ts";
 import { send } from "./send.ts";
 
-const command = join(dirname(createRequire(import.meta.url).resolve("mainstay/package.json")), "bin", "mainstay.mjs");
+const command = join(
+  dirname(createRequire(import.meta.url).resolve("@mainstay/cli/package.json")),
+  "bin",
+  "mainstay.mjs",
+);
 
 let dir: string;
 let database: TestDatabase;

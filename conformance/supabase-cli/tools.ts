@@ -9,7 +9,7 @@ import pg from "pg";
 
 const run = promisify(execFile);
 const { resolve } = createRequire(import.meta.url);
-const mainstayBin = join(dirname(resolve("mainstay/package.json")), "bin", "mainstay.mjs");
+const mainstayBin = join(dirname(resolve("@mainstay/cli/package.json")), "bin", "mainstay.mjs");
 const supabaseBin = join(dirname(resolve("supabase/package.json")), "..", ".bin", "supabase");
 
 /** A project in the CLI's own layout, a database, and both tools to work on them. */
