@@ -125,15 +125,21 @@ export function createHandler(needs: HandlerNeeds): Handler {
         .then((rows) => respondWithStream(compiled, stream, request, rows, settings.streamChunkBytes))
         .catch((error: unknown) => refuse(error, call, target));
     }
-    return session
-      .fly(flight(compiled))
-      .then((result) => {
-        if (compiled.explain !== null) return explainReply(compiled, result.rows);
-        if (compiled.estimate === null) return respond(compiled, request, result);
+    return session.fly(flight(compiled)).then(
+      (result) => {
+        try {
+          if (compiled.explain !== null) return explainReply(compiled, result.rows);
+          if (compiled.estimate === null) return respond(compiled, request, result);
+        } catch (error) {
+          return refuse(error, call, target);
+        }
         const ask = async () => (await session.fly(flight(compiled.estimate!))).rows[0];
-        return respondWithEstimate(compiled, request, result, settings, ask);
-      })
-      .catch((error: unknown) => refuse(error, call, target));
+        return respondWithEstimate(compiled, request, result, settings, ask).catch((error: unknown) =>
+          refuse(error, call, target),
+        );
+      },
+      (error: unknown) => refuse(error, call, target),
+    );
   }
 
   function era(): Era {
