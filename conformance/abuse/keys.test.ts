@@ -2,10 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
+import { freePort, type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import { createClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mint } from "./app.ts";
@@ -57,15 +56,6 @@ function mainstay(args: readonly string[], env: Readonly<Record<string, string>>
       output += chunk.toString();
     });
   return { child, output: () => output, ended: once(child, "close").then(() => child.exitCode) };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Resolves once it serves, or has ended: whichever comes first. */

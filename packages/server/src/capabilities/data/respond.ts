@@ -71,7 +71,7 @@ export function respondWith(compiled: Compiled, request: ReplyContext, answer: A
     throw problems.notSingular(answer.rows);
   }
   const { status, headers } = pageHead(compiled, request, answer);
-  return finish(status, headers, compiled, answer, bodyOf(compiled, answer.body));
+  return finish(status, headers, answer, bodyOf(compiled, answer.body));
 }
 
 /** What a reply repeats of its request. */
@@ -114,7 +114,7 @@ function respondToWrite(compiled: Compiled, request: ReplyContext, answer: Answe
   let { status } = compiled;
   if (rule.operation === "insert" && rule.countsInserted && inserted === 0 && rows > 0) status = 200;
   if (rule.operation === "put" && rule.hasBody) status = (inserted ?? 0) > 0 ? 201 : 200;
-  return finish(status, headers, compiled, answer, rule.hasBody ? bodyOf(compiled, body) : null);
+  return finish(status, headers, answer, rule.hasBody ? bodyOf(compiled, body) : null);
 }
 
 /** `/places?id=eq.42` of the first row written. */
@@ -130,13 +130,7 @@ function locationOf(path: string, names: readonly string[], body: Buffer): strin
 }
 
 /** Lets SQL have the last word on status and headers (PostgREST documentation, Transactions). */
-export function finish(
-  status: number,
-  headers: string[],
-  _compiled: Compiled,
-  answer: Answer,
-  body: Reply["body"],
-): Reply {
+export function finish(status: number, headers: string[], answer: Answer, body: Reply["body"]): Reply {
   if (answer.headers === null && answer.status === null) return { status, headers, body };
   const set = answer.headers === null ? headers : withSetHeaders(headers, answer.headers);
   const chosen = answer.status === null ? status : readStatus(answer.status);

@@ -21,7 +21,7 @@ export async function respondWithStream(
     const answer = first.done ? noRows : readAnswer(first.value);
     const { status, headers } = pageHead(compiled, request, answer);
     const body = first.done ? template.open + template.close : chunks(first.value, iterator, template, chunkBytes);
-    return finish(status, headers, compiled, answer, body);
+    return finish(status, headers, answer, body);
   } catch (error) {
     await iterator.return?.();
     throw error;

@@ -1,7 +1,6 @@
 export { canonicalAddress } from "./address.ts";
 export { gatewayCors, problemHeaders, problemJson } from "./boundary.ts";
 export type { PartState, Readiness } from "./health.ts";
-export { nextFreePort } from "./listen.ts";
 export { type MediaType, parseMediaType } from "./media-type.ts";
 export { type HttpServer, type HttpServerNeeds, openHttpServer } from "./server.ts";
 export { httpSettings } from "./settings.ts";

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { problems } from "./problems.ts";
 
 /** Where a server listens in fact. */
@@ -46,23 +46,4 @@ function problemOf(error: NodeJS.ErrnoException, host: string, port: number): Er
     default:
       return error;
   }
-}
-
-/** How many ports are tried before giving up. */
-const attempts = 20;
-
-/** The first free port above `port`, for a command line to offer; `null` when the next few are all taken. */
-export async function nextFreePort(host: string, port: number): Promise<number | null> {
-  for (let candidate = port + 1; candidate <= Math.min(65_535, port + attempts); candidate++) {
-    const probe = createServer();
-    const isFree = await listen(probe, host, candidate).then(
-      () => true,
-      () => false,
-    );
-    if (isFree) {
-      await new Promise((resolve) => probe.close(resolve));
-      return candidate;
-    }
-  }
-  return null;
 }

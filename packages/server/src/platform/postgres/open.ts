@@ -14,7 +14,6 @@ export interface OpenPostgres {
   readonly url: string;
   /** How the administrator connects. */
   readonly administrator: ConnectionTarget;
-  readonly isEmbedded: boolean;
   /** True when it was already running for another process, and stays when we go. */
   readonly isShared: boolean;
   /** How the API connects: as `authenticator` wherever possible. `secret` is what its password on an embedded server is derived from. */
@@ -61,7 +60,6 @@ async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgr
     database,
     url: urlOf(administrator),
     administrator,
-    isEmbedded: true,
     isShared: joined !== null,
     apiLogin: (secret) => embeddedApiLogin(administrator, secret, own?.isFirstStart === true),
     async stop(stopSignal) {
@@ -78,7 +76,6 @@ async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databas
     database,
     url: databaseUrl,
     administrator,
-    isEmbedded: false,
     isShared: true,
     apiLogin: async () =>
       apiDatabaseUrl === null ? externalApiLogin(administrator, observe) : parseConnectionUrl(apiDatabaseUrl),

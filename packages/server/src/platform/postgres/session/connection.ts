@@ -92,10 +92,6 @@ export class Connection {
     return this.#heardMs;
   }
 
-  headAgeMs(nowMs: number): number {
-    return this.outstanding === 0 ? 0 : nowMs - this.#headSinceMs;
-  }
-
   get head(): Job | undefined {
     return this.#jobs[this.#head];
   }

@@ -100,10 +100,11 @@ export class Lane implements ConnectionOwner {
       return;
     }
     if (this.#options.depth > 1) return;
-    const connection = this.#connections.find((candidate) => candidate.head === job);
+    const connection = this.connectionOf(job);
     if (connection) void this.#cancel(connection);
   }
 
+  /** Where a flight is being worked on. */
   connectionOf(job: Job): Connection | undefined {
     return this.#connections.find((connection) => connection.head === job);
   }
@@ -169,7 +170,7 @@ export class Lane implements ConnectionOwner {
     if (this.#queue.length > 0 || this.#connections.length < this.#options.minConnections) this.#grow();
   }
 
-  /** The connection with the least work; never one that has been stuck for long while another is free. */
+  /** The connection with the least work that is open to more: one that is stuck keeps its work, and so gets none. */
   #choose(): Connection | undefined {
     let best: Connection | undefined;
     let least = this.#options.depth;

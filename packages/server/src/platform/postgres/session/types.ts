@@ -1,5 +1,3 @@
-import type { Problem } from "../../../kernel/problem.ts";
-
 /** A parameter as text or bytes in PostgreSQL's text format; `null` is SQL NULL. Numbers and objects are the caller's to write out. */
 export type Param = string | Buffer | null;
 
@@ -108,8 +106,3 @@ export class DatabaseError extends Error {
     this.constraint = fields.constraint ?? null;
   }
 }
-
-/** Problems a session can name; boundaries map them to their own codes. */
-export type SessionProblem = Problem & {
-  readonly code: "postgres/unavailable" | "postgres/busy" | "postgres/cancelled";
-};
