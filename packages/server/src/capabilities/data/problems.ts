@@ -79,7 +79,7 @@ export const problems = {
   badPath: () => new Problem("PGRST125", 404, "Invalid path specified in request URL"),
   /** The document at the root is switched off. */
   rootDisabled: () => new Problem("PGRST126", 404, "Root endpoint metadata is disabled"),
-  /** Understood, and not supported. */
+  /** Understood, and refused by the dialect itself: PostgREST defines no aggregates over a spread list of rows either. */
   notImplemented: (details: string) => new Problem("PGRST127", 400, "Feature not implemented", { details }),
   /** `max-affected` counts rows: the function must return a set. */
   maxAffectedScalar: () =>
