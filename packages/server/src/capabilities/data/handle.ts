@@ -67,12 +67,24 @@ export function createHandler(needs: HandlerNeeds): Handler {
     }
   }
 
-  async function handleBody(call: Call, target: Target): Promise<Reply> {
+  function handleBody(call: Call, target: Target): Promise<Reply> {
+    let mediaType: string;
     try {
-      return await answer(call, target, await bodyOf(call, target, era().settings));
+      mediaType = mediaTypeOf(call.headers);
     } catch (error) {
       return refuse(error, call, target);
     }
+    return call.body().then(
+      (raw) => {
+        try {
+          const isCall = target.kind === "function";
+          return answer(call, target, readBody(raw, mediaType, era().settings.maxBodyKeys, isCall));
+        } catch (error) {
+          return refuse(error, call, target);
+        }
+      },
+      (error: unknown) => refuse(error, call, target),
+    );
   }
 
   /** Turns what was thrown into the dialect's problem, with a hint where there is one. Always rejects. */
@@ -206,12 +218,6 @@ export function createHandler(needs: HandlerNeeds): Handler {
     plans.remember(shape, question, compiled);
     return compiled;
   }
-}
-
-async function bodyOf(call: Call, target: Target, settings: DataSettings): Promise<Body> {
-  const mediaType = mediaTypeOf(call.headers);
-  const raw = await call.body();
-  return readBody(raw, mediaType, settings.maxBodyKeys, target.kind === "function");
 }
 
 /** What of a body decides the statement: its kind, its keys, which of them every object has, and which values are plain. */

@@ -1,11 +1,11 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Principal } from "../../kernel/principal.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Call, Method, Route, RouteGroup } from "../../kernel/route.ts";
 import type { Identity } from "../identity/types.ts";
 import type { Observe } from "../observe/observation.ts";
 import { callerAddress, type IsTrusted } from "./address.ts";
-import { type BodyMemory, decodeBody, decoderFor, receive } from "./body.ts";
+import { type BodyMemory, decodeBody, decoderFor, type Request, receive } from "./body.ts";
 import type { Cors } from "./cors.ts";
 import type { Held, InFlight } from "./in-flight.ts";
 import { problems } from "./problems.ts";
@@ -54,7 +54,7 @@ export class HttpCall implements Call, Held {
   readonly params: Readonly<Record<string, string>>;
   readonly headers: IncomingHttpHeaders;
 
-  readonly request: IncomingMessage;
+  readonly request: Request;
   readonly response: ServerResponse;
   readonly target: Target;
   readonly platform: Platform;
@@ -88,7 +88,7 @@ export class HttpCall implements Call, Held {
   #heldBytes = 0;
 
   constructor(
-    request: IncomingMessage,
+    request: Request,
     response: ServerResponse,
     params: Readonly<Record<string, string>>,
     target: Target,
@@ -154,7 +154,11 @@ export class HttpCall implements Call, Held {
   }
 
   body(): Promise<Buffer> {
-    this.#body ??= this.expectedBytes === 0 ? emptyBody : this.#receive();
+    if (this.#body === null) {
+      const encoding = this.headers["content-encoding"];
+      if (this.expectedBytes === 0) this.#body = emptyBody;
+      else this.#body = encoding === undefined ? this.#receive() : this.#receiveEncoded(encoding);
+    }
     return this.#body;
   }
 
@@ -182,24 +186,27 @@ export class HttpCall implements Call, Held {
     this.abort(problem);
   }
 
-  async #receive(): Promise<Buffer> {
-    const { request, platform } = this;
-    const limitBytes = this.target.bodyLimitBytes;
-    const decode = decoderFor(this.headers["content-encoding"]);
+  async #receiveEncoded(encoding: string): Promise<Buffer> {
+    const decode = decoderFor(encoding); // first: what cannot be read is not received either
+    const bytes = await this.#receive();
+    if (decode === null) return bytes;
+    const decoded = await decodeBody(bytes, decode, this.target.bodyLimitBytes);
+    if (!this.#take(decoded.length)) throw problems.busy();
+    return decoded;
+  }
+
+  #receive(): Promise<Buffer> {
+    const { inFlight } = this.platform;
     if (this.isAwaitingContinue) {
       this.isAwaitingContinue = false;
       this.response.writeContinue();
     }
-    platform.inFlight.startReceiving(this);
-    try {
-      const bytes = await receive({ request, limitBytes, take: (size) => this.#take(size) });
-      if (decode === null) return bytes;
-      const decoded = await decodeBody(bytes, decode, limitBytes);
-      if (!this.#take(decoded.length)) throw problems.busy();
-      return decoded;
-    } finally {
-      platform.inFlight.endReceiving(this);
-    }
+    inFlight.startReceiving(this);
+    return receive(this.request, {
+      limitBytes: this.target.bodyLimitBytes,
+      take: (size) => this.#take(size),
+      onSettled: () => inFlight.endReceiving(this),
+    });
   }
 
   #take(bytes: number): boolean {

@@ -1,15 +1,16 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import Fastify, { type FastifyReply, type FastifyRequest, type HTTPMethods } from "fastify";
+import Fastify, { type HTTPMethods } from "fastify";
 import type { Method, Route, RouteGroup } from "../../kernel/route.ts";
 import { gatewayCors, problemJson } from "./boundary.ts";
+import type { Request } from "./body.ts";
 import type { Target } from "./call.ts";
 import { createCors } from "./cors.ts";
 import { problems } from "./problems.ts";
 
 export type Params = Readonly<Record<string, string>>;
-export type Dispatch = (request: IncomingMessage, response: ServerResponse, params: Params, target: Target) => void;
-export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+export type Dispatch = (request: Request, response: ServerResponse, params: Params, target: Target) => void;
+export type Listener = (request: Request, response: ServerResponse) => void;
 
 export interface RouterNeeds {
   readonly groups: readonly RouteGroup[];
@@ -39,7 +40,7 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
   }));
   const misses = missing(needs);
   let methods: ReadonlySet<string> = new Set();
-  const router = Fastify({
+  const router = Fastify<Server, Request>({
     logger: false,
     exposeHeadRoutes: false,
     return503OnClosing: false,
@@ -50,11 +51,11 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
         else dispatch(request, response, noParams, misses.targetFor(request.url!));
       }),
     clientErrorHandler: needs.refuseBytes,
-    frameworkErrors: (_error, request: FastifyRequest, reply: FastifyReply) =>
-      dispatch(request.raw, reply.raw, noParams, misses.malformedFor(request.raw.url!)),
+    frameworkErrors: (_error, { raw: request }, reply) =>
+      dispatch(request as Request, reply.raw, noParams, misses.malformedFor(request.url!)),
   });
   methods = new Set(router.supportedMethods); // a getter that makes a list
-  const register = (method: readonly HTTPMethods[], url: string, target: (request: IncomingMessage) => Target) =>
+  const register = (method: readonly HTTPMethods[], url: string, target: (request: Request) => Target) =>
     router.route({
       method: [...method],
       url,

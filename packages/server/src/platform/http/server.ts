@@ -6,7 +6,7 @@ import type { Values } from "../../kernel/settings.ts";
 import type { Identity } from "../identity/types.ts";
 import type { Observe } from "../observe/observation.ts";
 import { trustedProxies } from "./address.ts";
-import { BodyMemory } from "./body.ts";
+import { BodyMemory, Request } from "./body.ts";
 import { HttpCall, type Platform, type Refuse } from "./call.ts";
 import { connectionIsAt, refuseBytes, reportDropped } from "./connections.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
@@ -145,6 +145,7 @@ const isBug = (thrown: unknown) =>
 function createNodeServer(settings: Values<typeof httpSettings>, listener: Listener, upgrades: Upgrades): Server {
   const server = createServer(
     {
+      IncomingMessage: Request,
       insecureHTTPParser: false,
       maxHeaderSize: settings.headersLimitBytes,
       headersTimeout: settings.headersTimeoutMs,
