@@ -1,17 +1,26 @@
 import type { Capability } from "../../kernel/capability.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import type { Values } from "../../kernel/settings.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import { accountPart } from "./account/index.ts";
+import { createAudit } from "./audit/index.ts";
 import { authBoundary } from "./boundary.ts";
-import { createContext } from "./context.ts";
+import { noCaptcha } from "./captcha/types.ts";
+import type { AuthContext, AuthSettings } from "./context.ts";
+import { noHooks } from "./hooks/index.ts";
+import { createLimits } from "./limits/index.ts";
+import type { Messages } from "./messages.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
+import { mfaPart } from "./mfa/index.ts";
+import { oauthPart } from "./oauth/index.ts";
+import { oneTimePart } from "./one-time/index.ts";
+import type { AuthPart } from "./part.ts";
 import { createPasswords, type IsBlocked } from "./password.ts";
 import { authCors } from "./reply.ts";
 import { authRoutes } from "./routes.ts";
-import { createAuthService } from "./service.ts";
-import type { authSettings } from "./settings.ts";
+import { createRefreshTokens } from "./tokens.ts";
+import { webauthnPart } from "./webauthn/index.ts";
 
 export type { IsBlocked } from "./password.ts";
 export { authSettings } from "./settings.ts";
@@ -19,20 +28,46 @@ export { authSettings } from "./settings.ts";
 /** Reported as the server's version by `/auth/v1/health`. */
 const version = "0.1.0";
 
-/** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
-export function createAuth(needs: {
+export interface AuthNeeds {
   readonly db: Database;
   readonly identity: Identity;
   readonly signer: TokenSigner;
-  readonly settings: Values<typeof authSettings>;
+  readonly settings: AuthSettings;
   readonly clock: Clock;
   readonly observe: Observe;
   /** Passwords never to be used, known ones for instance; none when left out. */
   readonly isBlocked?: IsBlocked;
-}): Capability {
-  const { db, signer, settings, clock, observe, isBlocked } = needs;
-  const passwords = createPasswords(settings, isBlocked);
-  const service = createAuthService(createContext({ db, signer, settings, clock, observe, passwords }));
+  /** The way to people, when it is not the outbox: for tests. */
+  readonly messages?: Messages;
+}
+
+/** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
+export function createAuth(needs: AuthNeeds): Capability {
+  const { db, signer, settings, clock, observe } = needs;
+  const passwords = createPasswords(settings, needs.isBlocked);
+  const context: AuthContext = {
+    db,
+    signer,
+    settings,
+    clock,
+    observe,
+    passwords,
+    refreshTokens: createRefreshTokens(signer),
+    limits: createLimits({ settings, clock }),
+    audit: createAudit({ observe }),
+    hooks: noHooks,
+    captcha: noCaptcha,
+    messages: needs.messages ?? { mail: async () => {}, sms: async () => "" },
+  };
+  const parts: readonly AuthPart[] = [
+    { routes: metadataRoutes(signer, settings, version) },
+    { routes: authRoutes(context) },
+    oneTimePart(context),
+    oauthPart(context),
+    mfaPart(context),
+    webauthnPart(context),
+    accountPart(context),
+  ];
   return {
     name: "auth",
     routes: [
@@ -40,9 +75,16 @@ export function createAuth(needs: {
         mount: "/auth/v1",
         boundary: authBoundary,
         cors: authCors,
-        routes: [...metadataRoutes(signer, settings, version), ...authRoutes(service, settings)],
+        routes: parts.flatMap((part) => part.routes ?? []),
       },
+      ...parts.flatMap((part) => part.groups ?? []),
     ],
-    stop: () => passwords.close(),
+    async start() {
+      for (const part of parts) await part.start?.();
+    },
+    async stop() {
+      for (const part of parts.toReversed()) await part.stop?.();
+      await passwords.close();
+    },
   };
 }

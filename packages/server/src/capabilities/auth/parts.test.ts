@@ -5,7 +5,8 @@ import { canonicalEmail, canonicalPhone } from "./address.ts";
 import { authBoundary } from "./boundary.ts";
 import { createBounded } from "./bounded.ts";
 import { banSeconds } from "./flows/admin-users.ts";
-import { createLimit, networkOf } from "./limits.ts";
+import { networkOf } from "./limits/index.ts";
+import { createLimit } from "./limits/memory.ts";
 import { createPasswords } from "./password.ts";
 import { problems } from "./problems.ts";
 import { authSettings } from "./settings.ts";
@@ -116,7 +117,7 @@ describe("limits", () => {
 
   test("a bucket empties, says when to come again, and fills evenly", () => {
     const clock = { ms: 0, nowMs: () => clock.ms };
-    const limit = createLimit(3, 30, clock);
+    const limit = createLimit({ count: 3, periodSeconds: 30, code: "over_request_rate_limit" }, clock);
     const verdict = (key: string) => {
       try {
         limit.take(key);
@@ -138,7 +139,9 @@ describe("limits", () => {
     expect([verdict("a"), verdict("a")]).toEqual(["ok", "10"]);
     clock.ms = -50_000;
     expect(verdict("a")).toBe("10");
-    expect(() => createLimit(1, 1, clock, false).take("a")).not.toThrow();
+    expect(() =>
+      createLimit({ count: 1, periodSeconds: 1, code: "over_request_rate_limit" }, clock, false).take("a"),
+    ).not.toThrow();
   });
 
   test("A26 bounded work: so many at once, so many waiting, in turn, and places come back after failures", async () => {

@@ -36,7 +36,7 @@ export interface Passwords {
 export function createPasswords(settings: Values<typeof authSettings>, isBlocked: IsBlocked = () => false): Passwords {
   const bcrypt = createBcrypt();
   const bounded = createBounded(settings.hashConcurrency, settings.hashQueueLimit, () =>
-    problems.overRequestRateLimit(1),
+    problems.overRateLimit("over_request_rate_limit", 1),
   );
   const options = {
     // The enum's value for argon2id: the name itself cannot be imported from an ambient const enum.

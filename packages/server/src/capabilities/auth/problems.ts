@@ -2,7 +2,8 @@ import { Problem, type ProblemOptions } from "../../kernel/problem.ts";
 
 export type WeakPasswordReason = "length" | "characters" | "pwned";
 
-const auth = (code: string, status: number, message: string, options?: ProblemOptions) =>
+/** A failure of this capability; each of its rooms names its own. */
+export const auth = (code: string, status: number, message: string, options?: ProblemOptions) =>
   new Problem(`auth/${code}`, status, message, options);
 
 /** Failures of sign-in and accounts. After `auth/` comes the `error_code` clients know; texts apps match on are kept to the letter. */
@@ -90,9 +91,16 @@ export const problems = {
     auth("insufficient_aal", 401, "AAL2 session is required to update email or password when MFA is enabled."),
   /** The database refused the new account: most often a trigger of the app's on `auth.users` fails. The server's log has the reason. */
   savingUserFailed: (cause: unknown) => auth("unexpected_failure", 500, "Database error saving new user", { cause }),
-  /** Too many tries from this address or to this account. */
-  overRequestRateLimit: (retryAfterSeconds: number) =>
-    auth("over_request_rate_limit", 429, "Request rate limit reached", {
-      headers: { "Retry-After": String(Math.max(1, Math.ceil(retryAfterSeconds))) },
-    }),
+  /** Too many requests from this address, to this account, or of this kind. */
+  overRateLimit: (
+    code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit",
+    retryAfterSeconds: number,
+  ) => {
+    const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
+    const message =
+      code === "over_request_rate_limit"
+        ? "Request rate limit reached"
+        : `For security purposes, you can only request this after ${seconds} seconds.`;
+    return auth(code, 429, message, { headers: { "Retry-After": String(seconds) } });
+  },
 };

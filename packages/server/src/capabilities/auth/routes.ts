@@ -1,15 +1,16 @@
 import { type Call, empty, json, type Reply, type Route } from "../../kernel/route.ts";
-import type { Values } from "../../kernel/settings.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { callerOf } from "./caller.ts";
+import type { AuthContext } from "./context.ts";
 import { problems } from "./problems.ts";
 import { bodyLimitBytes, isPrivate } from "./reply.ts";
 import { objectField, readFields, textField } from "./request.ts";
-import type { AuthService } from "./service.ts";
-import type { authSettings } from "./settings.ts";
+import { createAuthService } from "./service.ts";
 import { type Session, sessionJson, userJson } from "./user.ts";
 
-export function authRoutes(auth: AuthService, settings: Values<typeof authSettings>): readonly Route[] {
+export function authRoutes(context: AuthContext): readonly Route[] {
+  const { settings } = context;
+  const auth = createAuthService(context);
   const sessionReply = (session: Session): Reply => {
     const ids = ["sb-auth-user-id", session.user.id, "sb-auth-session-id", session.id];
     return json(sessionJson(session, settings.accessTokenSeconds), 200, [...isPrivate, ...ids]);

@@ -22,6 +22,7 @@ export interface RefreshTokenRow {
   readonly parent: string | null;
   readonly isRevoked: boolean;
   readonly sessionId: string;
+  readonly userId: string;
   /** Since it was used. */
   readonly revokedForSeconds: number;
 }
@@ -35,7 +36,7 @@ export interface Origin {
 
 const selectToken = sql`
   select t.id::text as id, t.token as stored, t.parent, coalesce(t.revoked, false) as "isRevoked",
-    t.session_id as "sessionId",
+    t.session_id as "sessionId", t.user_id as "userId",
     extract(epoch from clock_timestamp() - coalesce(t.updated_at, t.created_at))::float8 as "revokedForSeconds"
   from auth.refresh_tokens t`;
 
@@ -66,6 +67,7 @@ export const sessionStore = {
       readonly userId: string;
       readonly passwordHash: string | null;
       readonly method: string;
+      readonly aal: "aal1" | "aal2";
       readonly storedToken: string;
       readonly origin: Origin;
     },
@@ -78,7 +80,7 @@ export const sessionStore = {
         returning id
       ), opened as (
         insert into auth.sessions (id, user_id, aal, created_at, updated_at, user_agent, ip)
-        select ${sql.value(session.id)}, id, 'aal1', now(), now(), ${sql.value(session.origin.userAgent)},
+        select ${sql.value(session.id)}, id, ${sql.value(session.aal)}::auth.aal_level, now(), now(), ${sql.value(session.origin.userAgent)},
           ${sql.value(session.origin.ip)}::inet
         from verified returning id, user_id
       ), proven as (

@@ -1,6 +1,18 @@
 import { flag, integer, type Settings, text } from "../../kernel/settings.ts";
+import { accountSettings } from "./account/settings.ts";
+import { auditSettings } from "./audit/settings.ts";
+import { captchaSettings } from "./captcha/settings.ts";
+import { hooksSettings } from "./hooks/settings.ts";
+import { limitSettings } from "./limits/settings.ts";
+import { mailSettings } from "./mail/settings.ts";
+import { mfaSettings } from "./mfa/settings.ts";
+import { oauthSettings } from "./oauth/settings.ts";
+import { oneTimeSettings } from "./one-time/settings.ts";
+import { smsSettings } from "./sms/settings.ts";
+import { webauthnSettings } from "./webauthn/settings.ts";
 
-export const authSettings = {
+/** What the other rooms do not have of their own. */
+const coreSettings = {
   publicUrl: text<string>({
     env: ["MAINSTAY_PUBLIC_URL", "API_EXTERNAL_URL", "SUPABASE_PUBLIC_URL"],
     default: "http://127.0.0.1:54321",
@@ -148,37 +160,20 @@ export const authSettings = {
     default: false,
     summary: "Signing in ends a user's other sessions.",
   }),
-  rateLimits: flag({
-    env: ["MAINSTAY_AUTH_RATE_LIMITS"],
-    default: true,
-    summary: "Whether the limits below hold. Turn off for tests only.",
-  }),
-  rateLimitSignIn: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_SIGN_IN"],
-    default: 30,
-    unit: "requests",
-    min: 1,
-    summary: "Sign-ups and sign-ins from one address in five minutes.",
-  }),
-  rateLimitAccount: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_ACCOUNT"],
-    default: 30,
-    unit: "attempts",
-    min: 1,
-    summary: "Failed sign-ins to one account in five minutes, from wherever they come.",
-  }),
-  rateLimitRefresh: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_REFRESH", "GOTRUE_RATE_LIMIT_TOKEN_REFRESH"],
-    default: 150,
-    unit: "requests",
-    min: 1,
-    summary: "Token refreshes from one address in five minutes.",
-  }),
-  rateLimitAnonymous: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_ANONYMOUS", "GOTRUE_RATE_LIMIT_ANONYMOUS_USERS"],
-    default: 30,
-    unit: "requests",
-    min: 1,
-    summary: "Anonymous sign-ins from one address in an hour.",
-  }),
+} satisfies Settings;
+
+/** All there is to set about sign-in, in the order of the reference. */
+export const authSettings = {
+  ...coreSettings,
+  ...oneTimeSettings,
+  ...mailSettings,
+  ...smsSettings,
+  ...oauthSettings,
+  ...mfaSettings,
+  ...webauthnSettings,
+  ...captchaSettings,
+  ...limitSettings,
+  ...hooksSettings,
+  ...auditSettings,
+  ...accountSettings,
 } satisfies Settings;

@@ -11,6 +11,7 @@ import { identitySettings, type OpenIdentity, openIdentity } from "../../platfor
 import type { Observation } from "../../platform/observe/observation.ts";
 import { type Database, openDatabase } from "../../platform/postgres/database.ts";
 import { createAuth } from "./index.ts";
+import type { AuthMail, AuthSms, Messages } from "./messages.ts";
 import { authSettings } from "./settings.ts";
 
 const migrations = new URL("../../../migrations/", import.meta.url);
@@ -35,6 +36,8 @@ export interface TestAuth {
   readonly db: Database;
   readonly clock: { ms: number; nowMs(): number };
   readonly seen: Observation[];
+  /** What would have gone out, oldest first; also of transactions that were rolled back afterwards. */
+  readonly sent: { readonly mails: AuthMail[]; readonly sms: AuthSms[] };
   /** `target` is below the mount: `/token?grant_type=password`. The publishable key is sent unless `headers` has another. */
   send(method: Method, target: string, request?: Request): Promise<TestReply>;
   /** As `send`, with the service key. */
@@ -54,7 +57,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
   await client.connect();
   // The migration runner makes this schema, for its history.
   await client.query("create schema mainstay");
-  for (const name of (await readdir(migrations)).filter((file) => /^000[123]_.*\.sql$/.test(file)).sort()) {
+  for (const name of (await readdir(migrations)).filter((file) => file.endsWith(".sql")).sort()) {
     await client.query(`begin; ${await readFile(new URL(name, migrations), "utf8")}; commit`);
   }
   const dir = await mkdtemp(join(tmpdir(), "auth-"));
@@ -65,6 +68,14 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
     },
   };
   const seen: Observation[] = [];
+  const sent: TestAuth["sent"] = { mails: [], sms: [] };
+  const messages: Messages = {
+    mail: async (_tx, mail) => void sent.mails.push(mail),
+    async sms(_tx, sms) {
+      sent.sms.push(sms);
+      return `message-${sent.sms.length}`;
+    },
+  };
   const observe = (observation: Observation) => void seen.push(observation);
   const identity = await openIdentity({
     keysDir: join(dir, "keys"),
@@ -76,7 +87,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
   const capabilities: ReturnType<typeof createAuth>[] = [];
   const build = (given: Partial<Values<typeof authSettings>>, used = db): TestAuth => {
     const values = { ...readSettings(authSettings, { env: {} }).values, ...quick, ...given };
-    const capability = createAuth({ db: used, ...identity, settings: values, clock, observe });
+    const capability = createAuth({ db: used, ...identity, settings: values, clock, observe, messages });
     capabilities.push(capability);
     const group = capability.routes[0]!;
     const send: TestAuth["send"] = async (method, target, request = {}) => {
@@ -111,6 +122,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
       db: used,
       clock,
       seen,
+      sent,
       send,
       admin: (method, target, body) =>
         send(method, target, {

@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import type { Values } from "../../kernel/settings.ts";
 import type { TokenSigner } from "../../platform/identity/types.ts";
-import type { authSettings } from "./settings.ts";
+
+import type { AuthContext, AuthSettings } from "./context.ts";
+import type { Claims } from "./hooks/index.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
 
 export interface AccessToken {
@@ -42,19 +43,22 @@ export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): Ref
   };
 }
 
-/** Signs a user's access token: exactly the claims of Supabase docs, JWT Claims Reference. */
-export function signAccessToken(
-  needs: { readonly signer: TokenSigner; readonly settings: Values<typeof authSettings>; readonly nowMs: number },
+/**
+ * Signs a user's access token: the claims of Supabase docs, JWT Claims Reference, and what the app's hook makes of them.
+ * @param method How the session was earned, or `token_refresh`: told to the hook
+ */
+export async function signAccessToken(
+  { signer, settings, clock, hooks }: AuthContext,
   user: User,
   session: SessionFacts,
-): AccessToken {
-  const iat = Math.floor(needs.nowMs / 1000);
-  const exp = iat + needs.settings.accessTokenSeconds;
-  const token = needs.signer.sign({
-    iss: issuerOf(needs.settings),
+  method: string,
+): Promise<AccessToken> {
+  const iat = Math.floor(clock.nowMs() / 1000);
+  const claims: Claims = {
+    iss: issuerOf(settings),
     sub: user.id,
     aud: user.aud,
-    exp,
+    exp: iat + settings.accessTokenSeconds,
     iat,
     email: user.email,
     phone: user.phone,
@@ -65,12 +69,13 @@ export function signAccessToken(
     amr: session.amr,
     session_id: session.id,
     is_anonymous: user.isAnonymous,
-  });
-  return { token, expiresAt: exp };
+  };
+  const final = await hooks.customizeAccessToken(claims, user.id, method);
+  return { token: signer.sign(final), expiresAt: Number(final.exp) };
 }
 
 /** `https://host/auth/v1`, from the settings only (threat A14). */
-export function issuerOf(settings: Values<typeof authSettings>): string {
+export function issuerOf(settings: Pick<AuthSettings, "issuer" | "publicUrl">): string {
   if (settings.issuer !== null) return settings.issuer;
   const base = settings.publicUrl.replace(/\/+$/, "");
   return base.endsWith("/auth/v1") ? base : `${base}/auth/v1`;

@@ -41,7 +41,7 @@ export async function createUser(context: AuthContext, given: AdminUser): Promis
   const providers = [...(email === null ? [] : ["email"]), ...(phone === null ? [] : ["phone"])];
   const passwordHash = await hashOf(context, given);
   return db.transaction(async (tx) => {
-    const isNew = await insertUser(tx, {
+    const isNew = await insertUser(context, tx, null, {
       id,
       email,
       phone,

@@ -12,10 +12,10 @@ export async function signInAnonymously(context: AuthContext, data: Fields, call
   const { settings, limits, db } = context;
   if (settings.disableSignup) throw problems.signupDisabled();
   if (!settings.anonymousEnabled) throw problems.anonymousDisabled();
-  limits.anonymous.take(caller.network);
+  await limits.take("anonymous", caller.network);
   const id = randomUUID();
   return db.transaction(async (tx) => {
-    await insertUser(tx, {
+    await insertUser(context, tx, caller, {
       id,
       email: null,
       phone: null,
@@ -30,7 +30,7 @@ export async function signInAnonymously(context: AuthContext, data: Fields, call
     });
     const account = await userStore.findById(tx, id);
     if (account === null) throw problems.userNotFound();
-    context.observe({ kind: "auth.event", event: "user_signedup", subject: id, address: caller.address });
-    return openSession(context, tx, account, "anonymous", caller);
+    await context.audit.record(tx, { action: "user_signedup", userId: id, caller });
+    return openSession(context, tx, account, { method: "anonymous", caller });
   });
 }

@@ -1,5 +1,6 @@
 import { Problem } from "../../../kernel/problem.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { type NewUser, userStore } from "../user-store.ts";
 
@@ -8,7 +9,12 @@ import { type NewUser, userStore } from "../user-store.ts";
  * caller put in the metadata (threat A18). @returns false when the address or id is taken
  * @throws Problem 500 when a trigger of the app's refuses the row, 503 when the database is away
  */
-export async function insertUser(tx: Queryable, user: NewUser): Promise<boolean> {
+export async function insertUser(
+  _context: AuthContext,
+  tx: Queryable,
+  _caller: Caller | null,
+  user: NewUser,
+): Promise<boolean> {
   const facts = addressFacts(user);
   const metadata = user.isAnonymous ? user.userMetadata : { ...user.userMetadata, ...facts };
   try {

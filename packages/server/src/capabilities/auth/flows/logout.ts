@@ -24,5 +24,5 @@ export async function logout(
     default:
       throw problems.validationFailed(`Unsupported logout scope "${scope.slice(0, 32)}"`);
   }
-  context.observe({ kind: "auth.event", event: "logout", subject: user.id, address: caller.address });
+  await context.audit.record(db, { action: "logout", userId: user.id, caller });
 }

@@ -7,8 +7,25 @@ import { signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
 
-/** How the session was earned: `amr` of its tokens. */
-export type Method = "password" | "anonymous";
+/** How the session was earned: `amr` of its tokens (Supabase docs, JWT Claims Reference). */
+export type Method =
+  | "password"
+  | "anonymous"
+  | "otp"
+  | "magiclink"
+  | "recovery"
+  | "invite"
+  | "email/signup"
+  | "email_change"
+  | "oauth"
+  | "passkey";
+
+export interface Opening {
+  readonly caller: Caller;
+  readonly method: Method;
+  /** A passkey that verified the user is both factors at once; everything else begins at `aal1`. */
+  readonly aal?: "aal1" | "aal2";
+}
 
 /**
  * Opens a session for an account that has just proved itself, in `tx`.
@@ -18,8 +35,7 @@ export async function openSession(
   context: AuthContext,
   tx: Queryable,
   account: Account,
-  method: Method,
-  caller: Caller,
+  { method, caller, aal = "aal1" }: Opening,
 ): Promise<Session> {
   const { refreshTokens, settings } = context;
   const id = randomUUID();
@@ -29,6 +45,7 @@ export async function openSession(
     userId: account.user.id,
     passwordHash: account.passwordHash,
     method,
+    aal,
     storedToken: refreshTokens.stored(refreshToken),
     origin: caller,
   });
@@ -36,6 +53,6 @@ export async function openSession(
   if (settings.singleSessionPerUser) await sessionStore.endAll(tx, account.user.id, id);
   const [fresh, session] = [await userStore.findById(tx, account.user.id), await sessionStore.find(tx, id)];
   if (fresh === null || session === null) throw problems.invalidCredentials();
-  const access = signAccessToken({ ...context, nowMs: context.clock.nowMs() }, fresh.user, session);
+  const access = await signAccessToken(context, fresh.user, session, method);
   return { id, access, refreshToken, user: fresh.user };
 }

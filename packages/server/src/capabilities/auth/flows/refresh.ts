@@ -18,7 +18,7 @@ const maxSteps = 64;
  */
 export async function refresh(context: AuthContext, token: string, caller: Caller): Promise<Session> {
   const { limits, db } = context;
-  limits.refresh.take(caller.network);
+  await limits.take("refresh", caller.network);
   if (token === "") throw problems.validationFailed("refresh_token required");
   const forms = storedForms(context, token);
   const found = forms.length === 0 ? null : await sessionStore.findToken(db, forms);
@@ -32,7 +32,7 @@ export async function refresh(context: AuthContext, token: string, caller: Calle
     });
   // Thrown only now: the transaction that ended the session must commit.
   if (outcome === "reused") {
-    context.observe({ kind: "auth.event", event: "token_reused", subject: null, address: caller.address });
+    await context.audit.record(db, { action: "token_reused", userId: found.userId, caller });
     throw problems.refreshTokenAlreadyUsed();
   }
   if (outcome === "expired") throw problems.sessionExpired(400);
@@ -63,7 +63,7 @@ async function refreshHeld(
     await sessionStore.end(tx, session.id);
     return "reused";
   }
-  const access = signAccessToken({ ...context, nowMs: context.clock.nowMs() }, account.user, session);
+  const access = await signAccessToken(context, account.user, session, "token_refresh");
   return { id: session.id, access, refreshToken, user: account.user };
 }
 

@@ -1,6 +1,6 @@
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
-import { accountKey } from "../limits.ts";
+import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
@@ -18,21 +18,16 @@ export interface PasswordGrant {
  */
 export async function signInWithPassword(context: AuthContext, grant: PasswordGrant, caller: Caller): Promise<Session> {
   const { settings, passwords, db, limits } = context;
-  limits.signIn.take(caller.network);
+  await limits.take("signIn", caller.network);
   const { name, account } = await lookUp(context, grant);
   const key = accountKey(name);
-  limits.account.check(key);
+  await limits.check("failedPassword", key);
 
   // A password longer than any we store is wrong, and not worth the hashing.
   const isTooLong = Buffer.byteLength(grant.password) > settings.passwordMaxBytes;
   if (isTooLong || !(await passwords.isMatch(grant.password, account?.passwordHash ?? null)) || account === null) {
-    limits.account.take(key);
-    context.observe({
-      kind: "auth.event",
-      event: "login_failed",
-      subject: account?.user.id ?? null,
-      address: caller.address,
-    });
+    await limits.take("failedPassword", key);
+    await context.audit.record(db, { action: "login_failed", userId: account?.user.id ?? null, caller });
     throw problems.invalidCredentials();
   }
   const { user } = account;
@@ -41,8 +36,11 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
   if (grant.email === "" && user.phoneConfirmedAt === null) throw problems.phoneNotConfirmed();
 
   const verified = await rehashed(context, account, grant.password);
-  const session = await db.transaction((tx) => openSession(context, tx, verified, "password", caller));
-  context.observe({ kind: "auth.event", event: "login", subject: user.id, address: caller.address });
+  const session = await db.transaction(async (tx) => {
+    await context.audit.record(tx, { action: "login", userId: user.id, caller });
+    return openSession(context, tx, verified, { method: "password", caller });
+  });
+
   const weakness = await passwords.weaknessOf(grant.password);
   return weakness === null ? session : { ...session, weakPassword: weakness };
 }

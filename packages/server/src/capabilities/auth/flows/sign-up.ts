@@ -23,7 +23,7 @@ export type SignedUp = { readonly session: Session } | { readonly user: User };
 /** GoTrue's `POST /signup`. The same work is done whether or not the address is known (threat A16). */
 export async function signUp(context: AuthContext, request: SignUp, caller: Caller): Promise<SignedUp> {
   const { settings, passwords, db, limits } = context;
-  limits.signIn.take(caller.network);
+  await limits.take("signIn", caller.network);
   if (settings.disableSignup) throw problems.signupDisabled();
   const address = addressOf(context, request);
   if (request.password === "") throw problems.validationFailed("Signup requires a valid password");
@@ -36,7 +36,7 @@ export async function signUp(context: AuthContext, request: SignUp, caller: Call
 
   const id = randomUUID();
   return db.transaction(async (tx) => {
-    const isNew = await insertUser(tx, {
+    const isNew = await insertUser(context, tx, caller, {
       id,
       email: address.email,
       phone: address.phone,
@@ -50,11 +50,11 @@ export async function signUp(context: AuthContext, request: SignUp, caller: Call
       bannedSeconds: null,
     });
     if (!isNew) return answerForKnown(await findOrRefuse(tx, address), isConfirmed, request, address);
-    context.observe({ kind: "auth.event", event: "user_signedup", subject: id, address: caller.address });
+    await context.audit.record(tx, { action: "user_signedup", userId: id, caller });
     const account = await userStore.findById(tx, id);
     if (account === null) throw problems.userNotFound();
     return isConfirmed
-      ? { session: await openSession(context, tx, account, "password", caller) }
+      ? { session: await openSession(context, tx, account, { method: "password", caller }) }
       : { user: account.user };
   });
 }

@@ -43,11 +43,10 @@ export async function updateUser(
   };
   await db.transaction(async (tx) => {
     await storePatch(tx, context.settings, user, patch);
-    if (passwordHash !== null) await sessionStore.endAll(tx, user.id, session?.id ?? null);
+    if (passwordHash === null) return;
+    await sessionStore.endAll(tx, user.id, session?.id ?? null);
+    await context.audit.record(tx, { action: "user_updated_password", userId: user.id, caller });
   });
-  if (passwordHash !== null) {
-    context.observe({ kind: "auth.event", event: "user_updated_password", subject: user.id, address: caller.address });
-  }
   const fresh = await userStore.findById(db, user.id);
   if (fresh === null) throw problems.userOfTokenNotFound();
   return fresh.user;

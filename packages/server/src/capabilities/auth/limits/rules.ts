@@ -1,0 +1,71 @@
+import type { Values } from "../../../kernel/settings.ts";
+import type { limitSettings } from "./settings.ts";
+
+/** So many events per key and period. */
+export interface Rule {
+  readonly count: number;
+  readonly periodSeconds: number;
+  /** `error_code` of the refusal. */
+  readonly code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit";
+}
+
+/**
+ * Everything that is counted (Supabase docs, Auth, Rate limits). `network` keys are `Caller.network`, `account` keys
+ * `accountKey(address or user id)`: never what a request says of itself (threat A12).
+ */
+export type LimitName =
+  /** Sign-ups, password sign-ins, id tokens, by network. */
+  | "signIn"
+  /** Refreshes, by network. */
+  | "refresh"
+  /** Anonymous sign-ins, by network. */
+  | "anonymous"
+  /** Codes and links tried, by network. */
+  | "verify"
+  /** Codes and links asked for, by network. */
+  | "otp"
+  /** Mails to one address. */
+  | "mailTo"
+  /** Text messages to one number. */
+  | "smsTo"
+  /** Mails of the whole project, key `""`. */
+  | "mail"
+  /** Text messages of the whole project, key `""`. */
+  | "sms"
+  /** Challenges and verifications of second factors, by network. */
+  | "mfa"
+  /** Passkey ceremonies, by network. */
+  | "passkey"
+  /** Starts of OAuth, by network. */
+  | "oauth"
+  /** Failed passwords, by account. */
+  | "failedPassword"
+  /** Wrong codes, by account. */
+  | "failedCode";
+
+const fiveMinutes = 300;
+const hour = 3_600;
+
+export function limitRules(settings: Values<typeof limitSettings>): Readonly<Record<LimitName, Rule>> {
+  const rule = (count: number, periodSeconds: number, code: Rule["code"] = "over_request_rate_limit"): Rule => ({
+    count,
+    periodSeconds,
+    code,
+  });
+  return {
+    signIn: rule(settings.rateLimitSignIn, fiveMinutes),
+    refresh: rule(settings.rateLimitRefresh, fiveMinutes),
+    anonymous: rule(settings.rateLimitAnonymous, hour),
+    verify: rule(settings.rateLimitVerify, fiveMinutes),
+    otp: rule(settings.rateLimitOtp, fiveMinutes),
+    mailTo: rule(1, settings.mailMinIntervalSeconds, "over_email_send_rate_limit"),
+    smsTo: rule(1, settings.smsMinIntervalSeconds, "over_sms_send_rate_limit"),
+    mail: rule(settings.rateLimitMail, hour, "over_email_send_rate_limit"),
+    sms: rule(settings.rateLimitSms, hour, "over_sms_send_rate_limit"),
+    mfa: rule(settings.rateLimitMfa, 60),
+    passkey: rule(settings.rateLimitPasskey, fiveMinutes),
+    oauth: rule(settings.rateLimitOauth, fiveMinutes),
+    failedPassword: rule(settings.rateLimitAccount, fiveMinutes),
+    failedCode: rule(settings.rateLimitAccount, fiveMinutes),
+  };
+}

@@ -1,0 +1,101 @@
+import { flag, integer, type Settings } from "../../../kernel/settings.ts";
+
+/** How often. Counted for all nodes together. */
+export const limitSettings = {
+  rateLimits: flag({
+    env: ["MAINSTAY_AUTH_RATE_LIMITS"],
+    default: true,
+    summary: "Whether the limits below hold. Turn off for tests only.",
+  }),
+  rateLimitSignIn: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_SIGN_IN"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "Sign-ups and sign-ins from one address in five minutes.",
+  }),
+  rateLimitAccount: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_ACCOUNT"],
+    default: 30,
+    unit: "attempts",
+    min: 1,
+    summary: "Failed sign-ins to one account in five minutes, from wherever they come.",
+  }),
+  rateLimitRefresh: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_REFRESH", "GOTRUE_RATE_LIMIT_TOKEN_REFRESH"],
+    default: 150,
+    unit: "requests",
+    min: 1,
+    summary: "Token refreshes from one address in five minutes.",
+  }),
+  rateLimitAnonymous: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_ANONYMOUS", "GOTRUE_RATE_LIMIT_ANONYMOUS_USERS"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "Anonymous sign-ins from one address in an hour.",
+  }),
+  rateLimitVerify: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_VERIFY", "GOTRUE_RATE_LIMIT_VERIFY"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "Codes and links tried from one address in five minutes.",
+  }),
+  rateLimitOtp: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_OTP", "GOTRUE_RATE_LIMIT_OTP"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "Codes and links asked for from one address in five minutes.",
+  }),
+  rateLimitMail: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_MAIL", "GOTRUE_RATE_LIMIT_EMAIL_SENT"],
+    default: 30,
+    unit: "mails",
+    min: 1,
+    summary: "Mails of the whole project in an hour.",
+  }),
+  rateLimitSms: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_SMS", "GOTRUE_RATE_LIMIT_SMS_SENT"],
+    default: 30,
+    unit: "messages",
+    min: 1,
+    summary: "Text messages of the whole project in an hour.",
+  }),
+  mailMinIntervalSeconds: integer<number>({
+    env: ["MAINSTAY_MAIL_MIN_INTERVAL_SECONDS"],
+    default: 60,
+    unit: "s",
+    min: 0,
+    summary: "Least time between two mails of a kind to one address.",
+  }),
+  smsMinIntervalSeconds: integer<number>({
+    env: ["MAINSTAY_SMS_MIN_INTERVAL_SECONDS"],
+    default: 60,
+    unit: "s",
+    min: 0,
+    summary: "Least time between two text messages to one number.",
+  }),
+  rateLimitMfa: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_MFA"],
+    default: 15,
+    unit: "requests",
+    min: 1,
+    summary: "Challenges and verifications of second factors from one address in a minute.",
+  }),
+  rateLimitPasskey: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_PASSKEY"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "Passkey ceremonies from one address in five minutes.",
+  }),
+  rateLimitOauth: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_OAUTH"],
+    default: 60,
+    unit: "requests",
+    min: 1,
+    summary: "Sign-ins with a provider begun from one address in five minutes.",
+  }),
+} satisfies Settings;
