@@ -29,7 +29,7 @@ export interface SessionFacts {
  */
 export interface RefreshTokens {
   create(): string;
-  successorOf(token: string, sessionId: string): string;
+  successorOf(token: string): string;
   /** What the `token` column holds for it. Has a character that no token has, so that a hash is never taken for a token. */
   stored(token: string): string;
 }
@@ -38,7 +38,7 @@ export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): Ref
   const key = signer.deriveKey("auth/refresh-token");
   return {
     create: () => randomBytes(32).toString("base64url"),
-    successorOf: (token, sessionId) => createHmac("sha256", key).update(`${sessionId}\0${token}`).digest("base64url"),
+    successorOf: (token) => createHmac("sha256", key).update(token).digest("base64url"),
     stored: (token) => `sha256:${createHash("sha256").update(token).digest("base64url")}`,
   };
 }

@@ -59,8 +59,8 @@ const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
 
 const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-// Named column by column: a secret column added later does not come along by itself (threat A19).
-const selectUser = sql`
+/** Named column by column: a secret column added later does not come along by itself (threat A19). */
+export const selectUser = sql`
   select
     u.id, coalesce(nullif(u.aud, ''), 'authenticated') as aud, coalesce(nullif(u.role, ''), 'authenticated') as role,
     coalesce(u.email, '') as email, coalesce(u.phone, '') as phone,
@@ -230,9 +230,10 @@ export const userStore = {
   },
 };
 
-type UserRow = User & { readonly passwordHash: string | null };
+/** What `selectUser` gives. */
+export type UserRow = User & { readonly passwordHash: string | null };
 
-function accountOf({ passwordHash, ...user }: UserRow): Account {
+export function accountOf({ passwordHash, ...user }: UserRow): Account {
   return { user, passwordHash };
 }
 

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { compile, type SQL } from "pg-sql2";
+import type { Prepared, SqlValue } from "./prepared.ts";
 import { sessionProblems } from "./session/problems.ts";
 
 /**
@@ -10,6 +11,11 @@ import { sessionProblems } from "./session/problems.ts";
 export interface Queryable {
   /** Rejects with pg's DatabaseError, or with a Problem `postgres/unavailable` when there is no answer. */
   query<R extends object = Record<string, unknown>>(statement: SQL): Promise<readonly R[]>;
+  /** As `query`, for what is asked all the time. */
+  execute<R extends object, A extends Readonly<Record<string, SqlValue>>>(
+    statement: Prepared<A>,
+    values: A,
+  ): Promise<readonly R[]>;
 }
 
 export interface Database extends Queryable {
@@ -36,12 +42,23 @@ function isAway(error: unknown): boolean {
 }
 
 /** Opens a pool on `config`; nothing is connected until the first query. */
-export function openDatabase(config: pg.PoolConfig): Database {
+export function openDatabase(config: pg.PoolConfig, options: { readonly preparesStatements?: boolean } = {}): Database {
+  const { preparesStatements = true } = options;
+  const queryable = (target: pg.Pool | pg.PoolClient): Queryable => ({
+    query(statement) {
+      const { text, values } = compile(statement);
+      return run(target, { text, values: values as unknown[] });
+    },
+    execute({ name, text, order }, values) {
+      const query = { text, values: order.map((parameter) => values[parameter]) };
+      return run(target, preparesStatements ? { name, ...query } : query);
+    },
+  });
   const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
   // An idle client that loses its connection emits here; the pool replaces it on the next use.
   pool.on("error", () => {});
   return {
-    query: (statement) => run(pool, statement),
+    ...queryable(pool),
     async transaction(work) {
       const client = await pool.connect().catch((error: unknown) => {
         throw sessionProblems.unavailable(error);
@@ -55,7 +72,7 @@ export function openDatabase(config: pg.PoolConfig): Database {
       client.on("error", lost);
       try {
         await control(client, "begin");
-        const result = await work({ query: (statement) => run(client, statement) });
+        const result = await work(queryable(client));
         await control(client, "commit");
         return result;
       } catch (error) {
@@ -83,11 +100,12 @@ async function control(client: pg.PoolClient, command: "begin" | "commit"): Prom
   });
 }
 
-async function run<R extends object>(target: pg.Pool | pg.PoolClient, statement: SQL): Promise<readonly R[]> {
-  const { text, values } = compile(statement);
+async function run<R extends object>(
+  target: pg.Pool | pg.PoolClient,
+  query: pg.QueryConfig<unknown[]>,
+): Promise<readonly R[]> {
   try {
-    const result = await target.query<R & pg.QueryResultRow>(text, values as unknown[]);
-    return result.rows;
+    return (await target.query<R & pg.QueryResultRow>(query)).rows;
   } catch (error) {
     throw isAway(error) ? sessionProblems.unavailable(error) : error;
   }

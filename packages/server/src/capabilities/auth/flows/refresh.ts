@@ -1,15 +1,13 @@
-import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
-import { type RefreshTokenRow, type SessionRow, sessionStore } from "../session-store.ts";
+import { type Refreshed, refreshStore } from "../refresh-store.ts";
 import { signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
-import { userStore } from "../user-store.ts";
 
-/** Longest wait for another refresh of the same session. */
-const lockTimeoutMs = 5_000;
 /** How far a used token is followed to the current one: one step for each refresh within the reuse interval. */
 const maxSteps = 64;
+/** How often a refresh is begun anew because the live token was used while its text was looked for. */
+const maxAttempts = 3;
 
 /**
  * Exchanges a refresh token for a session (Supabase docs, User sessions). One refresh at a time per session, by its row
@@ -17,119 +15,79 @@ const maxSteps = 64;
  * used itself (threat A08). Anything older means that two parties hold the family, and ends the session.
  */
 export async function refresh(context: AuthContext, token: string, caller: Caller): Promise<Session> {
-  const { limits, db } = context;
-  await limits.take("refresh", caller.network);
+  await context.limits.take("refresh", caller.network);
   if (token === "") throw problems.validationFailed("refresh_token required");
-  const forms = storedForms(context, token);
-  const found = forms.length === 0 ? null : await sessionStore.findToken(db, forms);
-  if (found === null) throw problems.refreshTokenNotFound();
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const refreshed = await exchange(context, token, caller);
+    const refreshToken = await textOf(context, token, refreshed);
+    if (refreshToken === null) continue;
+    const { user, sessionId, aal, amr } = refreshed;
+    const access = await signAccessToken(context, user!, { id: sessionId, aal, amr }, "token_refresh");
+    return { id: sessionId, access, refreshToken, user: user! };
+  }
+  throw problems.refreshConflict();
+}
 
-  const outcome = await db
-    .transaction((tx) => refreshHeld(context, tx, found.sessionId, token, forms, caller))
+/** Rotates in the database. @throws Problem for every outcome that gives no session */
+async function exchange(context: AuthContext, token: string, caller: Caller): Promise<Refreshed> {
+  const { db, settings, refreshTokens } = context;
+  const forms = storedForms(context, token);
+  if (forms.length === 0) throw problems.refreshTokenNotFound();
+  const refreshed = await refreshStore
+    .refresh(db, {
+      forms,
+      successor: refreshTokens.stored(refreshTokens.successorOf(token)),
+      userAgent: caller.userAgent,
+      ip: caller.ip,
+      rotates: settings.refreshTokenRotation,
+      reuseSeconds: settings.refreshTokenReuseSeconds,
+      timeboxSeconds: settings.sessionTimeboxSeconds,
+      inactivitySeconds: settings.sessionInactivitySeconds,
+    })
     .catch((error: unknown) => {
       if (sqlstateOf(error) === "55P03") throw problems.refreshConflict();
       throw error;
     });
-  // Thrown only now: the transaction that ended the session must commit.
-  if (outcome === "reused") {
-    await context.audit.record(db, { action: "token_reused", userId: found.userId, caller });
-    throw problems.refreshTokenAlreadyUsed();
+  const { outcome, user } = refreshed;
+  switch (outcome) {
+    case "unknown":
+      throw problems.refreshTokenNotFound();
+    case "banned":
+      throw problems.userBanned(400);
+    case "expired":
+      throw problems.sessionExpired(400);
+    case "reused":
+      await context.audit.record(db, { action: "token_reused", userId: user?.id ?? null, caller });
+      throw problems.refreshTokenAlreadyUsed();
+    default:
+      if (user === null) throw problems.refreshTokenNotFound(); // deleted while this waited
+      return refreshed;
   }
-  if (outcome === "expired") throw problems.sessionExpired(400);
-  return outcome;
 }
 
-async function refreshHeld(
-  context: AuthContext,
-  tx: Queryable,
-  sessionId: string,
+/** The text of the live token, `null` when it was used meanwhile. */
+async function textOf(
+  { db, refreshTokens }: AuthContext,
   token: string,
-  forms: readonly string[],
-  caller: Caller,
-): Promise<Session | "reused" | "expired"> {
-  const session = await sessionStore.lock(tx, sessionId, lockTimeoutMs);
-  const presented = session === null ? null : await sessionStore.findToken(tx, forms);
-  if (session === null || presented === null) throw problems.refreshTokenNotFound();
-  const account = await userStore.findById(tx, session.userId);
-  if (account === null) throw problems.refreshTokenNotFound();
-  if (account.user.isBanned) throw problems.userBanned(400);
-  if (isExpired(context, session)) {
-    await sessionStore.end(tx, session.id);
-    return "expired";
-  }
-
-  const refreshToken = await currentToken(context, tx, session, presented, token, caller);
-  if (refreshToken === null) {
-    await sessionStore.end(tx, session.id);
-    return "reused";
-  }
-  const access = await signAccessToken(context, account.user, session, "token_refresh");
-  return { id: session.id, access, refreshToken, user: account.user };
-}
-
-/** The one live token of the session for someone who presents `token`; `null` when they must not have it. */
-async function currentToken(
-  context: AuthContext,
-  tx: Queryable,
-  session: SessionRow,
-  presented: RefreshTokenRow,
-  token: string,
-  caller: Caller,
+  { outcome, sessionId, stored, used }: Refreshed,
 ): Promise<string | null> {
-  const { settings, refreshTokens } = context;
-  if (!presented.isRevoked) {
-    if (!settings.refreshTokenRotation) {
-      await sessionStore.touch(tx, session.id, caller);
-      return token;
-    }
-    return useUp(presented, refreshTokens.successorOf(token, session.id));
+  if (outcome === "rotated") return refreshTokens.successorOf(token);
+  if (outcome === "kept" || !stored.startsWith("sha256:")) return outcome === "kept" ? token : stored;
+  let text = token;
+  for (let step = 0; step < maxSteps; step++) {
+    text = refreshTokens.successorOf(text);
+    if (refreshTokens.stored(text) === stored) return text;
   }
-  const active = await sessionStore.activeToken(tx, session.id);
-  if (active === null) return null;
-  const isParent = active.parent === presented.stored;
-  const isRecent = presented.revokedForSeconds < settings.refreshTokenReuseSeconds;
-  if (!isParent && !isRecent && settings.refreshTokenRotation) return null;
-  const known = follow();
-  if (known !== null) return known;
   // The chain was made with another server key, or elsewhere: the successor's text is nobody's to tell. It is replaced, so
   // that there is still one live token.
-  return useUp(active, refreshTokens.create());
-
-  async function useUp(row: RefreshTokenRow, successor: string): Promise<string> {
-    const next = { stored: refreshTokens.stored(successor), parent: isParentOf(row) };
-    await sessionStore.rotate(tx, row, session.userId, next, caller);
-    return successor;
-  }
-
-  /** A replaced token keeps its place: whoever holds its parent may still come for the replacement. */
-  function isParentOf(row: RefreshTokenRow): string {
-    return row.id === presented.id ? row.stored : presented.stored;
-  }
-
-  function follow(): string | null {
-    if (active === null) return null;
-    if (!active.stored.startsWith("sha256:")) return active.stored;
-    let text = token;
-    for (let step = 0; step < maxSteps; step++) {
-      text = refreshTokens.successorOf(text, session.id);
-      if (refreshTokens.stored(text) === active.stored) return text;
-    }
-    return null;
-  }
+  const successor = refreshTokens.create();
+  const replacement = { stored, parent: used, successor: refreshTokens.stored(successor) };
+  return (await refreshStore.replace(db, sessionId, replacement)) ? successor : null;
 }
 
 /** As we store it, and as GoTrue did. What looks like a hash of ours is no token: the database's content opens nothing. */
 function storedForms({ refreshTokens }: AuthContext, token: string): string[] {
   return /^[A-Za-z0-9._-]{8,255}$/.test(token) ? [refreshTokens.stored(token), token] : [];
-}
-
-function isExpired({ settings }: AuthContext, session: SessionRow): boolean {
-  const { sessionTimeboxSeconds: timebox, sessionInactivitySeconds: inactivity } = settings;
-  return (
-    session.isOver ||
-    (timebox > 0 && session.ageSeconds > timebox) ||
-    (inactivity > 0 && session.idleSeconds > inactivity)
-  );
 }
 
 const sqlstateOf = (error: unknown): unknown =>
