@@ -24,6 +24,8 @@ port = 4000
 schemas = ["public", "api"]
 max_rows = 50
 [auth]
+site_url = "https://app.example.com"
+additional_redirect_urls = ["myapp://login-callback"]
 jwt_expiry = 600
 enable_signup = false
 enable_anonymous_sign_ins = true
@@ -34,7 +36,14 @@ port = 9
   expect(read(toml)).toEqual({
     http: { port: 4000 },
     data: { schemas: ["public", "api"], maxRows: 50 },
-    auth: { accessTokenSeconds: 600, disableSignup: true, anonymousEnabled: true, passwordMinLength: 12 },
+    auth: {
+      siteUrl: "https://app.example.com",
+      redirectAllowList: ["myapp://login-callback"],
+      accessTokenSeconds: 600,
+      disableSignup: true,
+      anonymousEnabled: true,
+      passwordMinLength: 12,
+    },
   });
 });
 

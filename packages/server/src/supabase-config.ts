@@ -28,6 +28,8 @@ const known: readonly Known[] = [
   ["api.schemas", "data", "schemas"],
   ["api.extra_search_path", "data", "extraSearchPath"],
   ["api.max_rows", "data", "maxRows"],
+  ["auth.site_url", "auth", "siteUrl"],
+  ["auth.additional_redirect_urls", "auth", "redirectAllowList"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],
   ["auth.enable_signup", "auth", "disableSignup", negated],
   ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
