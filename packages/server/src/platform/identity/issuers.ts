@@ -1,6 +1,7 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
+import { outboundRequest } from "../outbound/index.ts";
 import { type VerificationKey, verificationKeyFromJwk } from "./jws.ts";
 import { secretKey } from "./secret.ts";
 import type { identitySettings } from "./settings.ts";
@@ -106,20 +107,14 @@ function parseEntry(entry: string): { issuer: string; url: URL; audience: string
 
 /** One GET: no redirect is followed, and time and size are bounded (threat A30). */
 async function fetchJwks(url: URL, settings: Values<typeof identitySettings>, stop: AbortSignal): Promise<string> {
-  const response = await fetch(url, {
-    redirect: "error",
+  const { status, body } = await outboundRequest(url, {
     headers: { Accept: "application/json" },
-    signal: AbortSignal.any([stop, AbortSignal.timeout(settings.jwksTimeoutMs)]),
+    timeoutMs: settings.jwksTimeoutMs,
+    maxBytes: settings.jwksMaxBytes,
+    signal: stop,
   });
-  if (response.status !== 200) throw new Error(`the answer was ${response.status}`);
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > settings.jwksMaxBytes) throw new Error(`the answer is larger than ${settings.jwksMaxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  if (status !== 200) throw new Error(`the answer was ${status}`);
+  return body.toString("utf8");
 }
 
 function parseJwks(text: string): readonly VerificationKey[] {

@@ -1,0 +1,3 @@
+export { OutboundError, type OutboundFailure } from "./error.ts";
+export { isPublicAddress } from "./public-address.ts";
+export { type OutboundReply, type OutboundRequest, outboundRequest } from "./request.ts";
