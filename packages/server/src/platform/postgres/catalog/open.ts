@@ -1,9 +1,9 @@
 import type { Values } from "../../../kernel/settings.ts";
 import type { Observe } from "../../observe/observation.ts";
+import { Backoff } from "../backoff.ts";
 import type { Database } from "../database.ts";
-import { Backoff } from "./backoff.ts";
+import { listenForNews } from "../listen.ts";
 import { buildCatalog } from "./build.ts";
-import { listenForNews } from "./listen.ts";
 import { loadRows, loadTimezones, readFingerprint } from "./load.ts";
 import { problems } from "./problems.ts";
 import { announcerQuery } from "./queries.ts";
@@ -17,6 +17,12 @@ export interface CatalogNeeds {
   readonly observe: Observe;
   readonly settings?: Partial<Values<typeof catalogSettings>>;
 }
+
+/** Ours, and the one PostgREST's users know: migration tools notify it. */
+const catalogChannels = ["mainstay_catalog", "pgrst"];
+
+/** What a notification may ask for. PostgREST's words; an empty payload means both. */
+const payloads: ReadonlySet<string> = new Set(["", "reload schema", "reload config"]);
 
 /** How often to look where nobody announces DDL, in ms. The promise is: visible within a second. */
 const defaultPollMs = 1_000;
@@ -43,8 +49,12 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
   const listener = await listenForNews({
     database,
     observe,
+    lane: "catalog",
+    channels: catalogChannels,
     heartbeatMs: settings.catalogHeartbeatMs,
-    onNews: () => refresh(),
+    onNews(payload) {
+      if (payload === null || payloads.has(payload)) refresh();
+    },
   });
   await reload().catch(() => {
     void retry();

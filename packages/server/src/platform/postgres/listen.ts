@@ -1,29 +1,29 @@
 import type pg from "pg";
-import type { Observe } from "../../observe/observation.ts";
-import type { Database } from "../database.ts";
+import type { Observe } from "../observe/observation.ts";
 import { Backoff } from "./backoff.ts";
-
-/** Ours, and the one PostgREST's users know: migration tools notify it. */
-export const catalogChannels = ["mainstay_catalog", "pgrst"] as const;
-
-/** What a notification may ask for. PostgREST's words; an empty payload means both. */
-const payloads = new Set(["", "reload schema", "reload config"]);
+import type { Database } from "./database.ts";
 
 export interface Listener {
   close(): Promise<void>;
 }
 
-/**
- * Listens on the catalogue's channels over a connection of its own and calls `onNews` for every notification, and after
- * every new connection, since what was said in between is lost. Connects again for as long as it is not closed: the
- * promise resolves when the first attempt has succeeded or failed.
- */
-export async function listenForNews(needs: {
-  readonly database: Database;
+export interface ListenNeeds {
+  readonly database: Pick<Database, "connect">;
   readonly observe: Observe;
+  /** Names this connection where its loss is told. */
+  readonly lane: string;
+  /** Written into the statement as they are: never from outside. */
+  readonly channels: readonly string[];
   readonly heartbeatMs: number;
-  readonly onNews: () => void;
-}): Promise<Listener> {
+  /** Told the payload of a notification, or `null` after a new connection: what was said in between is lost. */
+  readonly onNews: (payload: string | null) => void;
+}
+
+/**
+ * Listens over a connection of its own, and connects again for as long as it is not closed. The promise resolves when the
+ * first attempt has succeeded or failed.
+ */
+export async function listenForNews(needs: ListenNeeds): Promise<Listener> {
   const backoff = new Backoff(100, 10_000);
   let isClosed = false;
   let client: pg.Client | null = null;
@@ -46,20 +46,18 @@ export async function listenForNews(needs: {
     try {
       attempt = await needs.database.connect();
       const lost = loss(attempt);
-      for (const channel of catalogChannels) await attempt.query(`listen ${channel}`);
+      for (const channel of needs.channels) await attempt.query(`listen ${channel}`);
       if (isClosed) {
         await attempt.end();
         return null;
       }
       client = attempt;
-      attempt.on("notification", ({ payload }) => {
-        if (payloads.has(payload ?? "")) needs.onNews();
-      });
+      attempt.on("notification", ({ payload }) => needs.onNews(payload ?? ""));
       return { lost };
     } catch (error) {
       await attempt?.end().catch(() => {});
       if (backoff.attempts === 0 && !isClosed)
-        needs.observe({ kind: "postgres.connection-lost", lane: "catalog", error });
+        needs.observe({ kind: "postgres.connection-lost", lane: needs.lane, error });
       return null;
     }
   }
@@ -73,14 +71,14 @@ export async function listenForNews(needs: {
         heartbeat.stop();
         client = null;
         if (isClosed) return;
-        needs.observe({ kind: "postgres.connection-lost", lane: "catalog", error });
+        needs.observe({ kind: "postgres.connection-lost", lane: needs.lane, error });
       }
       if (!(await backoff.wait())) return;
       connection = await connect();
       if (connection === null) continue;
-      needs.observe({ kind: "postgres.reconnected", lane: "catalog", attempts: backoff.attempts });
+      needs.observe({ kind: "postgres.reconnected", lane: needs.lane, attempts: backoff.attempts });
       backoff.reset();
-      needs.onNews();
+      needs.onNews(null);
     }
   }
 }
