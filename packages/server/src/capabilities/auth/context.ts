@@ -1,6 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
-import type { TokenSigner } from "../../platform/identity/types.ts";
+import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { Audit } from "./audit/index.ts";
@@ -20,6 +20,8 @@ export interface AuthContext {
   readonly db: Database;
   readonly signer: TokenSigner;
   readonly settings: AuthSettings;
+  /** Reads a bearer token where a route that needs none is told of one. */
+  readonly identity: Identity;
   readonly clock: Clock;
   readonly observe: Observe;
   readonly passwords: Passwords;
@@ -36,4 +38,6 @@ export interface Caller extends Origin {
   readonly address: string;
   /** What the caller is counted by. */
   readonly network: string;
+  /** True for a backend of the app's own, with the service key. */
+  readonly isService: boolean;
 }

@@ -6,7 +6,7 @@ import type { Database } from "../../platform/postgres/database.ts";
 import { accountPart } from "./account/index.ts";
 import { createAudit } from "./audit/index.ts";
 import { authBoundary } from "./boundary.ts";
-import { noCaptcha } from "./captcha/types.ts";
+import { createCaptcha } from "./captcha/index.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
 import { noHooks } from "./hooks/index.ts";
 import { createLimits } from "./limits/index.ts";
@@ -49,6 +49,7 @@ export function createAuth(needs: AuthNeeds): Capability {
     db,
     signer,
     settings,
+    identity: needs.identity,
     clock,
     observe,
     passwords,
@@ -56,17 +57,21 @@ export function createAuth(needs: AuthNeeds): Capability {
     limits: createLimits({ settings, clock }),
     audit: createAudit({ observe }),
     hooks: noHooks,
-    captcha: noCaptcha,
+    captcha: createCaptcha({ settings, clock, observe }),
     messages: needs.messages ?? { mail: async () => {}, sms: async () => "" },
   };
-  const parts: readonly AuthPart[] = [
-    { routes: metadataRoutes(signer, settings, version) },
-    { routes: authRoutes(context) },
+  const rooms: readonly AuthPart[] = [
     oneTimePart(context),
     oauthPart(context),
     mfaPart(context),
     webauthnPart(context),
     accountPart(context),
+  ];
+  const grants = new Map(rooms.flatMap((room) => Object.entries(room.grants ?? {})));
+  const parts: readonly AuthPart[] = [
+    { routes: metadataRoutes(signer, settings, version) },
+    { routes: authRoutes(context, grants) },
+    ...rooms,
   ];
   return {
     name: "auth",

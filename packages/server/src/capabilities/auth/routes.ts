@@ -2,13 +2,15 @@ import { type Call, empty, json, type Reply, type Route } from "../../kernel/rou
 import { adminRoutes } from "./admin-routes.ts";
 import { callerOf } from "./caller.ts";
 import type { AuthContext } from "./context.ts";
+import type { Grant } from "./part.ts";
 import { problems } from "./problems.ts";
 import { bodyLimitBytes, isPrivate } from "./reply.ts";
 import { objectField, readFields, textField } from "./request.ts";
 import { createAuthService } from "./service.ts";
 import { type Session, sessionJson, userJson } from "./user.ts";
 
-export function authRoutes(context: AuthContext): readonly Route[] {
+/** @param grants The rooms' ways to a session, by `grant_type` */
+export function authRoutes(context: AuthContext, grants: ReadonlyMap<string, Grant>): readonly Route[] {
   const { settings } = context;
   const auth = createAuthService(context);
   const sessionReply = (session: Session): Reply => {
@@ -26,6 +28,7 @@ export function authRoutes(context: AuthContext): readonly Route[] {
       bodyLimitBytes,
       async handle(call) {
         const fields = await readFields(call);
+        await context.captcha.check(fields, callerOf(call));
         const [email, phone] = [textField(fields, "email"), textField(fields, "phone")];
         const data = objectField(fields, "data", settings.metadataMaxBytes) ?? {};
         if (email === "" && phone === "") return sessionReply(await auth.signInAnonymously(data, callerOf(call)));
@@ -41,9 +44,11 @@ export function authRoutes(context: AuthContext): readonly Route[] {
       summary: "Sign in with a password, or refresh a session.",
       bodyLimitBytes,
       async handle(call) {
-        switch (new URLSearchParams(call.query).get("grant_type")) {
+        const type = new URLSearchParams(call.query).get("grant_type") ?? "";
+        switch (type) {
           case "password": {
             const fields = await readFields(call);
+            await context.captcha.check(fields, callerOf(call));
             const grant = {
               email: textField(fields, "email"),
               phone: textField(fields, "phone"),
@@ -55,8 +60,11 @@ export function authRoutes(context: AuthContext): readonly Route[] {
             const fields = await readFields(call);
             return sessionReply(await auth.refresh(textField(fields, "refresh_token"), callerOf(call)));
           }
-          default:
-            throw problems.unsupportedGrant();
+          default: {
+            const grant = grants.get(type);
+            if (grant === undefined) throw problems.unsupportedGrant();
+            return sessionReply(await grant(await readFields(call), call));
+          }
         }
       },
     },

@@ -83,6 +83,9 @@ export interface Session {
   readonly access: AccessToken;
   readonly refreshToken: string;
   readonly user: User;
+  /** The provider's own tokens after sign-in with one: for the app, kept nowhere. */
+  readonly providerToken?: string;
+  readonly providerRefreshToken?: string;
   readonly weakPassword?: { readonly message: string; readonly reasons: readonly string[] };
 }
 
@@ -95,6 +98,8 @@ export function sessionJson(session: Session, accessTokenSeconds: number): Recor
     expires_at: session.access.expiresAt,
     refresh_token: session.refreshToken,
     user: userJson(session.user),
+    ...(session.providerToken === undefined ? {} : { provider_token: session.providerToken }),
+    ...(session.providerRefreshToken === undefined ? {} : { provider_refresh_token: session.providerRefreshToken }),
     ...(session.weakPassword === undefined ? {} : { weak_password: session.weakPassword }),
   };
 }
