@@ -1,4 +1,5 @@
-import type { CorsPolicy } from "../../kernel/route.ts";
+import { type CorsPolicy, json, type Reply } from "../../kernel/route.ts";
+import { type Session, sessionJson } from "./user.ts";
 
 /** What GoTrue reads of a body at most, in bytes. */
 export const bodyLimitBytes = 1_048_576;
@@ -13,3 +14,9 @@ export const authCors: CorsPolicy = {
   exposeHeaders: "X-Total-Count, Link, X-Supabase-Api-Version",
   maxAgeSeconds: 3_600,
 };
+
+/** Signs the caller in. GoTrue names the two in headers too, for whoever stands between. */
+export function replyWithSession(session: Session, settings: { readonly accessTokenSeconds: number }): Reply {
+  const ids = ["sb-auth-user-id", session.user.id, "sb-auth-session-id", session.id];
+  return json(sessionJson(session, settings.accessTokenSeconds), 200, [...isPrivate, ...ids]);
+}

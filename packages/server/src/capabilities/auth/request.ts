@@ -80,3 +80,9 @@ export const isObject = (value: unknown): value is Fields =>
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export const isUuid = (text: string): boolean => uuid.test(text);
+
+/** Whether the caller said who they are, beyond the project key. */
+export function hasBearer(call: Pick<Call, "headers">): boolean {
+  const authorization = call.headers.authorization;
+  return authorization !== undefined && /^bearer\s+\S/i.test(authorization);
+}

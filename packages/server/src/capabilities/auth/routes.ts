@@ -4,19 +4,16 @@ import { callerOf } from "./caller.ts";
 import type { AuthContext } from "./context.ts";
 import type { Grant } from "./part.ts";
 import { problems } from "./problems.ts";
-import { bodyLimitBytes, isPrivate } from "./reply.ts";
-import { objectField, readFields, textField } from "./request.ts";
+import { bodyLimitBytes, isPrivate, replyWithSession } from "./reply.ts";
+import { hasBearer, objectField, readFields, textField } from "./request.ts";
 import { createAuthService } from "./service.ts";
-import { type Session, sessionJson, userJson } from "./user.ts";
+import { type Session, userJson } from "./user.ts";
 
 /** @param grants The rooms' ways to a session, by `grant_type` */
 export function authRoutes(context: AuthContext, grants: ReadonlyMap<string, Grant>): readonly Route[] {
   const { settings } = context;
   const auth = createAuthService(context);
-  const sessionReply = (session: Session): Reply => {
-    const ids = ["sb-auth-user-id", session.user.id, "sb-auth-session-id", session.id];
-    return json(sessionJson(session, settings.accessTokenSeconds), 200, [...isPrivate, ...ids]);
-  };
+  const sessionReply = (session: Session): Reply => replyWithSession(session, settings);
   const current = (call: Call) => auth.currentUser(call.who, hasBearer(call));
 
   return [
@@ -115,10 +112,4 @@ export function authRoutes(context: AuthContext, grants: ReadonlyMap<string, Gra
     },
     ...adminRoutes(auth, settings),
   ];
-}
-
-/** Whether the caller said who they are, beyond the project key. */
-function hasBearer(call: Call): boolean {
-  const authorization = call.headers.authorization;
-  return authorization !== undefined && /^bearer\s+\S/i.test(authorization);
 }
