@@ -11,6 +11,7 @@ export function callerOf(call: Call): Caller {
   return {
     address: call.address,
     network: networkOf(call.address),
+    isService: call.who.role === "service_role",
     ip: isIP(ip) === 0 ? null : ip,
     userAgent: call.headers["user-agent"]?.slice(0, userAgentMaxLength) ?? null,
   };
