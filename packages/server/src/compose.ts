@@ -51,7 +51,8 @@ export interface RunningServer {
 
 function postgresNeeds(config: Config, { observe, signal }: ServerOptions): OpenPostgresNeeds {
   const { databaseUrl, apiDatabaseUrl } = config.postgres;
-  return { dataDir: config.project.dataDir, databaseUrl, apiDatabaseUrl, embedded: config.embedded, observe, signal };
+  const { embedded, postgres: session } = config;
+  return { dataDir: config.project.dataDir, databaseUrl, apiDatabaseUrl, embedded, session, observe, signal };
 }
 
 function migrationNeeds(

@@ -1,6 +1,6 @@
 import { sql } from "pg-sql2";
 import type { Queryable } from "../../platform/postgres/database.ts";
-import { prepare, type SqlValue } from "../../platform/postgres/prepared.ts";
+import { type Parameter, prepare } from "../../platform/postgres/prepared.ts";
 import type { Origin } from "./session-store.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
 import { accountOf, selectUser, type UserRow } from "./user-store.ts";
@@ -21,8 +21,9 @@ export interface Refreshed {
 }
 
 export interface RefreshRequest extends Origin {
-  /** The texts the token may be stored as. */
-  readonly forms: readonly string[];
+  /** The token as we store it, and as it came: rows from elsewhere hold it so. */
+  readonly form: string;
+  readonly raw: string;
   /** What its successor is stored as. */
   readonly successor: string;
   readonly rotates: boolean;
@@ -32,10 +33,11 @@ export interface RefreshRequest extends Origin {
   readonly inactivitySeconds: number;
 }
 
-type Row = Omit<Refreshed, "user"> & UserRow;
+type Row = Omit<Refreshed, "user"> & { readonly account: UserRow | null };
 
-interface Values extends Readonly<Record<string, SqlValue>> {
-  readonly forms: readonly string[];
+interface Values extends Readonly<Record<string, Parameter>> {
+  readonly form: string;
+  readonly raw: string;
   readonly successor: string;
   readonly agent: string | null;
   readonly ip: string | null;
@@ -50,10 +52,10 @@ interface Values extends Readonly<Record<string, SqlValue>> {
 const refreshSession = prepare<Values>(
   "auth-refresh",
   (parameter) => sql`
-    select r.outcome, r.session_id as "sessionId", r.stored, r.used, r.aal, r.amr, x.*
-    from mainstay.refresh_session(${parameter("forms")}::text[], ${parameter("successor")}, ${parameter("agent")},
-      ${parameter("ip")}::inet, ${parameter("rotates")}, ${parameter("reuse")}, ${parameter("timebox")},
-      ${parameter("inactivity")}) r
+    select r.outcome, r.session_id as "sessionId", r.stored, r.used, r.aal, r.amr, to_json(x) as account
+    from mainstay.refresh_session(${parameter("form")}, ${parameter("raw")}, ${parameter("successor")},
+      ${parameter("agent")}, ${parameter("ip")}::inet, ${parameter("rotates")}, ${parameter("reuse")},
+      ${parameter("timebox")}, ${parameter("inactivity")}) r
     left join lateral (${selectUser} where u.id = r.user_id) x on true`,
 );
 
@@ -62,7 +64,8 @@ export const refreshStore = {
   /** A whole refresh in one statement. Rejects with SQLSTATE 55P03 when somebody else holds the session for 5 seconds. */
   async refresh(db: Queryable, request: RefreshRequest): Promise<Refreshed> {
     const [row] = await db.execute<Row, Values>(refreshSession, {
-      forms: request.forms,
+      form: request.form,
+      raw: request.raw,
       successor: request.successor,
       agent: request.userAgent,
       ip: request.ip,
@@ -71,15 +74,8 @@ export const refreshStore = {
       timebox: request.timeboxSeconds,
       inactivity: request.inactivitySeconds,
     });
-    const { outcome, sessionId, stored, aal, amr, ...user } = row!;
-    return {
-      outcome,
-      sessionId,
-      stored,
-      aal,
-      amr,
-      user: (user.id as string | null) === null ? null : accountOf(user).user,
-    };
+    const { account, ...refreshed } = row!;
+    return { ...refreshed, user: account === null ? null : accountOf(account).user };
   },
 
   /**

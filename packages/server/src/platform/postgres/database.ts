@@ -1,7 +1,8 @@
 import pg from "pg";
 import { compile, type SQL } from "pg-sql2";
-import type { Prepared, SqlValue } from "./prepared.ts";
+import { type Parameter, type Prepared, textOf } from "./prepared.ts";
 import { sessionProblems } from "./session/problems.ts";
+import type { Session } from "./session/types.ts";
 
 /**
  * The ordinary way to PostgreSQL, for everything that is not the hot path: sign-in, migrations, catalogue, admin.
@@ -11,8 +12,8 @@ import { sessionProblems } from "./session/problems.ts";
 export interface Queryable {
   /** Rejects with pg's DatabaseError, or with a Problem `postgres/unavailable` when there is no answer. */
   query<R extends object = Record<string, unknown>>(statement: SQL): Promise<readonly R[]>;
-  /** As `query`, for what is asked all the time. */
-  execute<R extends object, A extends Readonly<Record<string, SqlValue>>>(
+  /** As `query`, for what is asked all the time; rows come as JSON gives them. Rejects with either client's DatabaseError. */
+  execute<R extends object, A extends Readonly<Record<string, Parameter>>>(
     statement: Prepared<A>,
     values: A,
   ): Promise<readonly R[]>;
@@ -41,17 +42,27 @@ function isAway(error: unknown): boolean {
   return code !== undefined && (code.startsWith("08") || ["57P01", "57P02", "57P03", "53300"].includes(code));
 }
 
-/** Opens a pool on `config`; nothing is connected until the first query. */
-export function openDatabase(config: pg.PoolConfig, options: { readonly preparesStatements?: boolean } = {}): Database {
-  const { preparesStatements = true } = options;
+/**
+ * Opens a pool on `config`; nothing is connected until the first query.
+ * @param hot Takes what is executed outside a transaction: many statements in flight on a few connections. Closed with the pool.
+ */
+export function openDatabase(config: pg.PoolConfig, hot: Session | null = null): Database {
   const queryable = (target: pg.Pool | pg.PoolClient): Queryable => ({
     query(statement) {
       const { text, values } = compile(statement);
-      return run(target, { text, values: values as unknown[] });
+      return run(target, text, values as unknown[]);
     },
-    execute({ name, text, order }, values) {
-      const query = { text, values: order.map((parameter) => values[parameter]) };
-      return run(target, preparesStatements ? { name, ...query } : query);
+    async execute<R extends object, A extends Readonly<Record<string, Parameter>>>(
+      { text, order }: Prepared<A>,
+      values: A,
+    ): Promise<readonly R[]> {
+      const parameters = order.map((name) => textOf(values[name]!));
+      if (hot === null || target !== pool) {
+        return (await run<{ row_to_json: R }>(target, text, parameters)).map((row) => row.row_to_json);
+      }
+      const statement = { text, values: parameters };
+      const flight = { role: "", prologue: [], statement, lane: "write", isRetryable: false } as const;
+      return (await hot.fly(flight)).rows.map((row) => JSON.parse(row[0]!.toString("utf8")) as R);
     },
   });
   const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
@@ -90,7 +101,10 @@ export function openDatabase(config: pg.PoolConfig, options: { readonly prepares
       await client.connect();
       return client;
     },
-    close: () => pool.end(),
+    async close() {
+      await hot?.close();
+      await pool.end();
+    },
   };
 }
 
@@ -102,10 +116,11 @@ async function control(client: pg.PoolClient, command: "begin" | "commit"): Prom
 
 async function run<R extends object>(
   target: pg.Pool | pg.PoolClient,
-  query: pg.QueryConfig<unknown[]>,
+  text: string,
+  values: unknown[],
 ): Promise<readonly R[]> {
   try {
-    return (await target.query<R & pg.QueryResultRow>(query)).rows;
+    return (await target.query<R & pg.QueryResultRow>(text, values)).rows;
   } catch (error) {
     throw isAway(error) ? sessionProblems.unavailable(error) : error;
   }

@@ -5,7 +5,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { type EmbeddedPostgresSettings, openEmbeddedPostgres } from "./embedded/index.ts";
 import { joinEmbeddedPostgres } from "./embedded/join.ts";
 import { openExternalPostgres, parseConnectionUrl, pgConfigOf } from "./external/index.ts";
-import type { ConnectionTarget } from "./session/index.ts";
+import { type ConnectionTarget, openSession, type Session, type SessionSettings } from "./session/index.ts";
 
 /** The database the server works on, wherever it runs. */
 export interface OpenPostgres {
@@ -27,6 +27,7 @@ export interface OpenPostgresNeeds {
   readonly databaseUrl: string | null;
   readonly apiDatabaseUrl: string | null;
   readonly embedded: EmbeddedPostgresSettings;
+  readonly session: SessionSettings;
   readonly observe: Observe;
   readonly signal?: AbortSignal | undefined;
   /** Use the embedded server another process is running, if there is one. */
@@ -38,7 +39,8 @@ export function openPostgres(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
   return needs.databaseUrl === null ? openOwn(needs) : openOther(needs, needs.databaseUrl);
 }
 
-async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgresNeeds): Promise<OpenPostgres> {
+async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
+  const { dataDir, embedded, observe, signal, joins } = needs;
   const folder = join(dataDir, "postgres");
   const joined = joins ? await joinEmbeddedPostgres(folder) : null;
   const own =
@@ -55,7 +57,7 @@ async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgr
     tls: { mode: "disable", rootCertificatePath: null },
     applicationName: "mainstay",
   };
-  const database = openDatabase(pgConfigOf(administrator));
+  const database = openDatabase(pgConfigOf(administrator), await hotSession(administrator, needs));
   return {
     database,
     url: urlOf(administrator),
@@ -69,9 +71,10 @@ async function openOwn({ dataDir, embedded, observe, signal, joins }: OpenPostgr
   };
 }
 
-async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
+async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
+  const { observe, apiDatabaseUrl } = needs;
   const { target: administrator } = await openExternalPostgres({ url: databaseUrl, observe });
-  const database = openDatabase(pgConfigOf(administrator));
+  const database = openDatabase(pgConfigOf(administrator), await hotSession(administrator, needs));
   return {
     database,
     url: databaseUrl,
@@ -82,6 +85,15 @@ async function openOther({ observe, apiDatabaseUrl }: OpenPostgresNeeds, databas
     stop: () => database.close(),
   };
 }
+
+/** For the few statements of our own that every app asks for all the time. Nothing is opened until the first of them. */
+function hotSession(target: ConnectionTarget, { session, observe }: OpenPostgresNeeds): Promise<Session> {
+  const settings = { ...session, writeConnections: Math.min(session.writeConnections, hotConnections) };
+  return openSession({ target, settings, observe, idleConnections: 0 });
+}
+
+/** Each waits for the disk, as every write does; those that wait together are written together. */
+const hotConnections = 12;
 
 function urlOf({ host, port, user, password, database }: ConnectionTarget): string {
   const secret = password === null ? "" : `:${encodeURIComponent(password)}`;

@@ -1,9 +1,12 @@
+import { DatabaseError } from "../../../platform/postgres/session/types.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { type Refreshed, refreshStore } from "../refresh-store.ts";
 import { signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 
+/** What a token can look like: ours and GoTrue's. A stored hash has another character, so the database's content opens nothing. */
+const tokenForm = /^[A-Za-z0-9._-]{8,255}$/;
 /** How far a used token is followed to the current one: one step for each refresh within the reuse interval. */
 const maxSteps = 64;
 /** How often a refresh is begun anew because the live token was used while its text was looked for. */
@@ -31,11 +34,11 @@ export async function refresh(context: AuthContext, token: string, caller: Calle
 /** Rotates in the database. @throws Problem for every outcome that gives no session */
 async function exchange(context: AuthContext, token: string, caller: Caller): Promise<Refreshed> {
   const { db, settings, refreshTokens } = context;
-  const forms = storedForms(context, token);
-  if (forms.length === 0) throw problems.refreshTokenNotFound();
+  if (!tokenForm.test(token)) throw problems.refreshTokenNotFound();
   const refreshed = await refreshStore
     .refresh(db, {
-      forms,
+      form: refreshTokens.stored(token),
+      raw: token,
       successor: refreshTokens.stored(refreshTokens.successorOf(token)),
       userAgent: caller.userAgent,
       ip: caller.ip,
@@ -85,10 +88,8 @@ async function textOf(
   return (await refreshStore.replace(db, sessionId, replacement)) ? successor : null;
 }
 
-/** As we store it, and as GoTrue did. What looks like a hash of ours is no token: the database's content opens nothing. */
-function storedForms({ refreshTokens }: AuthContext, token: string): string[] {
-  return /^[A-Za-z0-9._-]{8,255}$/.test(token) ? [refreshTokens.stored(token), token] : [];
-}
-
-const sqlstateOf = (error: unknown): unknown =>
-  typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+/** From the pool's client or from our own session. */
+const sqlstateOf = (error: unknown): unknown => {
+  if (error instanceof DatabaseError) return error.sqlstate;
+  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+};

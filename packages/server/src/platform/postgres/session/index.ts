@@ -40,8 +40,10 @@ export async function openSession(needs: {
   readonly observe: Observe;
   /** Settings every connection starts with. Left out behind a pooler, which hands its own connections around. */
   readonly defaults?: Readonly<Record<string, string>>;
+  /** Connections kept open when nothing happens, for reads. 0 opens nothing until something is asked. */
+  readonly idleConnections?: number;
 }): Promise<Session> {
-  const { target, settings, observe } = needs;
+  const { target, settings, observe, idleConnections = 1 } = needs;
   const defaults = settings.preparedStatements ? (needs.defaults ?? {}) : {};
   /** Average service time in milliseconds, by statement text. */
   const costs = new Lru<string, number>(LEARNT_SHAPES);
@@ -75,7 +77,7 @@ export async function openSession(needs: {
   const lanes: Readonly<Record<LaneName, Lane>> = {
     read: lane({
       name: "read",
-      minConnections: 1,
+      minConnections: idleConnections,
       maxConnections: settings.readConnections,
       depth: settings.readDepth,
       growAt: 2,
