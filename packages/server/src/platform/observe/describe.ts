@@ -21,6 +21,9 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "catalog.loaded": "debug",
   "catalog.failed": "error",
   "auth.event": "info",
+  "outbox.provider-down": "error",
+  "outbox.provider-back": "info",
+  "outbox.given-up": "error",
   warning: "warn",
 };
 
@@ -98,6 +101,12 @@ export function sentenceOf(observation: Observation): string {
       return "Could not read the catalogue";
     case "auth.event":
       return `Sign-in: ${observation.event}`;
+    case "outbox.provider-down":
+      return `Messages wait, since what delivers them fails (${observation.channel})`;
+    case "outbox.provider-back":
+      return `Messages are delivered again (${observation.channel})`;
+    case "outbox.given-up":
+      return `A message could not be delivered (${observation.channel})`;
     case "warning":
       return `${observation.area}: ${observation.message}`;
   }

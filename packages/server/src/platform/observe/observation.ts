@@ -31,6 +31,15 @@ export type Observation =
     }
   | { readonly kind: "catalog.failed"; readonly error: unknown }
   | { readonly kind: "auth.event"; readonly event: string; readonly subject: string | null; readonly address: string }
+  | { readonly kind: "outbox.provider-down"; readonly channel: string; readonly error: unknown }
+  | { readonly kind: "outbox.provider-back"; readonly channel: string }
+  | {
+      readonly kind: "outbox.given-up";
+      readonly channel: string;
+      readonly id: string;
+      readonly attempts: number;
+      readonly error: unknown;
+    }
   | { readonly kind: "warning"; readonly area: string; readonly message: string };
 
 /** Where observations go. Must not throw and must not wait. */

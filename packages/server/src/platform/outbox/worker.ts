@@ -1,0 +1,214 @@
+import type { Values } from "../../kernel/settings.ts";
+import type { Observe } from "../observe/observation.ts";
+import { redact } from "../observe/redact.ts";
+import type { Queryable } from "../postgres/database.ts";
+import { Breaker } from "./breaker.ts";
+import { DeliveryError } from "./delivery-error.ts";
+import type { outboxSettings } from "./settings.ts";
+import { type ClaimedRow, outboxStore } from "./store.ts";
+import type { Channel } from "./types.ts";
+
+export interface WorkerNeeds {
+  readonly db: Queryable;
+  readonly settings: Values<typeof outboxSettings>;
+  readonly observe: Observe;
+  /** What a row says: the message; `decoy` when it is none. @throws when it cannot be read */
+  readonly read: (row: ClaimedRow) => { readonly message: unknown; readonly isDecoy: boolean };
+}
+
+/** Characters of an error that the database keeps. */
+const errorMaxLength = 500;
+/** Messages that are out and could not be written off yet: beyond it the oldest may be delivered twice. */
+const deliveredMax = 10_000;
+
+/** Delivers the messages of one channel, on one node. */
+export class ChannelWorker {
+  readonly #channel: Channel<unknown>;
+  readonly #needs: WorkerNeeds;
+  readonly #breaker: Breaker;
+  readonly #underWay = new Map<string, { readonly row: ClaimedRow; readonly done: Promise<void> }>();
+  readonly #delivered = new Set<string>();
+  readonly #abort = new AbortController();
+  #isStopping = false;
+  #isWoken = false;
+  #wake: (() => void) | null = null;
+  #nextRetryAtMs = Number.POSITIVE_INFINITY;
+  #loop: Promise<void> = Promise.resolve();
+  #renewals: NodeJS.Timeout | null = null;
+
+  constructor(channel: Channel<unknown>, needs: WorkerNeeds) {
+    this.#channel = channel;
+    this.#needs = needs;
+    const { outboxBreakerFailures, outboxRetryFirstMs, outboxRetryMaxMs } = needs.settings;
+    this.#breaker = new Breaker(
+      { failures: outboxBreakerFailures, firstMs: outboxRetryFirstMs, maxMs: outboxRetryMaxMs },
+      () => performance.now(),
+    );
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+    this.#renewals = setInterval(() => this.#renew(), this.#needs.settings.outboxLeaseMs / 3);
+    this.#renewals.unref();
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake?.();
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#isStopping = true;
+    this.wake();
+    const hurry = () => this.#abort.abort();
+    if (signal.aborted) hurry();
+    else signal.addEventListener("abort", hurry, { once: true });
+    await this.#loop;
+    await Promise.all([...this.#underWay.values()].map(({ done }) => done));
+    signal.removeEventListener("abort", hurry);
+    if (this.#renewals !== null) clearInterval(this.#renewals);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopping) {
+      this.#isWoken = false;
+      const room = Math.min(this.#needs.settings.outboxConcurrency, this.#breaker.room) - this.#underWay.size;
+      const taken = room > 0 ? await this.#take(room) : 0;
+      // A full catch says that there is more.
+      if (taken > 0 && taken === room) continue;
+      await this.#sleep();
+    }
+  }
+
+  async #take(count: number): Promise<number> {
+    const { db, settings } = this.#needs;
+    this.#nextRetryAtMs = Number.POSITIVE_INFINITY;
+    try {
+      const rows = await outboxStore.claim(db, {
+        channel: this.#channel.name,
+        count,
+        leaseMs: settings.outboxLeaseMs,
+      });
+      for (const row of rows) this.#begin(row);
+      return rows.length;
+    } catch {
+      // PostgreSQL is away, which others tell: what is kept there stays, and the next look finds it.
+      return 0;
+    }
+  }
+
+  #begin(row: ClaimedRow): void {
+    const done = this.#handle(row)
+      // The database went away between the delivery and its account: the lease runs out and the message is seen again.
+      .catch(() => {})
+      .finally(() => {
+        this.#underWay.delete(row.id);
+        this.wake();
+      });
+    this.#underWay.set(row.id, { row, done });
+  }
+
+  async #handle(row: ClaimedRow): Promise<void> {
+    const { db, read } = this.#needs;
+    if (this.#delivered.has(row.id)) return this.#settle(row.id);
+    let message: unknown;
+    try {
+      const content = read(row);
+      if (content.isDecoy) return outboxStore.settle(db, row.id);
+      message = content.message;
+    } catch (error) {
+      return this.#giveUp(row, null, error);
+    }
+    if (row.isExpired) return this.#giveUp(row, message, new Error("Its time is over."));
+    try {
+      await this.#attempt(row, message);
+    } catch (error) {
+      return this.#retry(row, message, error);
+    }
+    if (this.#breaker.isDown) this.#needs.observe({ kind: "outbox.provider-back", channel: this.#channel.name });
+    this.#breaker.succeeded();
+    if (this.#delivered.size < deliveredMax) this.#delivered.add(row.id);
+    await this.#settle(row.id);
+  }
+
+  async #attempt(row: ClaimedRow, message: unknown): Promise<void> {
+    const timeout = AbortSignal.timeout(this.#needs.settings.outboxAttemptMs);
+    const signal = AbortSignal.any([this.#abort.signal, timeout]);
+    // A channel that does not hear the signal must not keep the place for ever.
+    const late = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener(
+        "abort",
+        () =>
+          reject(
+            timeout.aborted
+              ? new DeliveryError("The provider did not answer in time.", { isProviderDown: true })
+              : new DeliveryError("The server is stopping."),
+          ),
+        { once: true },
+      );
+    });
+    late.catch(() => {});
+    await Promise.race([this.#channel.deliver(message, { id: row.id, attempt: row.attempts, signal }), late]);
+  }
+
+  async #settle(id: string): Promise<void> {
+    await outboxStore.settle(this.#needs.db, id);
+    this.#delivered.delete(id);
+  }
+
+  async #retry(row: ClaimedRow, message: unknown, error: unknown): Promise<void> {
+    const { db, settings, observe } = this.#needs;
+    const failure = error instanceof DeliveryError ? error : new DeliveryError(messageOf(error), { cause: error });
+    if (failure.isFinal) return this.#giveUp(row, message, failure);
+    if (this.#abort.signal.aborted) return outboxStore.retryLater(db, row, 0, failure.message);
+    const retryAfterMs = failure.retryAfterSeconds === null ? null : failure.retryAfterSeconds * 1_000;
+    if (failure.isProviderDown) {
+      const wasDown = this.#breaker.isDown;
+      this.#breaker.failed(retryAfterMs);
+      if (!wasDown && this.#breaker.isDown) {
+        observe({ kind: "outbox.provider-down", channel: this.#channel.name, error: failure });
+      }
+    }
+    const { outboxRetryFirstMs, outboxRetryMaxMs } = settings;
+    const ownMs = Math.min(outboxRetryMaxMs, outboxRetryFirstMs * 2 ** Math.min(row.attempts - 1, 20));
+    const waitMs = Math.max(ownMs * (0.5 + Math.random() / 2), retryAfterMs ?? 0);
+    if (waitMs >= row.leftMs) return this.#giveUp(row, message, failure);
+    this.#nextRetryAtMs = Math.min(this.#nextRetryAtMs, performance.now() + waitMs);
+    await outboxStore.retryLater(db, row, waitMs, redact(failure.message).slice(0, errorMaxLength));
+  }
+
+  async #giveUp(row: ClaimedRow, message: unknown, error: unknown): Promise<void> {
+    const { db, observe } = this.#needs;
+    const { name } = this.#channel;
+    await outboxStore.settle(db, row.id);
+    observe({ kind: "outbox.given-up", channel: name, id: row.id, attempts: row.attempts, error });
+    await this.#channel.onGivenUp?.(message, { id: row.id, attempt: row.attempts }, redact(messageOf(error)));
+  }
+
+  #renew(): void {
+    const claims = [...this.#underWay.values()].map(({ row }) => row);
+    if (claims.length === 0) return;
+    // Not renewed, the lease runs out: another node may deliver a second copy, and that is what at least once means.
+    outboxStore.renew(this.#needs.db, claims, this.#needs.settings.outboxLeaseMs).catch(() => {});
+  }
+
+  /** Until it is woken, something of ours is due, the provider has rested, or it is time to look. */
+  #sleep(): Promise<void> {
+    if (this.#isWoken || this.#isStopping) return Promise.resolve();
+    const dueMs = this.#nextRetryAtMs - performance.now();
+    const restMs = this.#breaker.restMs;
+    const waitMs = Math.max(1, Math.min(this.#needs.settings.outboxPollMs, restMs > 0 ? restMs : dueMs));
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(), waitMs + 1);
+      timer.unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
