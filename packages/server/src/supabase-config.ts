@@ -34,6 +34,10 @@ const known: readonly Known[] = [
   ["auth.enable_signup", "auth", "disableSignup", negated],
   ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
   ["auth.minimum_password_length", "auth", "passwordMinLength"],
+  ["auth.passkey.enabled", "auth", "passkeysEnabled"],
+  ["auth.webauthn.rp_id", "auth", "webauthnRpId"],
+  ["auth.webauthn.rp_display_name", "auth", "webauthnRpDisplayName"],
+  ["auth.webauthn.rp_origins", "auth", "webauthnRpOrigins"],
 ];
 
 /** @throws SettingError when the file is not TOML. */

@@ -66,7 +66,7 @@ export function metadataRoutes(
           sms_provider: "",
           saml_enabled: false,
           saml_private_key_next_configured: false,
-          passkeys_enabled: false,
+          passkeys_enabled: settings.passkeysEnabled,
         }),
     },
     {

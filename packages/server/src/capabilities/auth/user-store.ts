@@ -226,6 +226,7 @@ export const userStore = {
       where id = ${sql.value(id)}`);
     await db.query(sql`delete from auth.identities where user_id = ${sql.value(id)}`);
     await db.query(sql`delete from auth.mfa_factors where user_id = ${sql.value(id)}`);
+    await db.query(sql`delete from auth.webauthn_credentials where user_id = ${sql.value(id)}`);
     return true;
   },
 };

@@ -47,7 +47,7 @@ const algorithms = [-8, -7, -257];
 
 /**
  * Begins to register an authenticator with a user.
- * @param excluded The user's credentials, passkeys and factors: an authenticator that has one of them declines
+ * @param excluded The user's credentials for the same purpose: an authenticator that has one of them declines
  */
 export async function beginCreation(
   { settings }: AuthContext,

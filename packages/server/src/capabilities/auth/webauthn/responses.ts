@@ -47,6 +47,12 @@ export function parseAssertion(value: unknown): AuthenticationResponseJSON {
 /** The id an answer claims to be of, to find its credential by. @throws Error when it has none */
 export const credentialIdOf = (value: unknown): string => parseCredential(value).id;
 
+/** Whose credential the authenticator says it is, as text; `null` when it does not say. @throws Error when malformed */
+export function userHandleIn(value: unknown): string | null {
+  const { userHandle } = parseAssertion(value).response;
+  return userHandle === undefined ? null : Buffer.from(userHandle, "base64url").toString("utf8");
+}
+
 /**
  * The same answer with its attestation statement taken out. We ask for none, and trust no maker over another; and to verify one
  * means to read certificates that a stranger wrote, and to fetch the revocation lists they point to (threat X01).
