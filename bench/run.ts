@@ -6,6 +6,7 @@ import { describeMachine } from "./src/machine.ts";
 import { renderReport } from "./src/report.ts";
 import { type Bench, bulk, type Figure, idleMemory, inserts, largeExport, nearby, reads } from "./src/scenarios.ts";
 import { databaseUrlOf, emptyProject, keysOf, projectWithRoam, startServer } from "./src/server.ts";
+import { roomForAll, signingIn } from "./src/sign-in.ts";
 
 /**
  * `npm run bench [-- --seconds 8 --write]`: a real `mainstay start` on this machine, client and PostgreSQL beside it, fsync on.
@@ -73,11 +74,11 @@ async function starts(): Promise<Figure[]> {
 }
 
 async function withRoam(): Promise<void> {
-  const scenarios = ["reads", "insert", "bulk", "export", "nearby"].filter(wants);
+  const scenarios = ["reads", "insert", "bulk", "export", "nearby", "sign-in"].filter(wants);
   if (scenarios.length === 0) return;
   const project = projectWithRoam();
   try {
-    const server = await startServer(project.dir, port);
+    const server = await startServer(project.dir, port, roomForAll);
     try {
       const keys = await keysOf(project.dir);
       const bench = await signedIn({ url: server.url, ...keys }, await databaseUrlOf(project.dir), server);
@@ -85,6 +86,7 @@ async function withRoam(): Promise<void> {
       if (wants("reads")) figures.push(...(await reads(bench)));
       if (wants("insert")) figures.push(...(await inserts(bench)));
       if (wants("bulk")) figures.push(...(await bulk(bench)));
+      if (wants("sign-in")) figures.push(...(await signingIn(bench)));
     } finally {
       await server.stop();
     }

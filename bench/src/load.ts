@@ -44,7 +44,15 @@ export async function saturate(load: Load): Promise<Throughput> {
 async function saturateWithWrk(load: Load): Promise<Throughput> {
   const script = join(tmpdir(), `mainstay-bench-${process.pid}.lua`);
   writeFileSync(script, luaFor(load.shots));
-  const { stdout } = await run("wrk", ["-t1", `-c${load.connections}`, `-d${load.seconds}`, "-s", script, load.url]);
+  return runWrk(["-s", script], load);
+}
+
+async function runWrk(
+  options: readonly string[],
+  load: Pick<Load, "url" | "connections" | "seconds">,
+): Promise<Throughput> {
+  const size = ["-t1", `-c${load.connections}`, `-d${load.seconds}`];
+  const { stdout } = await run("wrk", [...size, ...options, load.url]);
   const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? Number.NaN);
   const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0);
   const broken = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout);
@@ -79,6 +87,59 @@ async function saturateHere(load: Load): Promise<Throughput> {
     }),
   );
   agent.destroy();
+  return { perSecond: done / load.seconds, failures };
+}
+
+/** A chain of exchanges: what one answer calls its `refresh_token`, a later request sends. */
+export interface Exchange {
+  readonly url: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** To begin with: at least as many as connections. */
+  readonly tokens: readonly string[];
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** As many exchanges as the server takes, each token used once. */
+export async function exchange(load: Exchange): Promise<Throughput> {
+  if (!hasCommand("wrk")) return exchangeHere(load);
+  const script = join(tmpdir(), `mainstay-bench-${process.pid}.lua`);
+  const table = Object.entries(load.headers).map(([name, value]) => `["${name}"]="${value}"`);
+  writeFileSync(
+    script,
+    `local tokens = { ${load.tokens.map((token) => `"${token}"`).join(", ")} }
+local first, last = 1, #tokens
+function request()
+  local token = tokens[first] or ""
+  tokens[first] = nil
+  first = first + 1
+  return wrk.format("POST", "${load.path}", { ${table.join(", ")} }, '{"refresh_token":"' .. token .. '"}')
+end
+function response(status, headers, body)
+  local token = string.match(body, '"refresh_token":"([^"]+)"')
+  if token then last = last + 1; tokens[last] = token end
+end
+`,
+  );
+  return runWrk(["-s", script], load);
+}
+
+async function exchangeHere(load: Exchange): Promise<Throughput> {
+  const endMs = performance.now() + load.seconds * 1000;
+  let done = 0;
+  let failures = 0;
+  await Promise.all(
+    load.tokens.slice(0, load.connections).map(async (first) => {
+      for (let token = first; performance.now() < endMs; done++) {
+        const body = JSON.stringify({ refresh_token: token });
+        const response = await fetch(`${load.url}${load.path}`, { method: "POST", headers: load.headers, body });
+        const answer = (await response.json()) as { refresh_token?: string };
+        if (answer.refresh_token === undefined) failures++;
+        token = answer.refresh_token ?? token;
+      }
+    }),
+  );
   return { perSecond: done / load.seconds, failures };
 }
 
