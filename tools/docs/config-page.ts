@@ -66,6 +66,8 @@ function kindOf(setting: Setting): string {
       return "`true`, `false`";
     case "list":
       return "list, with commas";
+    case "object":
+      return "JSON object";
     case "integer":
       return `${setting.unit}${bounds(setting.min, setting.max)}`;
   }
@@ -81,6 +83,8 @@ function defaultOf(setting: Setting): string {
   const value: unknown = setting.default;
   if (value === null || (Array.isArray(value) && value.length === 0)) return "none";
   if (Array.isArray(value)) return code(value.join(","));
+  if (setting.type === "object")
+    return Object.keys(setting.default).length === 0 ? "none" : code(JSON.stringify(value));
   if (typeof value !== "number" || setting.type !== "integer") return code(String(value));
   const readable = readableOf(value, setting.unit);
   return readable === null ? code(String(value)) : `${code(String(value))} (${readable})`;
@@ -124,5 +128,7 @@ function supabaseSection(source: string): string {
     "Of an existing project these keys are read, and nothing else of the file. `env(NAME)` is looked up in the environment and the `.env` files.",
     "",
     table(["key", "setting"], rows),
+    "",
+    "Of each `[auth.external.<provider>]` these are read: `enabled`, `client_id`, `secret`, `url`, `redirect_uri`, `email_optional`, `skip_nonce_check`; they are the provider's settings above.",
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
+import { providerFields, providerNames, providerSetting } from "./capabilities/auth/oauth/settings.ts";
 import type { GivenSettings, GroupName, SettingGroups } from "./config.ts";
 import { SettingError } from "./kernel/settings.ts";
 
@@ -32,6 +33,7 @@ const known: readonly Known[] = [
   ["auth.additional_redirect_urls", "auth", "redirectAllowList"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],
   ["auth.enable_signup", "auth", "disableSignup", negated],
+  ["auth.enable_manual_linking", "auth", "manualLinkingEnabled"],
   ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
   ["auth.minimum_password_length", "auth", "passwordMinLength"],
   ["auth.passkey.enabled", "auth", "passkeysEnabled"],
@@ -39,6 +41,11 @@ const known: readonly Known[] = [
   ["auth.webauthn.rp_display_name", "auth", "webauthnRpDisplayName"],
   ["auth.webauthn.rp_origins", "auth", "webauthnRpOrigins"],
 ];
+
+/** `[auth.external.<provider>]`: the same keys for each. */
+const external: readonly Known[] = providerNames.flatMap((name) =>
+  providerFields.map(([key, field]): Known => [`auth.external.${name}.${key}`, "auth", providerSetting(name, field)]),
+);
 
 /** @throws SettingError when the file is not TOML. */
 export function readSupabaseConfig(path: string, env: Readonly<Record<string, string | undefined>>): GivenSettings {
@@ -52,7 +59,7 @@ export function readSupabaseConfig(path: string, env: Readonly<Record<string, st
     );
   }
   const given: Partial<Record<GroupName, Record<string, unknown>>> = {};
-  for (const [at, group, name, convert] of known) {
+  for (const [at, group, name, convert] of [...known, ...external]) {
     const value = resolve(dig(document, at), env);
     if (value === undefined) continue;
     given[group] ??= {};

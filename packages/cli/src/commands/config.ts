@@ -71,5 +71,6 @@ async function show(cli: Cli, options: ShowOptions): Promise<void> {
 
 function text(value: unknown): string {
   if (value === null || value === undefined) return "-";
-  return Array.isArray(value) ? value.join(",") || "(none)" : String(value);
+  if (Array.isArray(value)) return value.join(",") || "(none)";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

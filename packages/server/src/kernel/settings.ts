@@ -31,9 +31,13 @@ export interface BooleanSetting extends SettingBase<boolean> {
 export interface ListSetting extends SettingBase<readonly string[]> {
   readonly type: "list";
 }
+/** JSON in the environment. What is in it is for its reader to check. */
+export interface ObjectSetting extends SettingBase<Readonly<Record<string, unknown>>> {
+  readonly type: "object";
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: the union is closed over its type parameter on purpose
-export type Setting = StringSetting<any> | IntegerSetting<any> | BooleanSetting | ListSetting;
+export type Setting = StringSetting<any> | IntegerSetting<any> | BooleanSetting | ListSetting | ObjectSetting;
 export type Settings = Readonly<Record<string, Setting>>;
 /** The values a group of settings gives: `{ port: IntegerSetting<number> }` → `{ port: number }`. */
 export type Values<S extends Settings> = { readonly [K in keyof S]: S[K]["default"] };
@@ -53,6 +57,7 @@ export function integer<T extends number | null>(s: Define<IntegerSetting<T>>): 
 }
 export const flag = (s: Define<BooleanSetting>): BooleanSetting => ({ type: "boolean", ...s });
 export const list = (s: Define<ListSetting>): ListSetting => ({ type: "list", ...s });
+export const object = (s: Define<ObjectSetting>): ObjectSetting => ({ type: "object", ...s });
 
 /** A setting that could not be read: which, from where, why. */
 export class SettingError extends Error {
@@ -106,6 +111,20 @@ export function parseSetting(setting: Setting, raw: unknown, origin: string): un
         .map((item) => item.trim())
         .filter((item) => item !== "");
     }
+    case "object": {
+      const value: unknown = typeof raw === "string" ? parseJson(raw) : raw;
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return refuse("a JSON object");
+      return value;
+    }
+  }
+}
+
+/** `undefined` for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
