@@ -113,8 +113,9 @@ export const smsSettings = {
   }),
   smsDeniedCountries: list({
     env: ["MAINSTAY_SMS_DENIED_COUNTRIES"],
-    default: [],
-    summary: "Countries no text message goes to, as ISO 3166 codes.",
+    default: ["001"],
+    summary:
+      "Countries no text message goes to, as ISO 3166 codes; 001 is the networks of no country, where a message is dearest.",
   }),
   smsBudgetNumber: integer<number>({
     env: ["MAINSTAY_SMS_BUDGET_NUMBER"],
@@ -136,5 +137,21 @@ export const smsSettings = {
     unit: "messages",
     min: 0,
     summary: "Text messages of the whole project in a day (UTC), 0 for no limit.",
+  }),
+  smsConversionMinPercent: integer<number>({
+    env: ["MAINSTAY_SMS_CONVERSION_MIN_PERCENT"],
+    default: 0,
+    unit: "%",
+    min: 0,
+    max: 100,
+    summary:
+      "A country where fewer of the codes sent today and yesterday came back gets no more for the day, 0 to send regardless.",
+  }),
+  smsConversionAfter: integer<number>({
+    env: ["MAINSTAY_SMS_CONVERSION_AFTER"],
+    default: 50,
+    unit: "messages",
+    min: 1,
+    summary: "Text messages to a country before it is judged by how many codes came back.",
   }),
 } satisfies Settings;
