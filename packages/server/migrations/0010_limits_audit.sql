@@ -27,11 +27,13 @@ end $$;
 create unlogged table mainstay.rate_limits (
   key bytea primary key,
   level double precision not null,
-  at timestamptz not null,
-  full_at timestamptz not null
+  capacity double precision not null,
+  per_second double precision not null,
+  at timestamptz not null
 ) with (fillfactor = 70);
 alter table mainstay.rate_limits enable row level security;
-comment on table mainstay.rate_limits is 'Token buckets by hashed key. One that is full again is as good as none, and swept.';
+comment on table mainstay.rate_limits is
+  'Token buckets by hashed key, as they were at `at`. One that is full again is as good as none, and swept.';
 
 -- Failed passwords by account and network, and by account alone. Keys are HMACs: who was guessed at is not to be read here.
 create table mainstay.sign_in_attempts (

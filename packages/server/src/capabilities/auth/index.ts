@@ -3,12 +3,14 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import { openLane } from "../../platform/postgres/lane.ts";
 import { accountPart } from "./account/index.ts";
+import { withAfterCommit } from "./after-commit.ts";
 import { createAudit } from "./audit/index.ts";
 import { authBoundary } from "./boundary.ts";
 import { createCaptcha } from "./captcha/index.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
-import { noHooks } from "./hooks/index.ts";
+import { createHooks } from "./hooks/index.ts";
 import { createLimits } from "./limits/index.ts";
 import type { Messages } from "./messages.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
@@ -19,6 +21,7 @@ import type { AuthPart } from "./part.ts";
 import { createPasswords, type IsBlocked } from "./password.ts";
 import { authCors } from "./reply.ts";
 import { authRoutes } from "./routes.ts";
+import { assertTestNumbers, createSmsBudget, withinBudget } from "./sms/index.ts";
 import { createRefreshTokens } from "./tokens.ts";
 import { webauthnPart } from "./webauthn/index.ts";
 
@@ -43,10 +46,15 @@ export interface AuthNeeds {
 
 /** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
 export function createAuth(needs: AuthNeeds): Capability {
-  const { db, signer, settings, clock, observe } = needs;
+  const { signer, settings, clock, observe } = needs;
+  const { db, afterCommit } = withAfterCommit(needs.db);
+  const lane = openLane(db, settings.rateLimitTimeoutMs);
+  const limits = createLimits({ settings, clock, db: lane, secret: signer.deriveKey("auth/limits") });
+  assertTestNumbers(settings, clock.nowMs());
   const passwords = createPasswords(settings, needs.isBlocked);
   const context: AuthContext = {
     db,
+    afterCommit,
     signer,
     settings,
     identity: needs.identity,
@@ -54,11 +62,15 @@ export function createAuth(needs: AuthNeeds): Capability {
     observe,
     passwords,
     refreshTokens: createRefreshTokens(signer),
-    limits: createLimits({ settings, clock }),
+    limits,
     audit: createAudit({ observe }),
-    hooks: noHooks,
+    hooks: createHooks({ settings, db, clock }),
     captcha: createCaptcha({ settings, clock, observe }),
-    messages: needs.messages ?? { mail: async () => {}, sms: async () => "" },
+    messages: withinBudget(needs.messages ?? { mail: async () => {}, sms: async () => "" }, {
+      budget: createSmsBudget({ settings, signer, observe }),
+      settings,
+      clock,
+    }),
   };
   const rooms: readonly AuthPart[] = [
     oneTimePart(context),
@@ -89,6 +101,8 @@ export function createAuth(needs: AuthNeeds): Capability {
     },
     async stop() {
       for (const part of parts.toReversed()) await part.stop?.();
+      await limits.close();
+      await lane.close();
       await passwords.close();
     },
   };

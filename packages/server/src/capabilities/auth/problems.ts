@@ -16,6 +16,8 @@ export const problems = {
   idMalformed: (name: string) => auth("validation_failed", 404, `${name} must be an UUID`),
   /** Address or password is wrong, or there is no such account: the answer is the same. */
   invalidCredentials: () => auth("invalid_credentials", 400, "Invalid login credentials"),
+  /** The app's hook rejects the attempt, in its own words. */
+  rejectedByHook: (message: string) => auth("invalid_credentials", 400, message),
   /** The address was never confirmed. */
   emailNotConfirmed: () => auth("email_not_confirmed", 400, "Email not confirmed"),
   /** The phone number was never confirmed. */
@@ -95,12 +97,13 @@ export const problems = {
   overRateLimit: (
     code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit",
     retryAfterSeconds: number,
+    headers: Readonly<Record<string, string>> = {},
   ) => {
     const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
     const message =
       code === "over_request_rate_limit"
         ? "Request rate limit reached"
         : `For security purposes, you can only request this after ${seconds} seconds.`;
-    return auth(code, 429, message, { headers: { "Retry-After": String(seconds) } });
+    return auth(code, 429, message, { headers: { "Retry-After": String(seconds), ...headers } });
   },
 };

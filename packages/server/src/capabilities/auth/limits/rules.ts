@@ -7,6 +7,8 @@ export interface Rule {
   readonly periodSeconds: number;
   /** `error_code` of the refusal. */
   readonly code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit";
+  /** How many at once, when that is not all of `count`. */
+  readonly burst?: number;
 }
 
 /**
@@ -43,6 +45,21 @@ export type LimitName =
   /** Wrong codes, by account. */
   | "failedCode";
 
+/**
+ * What is counted where it happens and told to the other nodes soon after: limits by network, which are asked at every request. All
+ * others are asked of the database each time.
+ */
+export const countedLocally: ReadonlySet<LimitName> = new Set([
+  "signIn",
+  "refresh",
+  "anonymous",
+  "verify",
+  "otp",
+  "mfa",
+  "passkey",
+  "oauth",
+]);
+
 const fiveMinutes = 300;
 const hour = 3_600;
 
@@ -54,7 +71,7 @@ export function limitRules(settings: Values<typeof limitSettings>): Readonly<Rec
   });
   return {
     signIn: rule(settings.rateLimitSignIn, fiveMinutes),
-    refresh: rule(settings.rateLimitRefresh, fiveMinutes),
+    refresh: { ...rule(settings.rateLimitRefresh, fiveMinutes), burst: settings.rateLimitRefreshBurst },
     anonymous: rule(settings.rateLimitAnonymous, hour),
     verify: rule(settings.rateLimitVerify, fiveMinutes),
     otp: rule(settings.rateLimitOtp, fiveMinutes),

@@ -28,6 +28,13 @@ export const limitSettings = {
     min: 1,
     summary: "Token refreshes from one address in five minutes.",
   }),
+  rateLimitRefreshBurst: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_REFRESH_BURST"],
+    default: 30,
+    unit: "requests",
+    min: 1,
+    summary: "How many of these refreshes may come at once; the others come evenly.",
+  }),
   rateLimitAnonymous: integer<number>({
     env: ["MAINSTAY_RATE_LIMIT_ANONYMOUS", "GOTRUE_RATE_LIMIT_ANONYMOUS_USERS"],
     default: 30,
@@ -90,6 +97,22 @@ export const limitSettings = {
     unit: "requests",
     min: 1,
     summary: "Passkey ceremonies from one address in five minutes.",
+  }),
+  rateLimitExchangeMs: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_EXCHANGE_MS"],
+    default: 250,
+    unit: "ms",
+    min: 10,
+    max: 10_000,
+    summary: "How often nodes tell each other what they have counted by address.",
+  }),
+  rateLimitTimeoutMs: integer<number>({
+    env: ["MAINSTAY_RATE_LIMIT_TIMEOUT_MS"],
+    default: 1_000,
+    unit: "ms",
+    min: 10,
+    max: 10_000,
+    summary: "Longest wait for the shared counters; without an answer a node counts on its own.",
   }),
   rateLimitOauth: integer<number>({
     env: ["MAINSTAY_RATE_LIMIT_OAUTH"],

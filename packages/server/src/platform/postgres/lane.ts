@@ -1,0 +1,97 @@
+import type pg from "pg";
+import { compile } from "pg-sql2";
+import type { Database, Queryable } from "./database.ts";
+import { sessionProblems } from "./session/problems.ts";
+
+/** A connection of one's own for short statements: they never wait for a transaction that holds one of the pool's. */
+export interface Lane extends Pick<Queryable, "query"> {
+  /** Ends the connection; what is under way may finish for `goodbyeMs`. */
+  close(): Promise<void>;
+}
+
+/** How long a closing connection may take to say goodbye, in ms. */
+const goodbyeMs = 1_000;
+
+/**
+ * Connects on first use and again after a loss. A statement that has no answer within `timeoutMs` fails, and the connection with
+ * it. Callers inside a transaction of the pool may use it: were it the pool's too, as many of them as it has connections would wait
+ * for each other for ever.
+ */
+export function openLane(database: Pick<Database, "connect">, timeoutMs: number): Lane {
+  let connecting: Promise<pg.Client> | null = null;
+  let isClosed = false;
+
+  return {
+    async query(statement) {
+      const { text, values } = compile(statement);
+      const deadline = timer(timeoutMs);
+      const attempt = connected();
+      try {
+        const client = await Promise.race([attempt, deadline.passed]);
+        const { rows } = await Promise.race([client.query(text, values as unknown[]), deadline.passed]);
+        return rows;
+      } catch (error) {
+        // With a SQLSTATE it is PostgreSQL's answer, and the connection lives.
+        if (isAnswer(error)) throw error;
+        drop(attempt);
+        throw sessionProblems.unavailable(error);
+      } finally {
+        deadline.cancel();
+      }
+    },
+    async close() {
+      isClosed = true;
+      const client = await connecting?.catch(() => null);
+      connecting = null;
+      if (!client) return;
+      const deadline = timer(goodbyeMs);
+      await Promise.race([client.end(), deadline.passed]).catch(() => cut(client));
+      deadline.cancel();
+    },
+  };
+
+  function connected(): Promise<pg.Client> {
+    if (isClosed) return Promise.reject(new Error("The connection was closed."));
+    if (connecting === null) {
+      const attempt = database.connect().then((client) => {
+        // A loss is emitted besides rejecting what is under way; unheard it would end the process (threat X09).
+        client.on("error", () => forget(attempt));
+        client.on("end", () => forget(attempt));
+        return client;
+      });
+      attempt.catch(() => forget(attempt));
+      connecting = attempt;
+    }
+    return connecting;
+  }
+
+  function forget(attempt: Promise<pg.Client>): void {
+    if (connecting === attempt) connecting = null;
+  }
+
+  function drop(attempt: Promise<pg.Client>): void {
+    forget(attempt);
+    void attempt.then(cut, () => {});
+  }
+}
+
+function timer(ms: number): { readonly passed: Promise<never>; cancel(): void } {
+  let handle: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_, reject) => {
+    handle = setTimeout(() => reject(new Error(`No answer within ${ms} ms.`)), ms);
+  });
+  passed.catch(() => {});
+  return { passed, cancel: () => clearTimeout(handle) };
+}
+
+/** Class 08 and 57P are PostgreSQL on its way out or in. */
+function isAnswer(error: unknown): boolean {
+  const { code, severity } = error as { readonly code?: string; readonly severity?: string };
+  return severity !== undefined && code !== undefined && !/^(?:08|57P)/.test(code);
+}
+
+/** Drops the socket at once; `end()` would wait for an answer. `connection` is public in pg, though not in its types. */
+function cut(client: pg.Client): void {
+  const { connection } = client as unknown as { readonly connection: { readonly stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
