@@ -3,6 +3,7 @@ import type { Values } from "../../kernel/settings.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import type { AfterCommit } from "./after-commit.ts";
 import type { Audit } from "./audit/index.ts";
 import type { Captcha } from "./captcha/types.ts";
 import type { Hooks } from "./hooks/index.ts";
@@ -18,6 +19,8 @@ export type AuthSettings = Values<typeof authSettings>;
 /** What every flow works with. */
 export interface AuthContext {
   readonly db: Database;
+  /** For what happens only once a transaction of `db` is committed. */
+  readonly afterCommit: AfterCommit;
   readonly signer: TokenSigner;
   readonly settings: AuthSettings;
   /** Reads a bearer token where a route that needs none is told of one. */

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import type { TokenSigner } from "../../platform/identity/types.ts";
-
+import type { Queryable } from "../../platform/postgres/database.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
 import type { Claims } from "./hooks/index.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
@@ -46,12 +46,14 @@ export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): Ref
 /**
  * Signs a user's access token: the claims of Supabase docs, JWT Claims Reference, and what the app's hook makes of them.
  * @param method How the session was earned, or `token_refresh`: told to the hook
+ * @param tx the transaction the caller is in, where there is one: a hook in the database runs in it
  */
 export async function signAccessToken(
   { signer, settings, clock, hooks }: AuthContext,
   user: User,
   session: SessionFacts,
   method: string,
+  tx?: Queryable,
 ): Promise<AccessToken> {
   const iat = Math.floor(clock.nowMs() / 1000);
   const claims: Claims = {
@@ -70,7 +72,7 @@ export async function signAccessToken(
     session_id: session.id,
     is_anonymous: user.isAnonymous,
   };
-  const final = await hooks.customizeAccessToken(claims, user.id, method);
+  const final = await hooks.customizeAccessToken(claims, user.id, method, tx);
   return { token: signer.sign(final), expiresAt: Number(final.exp) };
 }
 

@@ -22,6 +22,8 @@ export interface NewUser {
   readonly userMetadata: Readonly<Record<string, unknown>>;
   readonly isAnonymous: boolean;
   readonly bannedSeconds: number | null;
+  /** The app's hook was asked, and had nothing against it. */
+  readonly isAdmitted?: true;
 }
 
 /** What can change of a user. What is left out stays; metadata is merged key by key, and `null` takes a key away. */

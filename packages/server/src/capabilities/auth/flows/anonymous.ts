@@ -4,6 +4,7 @@ import { problems } from "../problems.ts";
 import type { Fields } from "../request.ts";
 import type { Session } from "../user.ts";
 import { userStore } from "../user-store.ts";
+import { admitUser } from "./admit-user.ts";
 import { insertUser } from "./insert-user.ts";
 import { openSession } from "./open-session.ts";
 
@@ -14,20 +15,21 @@ export async function signInAnonymously(context: AuthContext, data: Fields, call
   if (!settings.anonymousEnabled) throw problems.anonymousDisabled();
   await limits.take("anonymous", caller.network);
   const id = randomUUID();
+  const user = await admitUser(context, caller, {
+    id,
+    email: null,
+    phone: null,
+    passwordHash: null,
+    role: "authenticated",
+    isEmailConfirmed: false,
+    isPhoneConfirmed: false,
+    appMetadata: {},
+    userMetadata: data,
+    isAnonymous: true,
+    bannedSeconds: null,
+  });
   return db.transaction(async (tx) => {
-    await insertUser(context, tx, caller, {
-      id,
-      email: null,
-      phone: null,
-      passwordHash: null,
-      role: "authenticated",
-      isEmailConfirmed: false,
-      isPhoneConfirmed: false,
-      appMetadata: {},
-      userMetadata: data,
-      isAnonymous: true,
-      bannedSeconds: null,
-    });
+    await insertUser(context, tx, caller, user);
     const account = await userStore.findById(tx, id);
     if (account === null) throw problems.userNotFound();
     await context.audit.record(tx, { action: "user_signedup", userId: id, caller });

@@ -3,18 +3,22 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { type NewUser, userStore } from "../user-store.ts";
+import { addressFacts } from "./address-facts.ts";
+import { admitUser } from "./admit-user.ts";
 
 /**
  * Stores a user with the identities its addresses make. What the server knows of the address stands over what the
- * caller put in the metadata (threat A18). @returns false when the address or id is taken
- * @throws Problem 500 when a trigger of the app's refuses the row, 503 when the database is away
+ * caller put in the metadata (threat A18). The app's hooks are asked before, unless the flow did, and told after the commit.
+ * @returns false when the address or id is taken
+ * @throws Problem 500 when a trigger of the app's refuses the row, 503 when the database is away, what a hook refuses with
  */
 export async function insertUser(
-  _context: AuthContext,
+  context: AuthContext,
   tx: Queryable,
-  _caller: Caller | null,
+  caller: Caller | null,
   user: NewUser,
 ): Promise<boolean> {
+  await admitUser(context, caller, user, tx);
   const facts = addressFacts(user);
   const metadata = user.isAnonymous ? user.userMetadata : { ...user.userMetadata, ...facts };
   try {
@@ -27,18 +31,17 @@ export async function insertUser(
     if (user[provider] === null) continue;
     await userStore.addIdentity(tx, { userId: user.id, provider, providerId: user.id, data: metadata });
   }
+  if (context.hooks.watchesUsers) await context.afterCommit(tx, () => tellOf(context, user.id, caller));
   return true;
 }
 
-/** What user metadata and identity say of an address (Supabase docs, Identities). */
-export function addressFacts(
-  user: Pick<NewUser, "id" | "email" | "phone" | "isEmailConfirmed" | "isPhoneConfirmed">,
-): Record<string, unknown> {
-  return {
-    sub: user.id,
-    ...(user.email === null ? {} : { email: user.email }),
-    ...(user.phone === null ? {} : { phone: user.phone }),
-    email_verified: user.isEmailConfirmed,
-    phone_verified: user.isPhoneConfirmed,
-  };
+/** The account is there, whatever becomes of this. */
+async function tellOf({ db, hooks, observe }: AuthContext, id: string, caller: Caller | null): Promise<void> {
+  try {
+    const account = await userStore.findById(db, id);
+    if (account !== null) await hooks.afterUserCreated(account.user, caller?.address ?? "");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    observe({ kind: "warning", area: "auth", message: `The hook after-user-created failed: ${reason}` });
+  }
 }

@@ -53,6 +53,6 @@ export async function openSession(
   if (settings.singleSessionPerUser) await sessionStore.endAll(tx, account.user.id, id);
   const [fresh, session] = [await userStore.findById(tx, account.user.id), await sessionStore.find(tx, id)];
   if (fresh === null || session === null) throw problems.invalidCredentials();
-  const access = await signAccessToken(context, fresh.user, session, method);
+  const access = await signAccessToken(context, fresh.user, session, method, tx);
   return { id, access, refreshToken, user: fresh.user };
 }

@@ -1,7 +1,9 @@
+import { Problem } from "../../../kernel/problem.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
+import { sessionStore } from "../session-store.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
 import { openSession } from "./open-session.ts";
@@ -28,6 +30,7 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
   if (isTooLong || !(await passwords.isMatch(grant.password, account?.passwordHash ?? null)) || account === null) {
     await limits.take("failedPassword", key);
     await context.audit.record(db, { action: "login_failed", userId: account?.user.id ?? null, caller });
+    await tellOfFailure(context, account?.user.id ?? null);
     throw problems.invalidCredentials();
   }
   const { user } = account;
@@ -35,6 +38,7 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
   if (grant.email !== "" && user.emailConfirmedAt === null) throw problems.emailNotConfirmed();
   if (grant.email === "" && user.phoneConfirmedAt === null) throw problems.phoneNotConfirmed();
 
+  await askAboutAttempt(context, user.id, true);
   const verified = await rehashed(context, account, grant.password);
   const session = await db.transaction(async (tx) => {
     await context.audit.record(tx, { action: "login", userId: user.id, caller });
@@ -43,6 +47,24 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
 
   const weakness = await passwords.weaknessOf(grant.password);
   return weakness === null ? session : { ...session, weakPassword: weakness };
+}
+
+/** @throws Problem `invalid_credentials` in the words of the app's hook, when it rejects the attempt */
+async function askAboutAttempt({ hooks, db }: AuthContext, userId: string | null, isValid: boolean): Promise<void> {
+  const { rejectedBecause, endsSessions } = await hooks.onPasswordAttempt(userId, isValid);
+  if (endsSessions && userId !== null) await sessionStore.endAll(db, userId);
+  if (rejectedBecause !== null) throw problems.rejectedByHook(rejectedBecause);
+}
+
+/** The password was wrong, so a hook that is away changes nothing: its failure would tell which accounts there are (threat A16). */
+async function tellOfFailure(context: AuthContext, userId: string | null): Promise<void> {
+  try {
+    await askAboutAttempt(context, userId, false);
+  } catch (error) {
+    if (error instanceof Problem && error.status < 500) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    context.observe({ kind: "warning", area: "auth", message: `The hook password-verification failed: ${reason}` });
+  }
 }
 
 async function lookUp(

@@ -6,6 +6,7 @@ import { problems } from "../problems.ts";
 import type { Fields } from "../request.ts";
 import type { Session, User } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
+import { admitUser } from "./admit-user.ts";
 import { insertUser } from "./insert-user.ts";
 import { openSession } from "./open-session.ts";
 
@@ -31,24 +32,25 @@ export async function signUp(context: AuthContext, request: SignUp, caller: Call
   const passwordHash = await passwords.hash(request.password);
 
   const isConfirmed = address.provider === "email" ? settings.mailerAutoconfirm : settings.phoneAutoconfirm;
+  const id = randomUUID();
+  const user = await admitUser(context, caller, {
+    id,
+    email: address.email,
+    phone: address.phone,
+    passwordHash,
+    role: "authenticated",
+    isEmailConfirmed: isConfirmed && address.provider === "email",
+    isPhoneConfirmed: isConfirmed && address.provider === "phone",
+    appMetadata: { provider: address.provider, providers: [address.provider] },
+    userMetadata: request.data,
+    isAnonymous: false,
+    bannedSeconds: null,
+  });
   const known = await find(db, address);
   if (known !== null) return answerForKnown(known, isConfirmed, request, address);
 
-  const id = randomUUID();
   return db.transaction(async (tx) => {
-    const isNew = await insertUser(context, tx, caller, {
-      id,
-      email: address.email,
-      phone: address.phone,
-      passwordHash,
-      role: "authenticated",
-      isEmailConfirmed: isConfirmed && address.provider === "email",
-      isPhoneConfirmed: isConfirmed && address.provider === "phone",
-      appMetadata: { provider: address.provider, providers: [address.provider] },
-      userMetadata: request.data,
-      isAnonymous: false,
-      bannedSeconds: null,
-    });
+    const isNew = await insertUser(context, tx, caller, user);
     if (!isNew) return answerForKnown(await findOrRefuse(tx, address), isConfirmed, request, address);
     await context.audit.record(tx, { action: "user_signedup", userId: id, caller });
     const account = await userStore.findById(tx, id);

@@ -1,3 +1,4 @@
+import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthMail, AuthSms } from "../messages.ts";
 import type { User } from "../user.ts";
 
@@ -19,11 +20,15 @@ export interface Hooks {
   /** True where the app delivers these messages itself. */
   readonly sendsMail: boolean;
   readonly sendsSms: boolean;
-  customizeAccessToken(claims: Claims, userId: string, method: string): Promise<Claims>;
+  /** @param tx the transaction the caller is in: a hook that is a database function runs there */
+  customizeAccessToken(claims: Claims, userId: string, method: string, tx?: Queryable): Promise<Claims>;
+  /** True where a hook hears of new users; others need not put one together. */
+  readonly watchesUsers: boolean;
   /** Rejects with the hook's own message when the account must not be. */
-  beforeUserCreated(user: User, address: string): Promise<void>;
+  beforeUserCreated(user: User, address: string, tx?: Queryable): Promise<void>;
   afterUserCreated(user: User, address: string): Promise<void>;
-  onPasswordAttempt(userId: string, isValid: boolean): Promise<Verdict>;
+  /** @param userId `null` for an account that is not there: asks nobody, and takes as long as asking would (threat A16) */
+  onPasswordAttempt(userId: string | null, isValid: boolean): Promise<Verdict>;
   onMfaAttempt(userId: string, factorId: string, factorType: string, isValid: boolean): Promise<Verdict>;
   sendMail(mail: AuthMail): Promise<void>;
   sendSms(sms: AuthSms): Promise<void>;
