@@ -1,7 +1,8 @@
 import type { Clock } from "../../../kernel/clock.ts";
+import { DeliveryError } from "../../../platform/outbox/index.ts";
 import type { AuthSettings } from "../context.ts";
 import type { AuthSms } from "../messages.ts";
-import { type SentSms, type SmsGateway, SmsRejected } from "./ports.ts";
+import type { SentSms, SmsGateway } from "./ports.ts";
 import { smsTemplate } from "./template.ts";
 import { testOtpOf } from "./test-numbers.ts";
 
@@ -10,7 +11,7 @@ export interface SmsDelivery {
   /**
    * Writes the message and hands it to the gateway, once.
    * @param id the outbox's, the same at every try
-   * @throws SmsRejected when it will never go, SmsDelayed when it may later
+   * @throws DeliveryError as the gateway does
    */
   deliver(sms: AuthSms, id: string, signal?: AbortSignal): Promise<SentSms>;
 }
@@ -28,7 +29,9 @@ export function createSmsDelivery(needs: {
     async deliver(sms, id, signal) {
       // Whoever made the code has asked already; here nothing gets past, whatever they did.
       if (testOtpOf(settings, sms.to, clock.nowMs()) !== null) return { id: null };
-      if (gateway === null) throw new SmsRejected("Nobody sends text messages: the setting smsProvider is empty.");
+      if (gateway === null) {
+        throw new DeliveryError("Nobody sends text messages: the setting smsProvider is empty.", { isFinal: true });
+      }
       return gateway.send({ id, to: sms.to, body: write(sms.otp), channel: sms.channel, otp: sms.otp }, signal);
     },
   };
