@@ -2,7 +2,7 @@
 -- have these tables, owned by others: what is there is left as it is.
 
 -- Closes a table just made, as 0003 does: row level security without a policy, and no grant to the API roles.
-create function pg_temp.close_table(table_name text) returns void
+create or replace function pg_temp.close_table(table_name text) returns void
 language plpgsql as $$
 declare
   reader text;

@@ -45,12 +45,15 @@ export interface CeremonyState {
 /** EdDSA, ES256, RS256 (IANA COSE Algorithms): every authenticator knows one of them, and every node of ours all three. */
 const algorithms = [-8, -7, -257];
 
+/** Who the relying party is, and how long a person may take. */
+type Ceremonies = Pick<AuthContext, "settings">;
+
 /**
  * Begins to register an authenticator with a user.
  * @param excluded The user's credentials for the same purpose: an authenticator that has one of them declines
  */
 export async function beginCreation(
-  { settings }: AuthContext,
+  { settings }: Ceremonies,
   given: {
     readonly user: Pick<User, "id" | "email" | "phone" | "userMetadata">;
     readonly purpose: CredentialPurpose;
@@ -81,7 +84,7 @@ export async function beginCreation(
 
 /** Ends it: the credential is the user's. @throws Problem `webauthn_verification_failed` */
 export async function finishCreation(
-  { settings }: AuthContext,
+  { settings }: Ceremonies,
   { state, response }: { readonly state: CeremonyState; readonly response: unknown },
 ): Promise<Credential> {
   const party = relyingPartyOf(settings);
@@ -113,7 +116,7 @@ export async function finishCreation(
 
 /** Begins a proof. @param credentials Those that may be shown; `null` lets the person choose, for sign-in with a passkey */
 export async function beginRequest(
-  { settings }: AuthContext,
+  { settings }: Ceremonies,
   given: { readonly purpose: CredentialPurpose; readonly credentials: readonly Credential[] | null },
 ): Promise<{ options: PublicKeyCredentialRequestOptionsJSON; state: CeremonyState }> {
   const { purpose, credentials } = given;
@@ -140,7 +143,7 @@ export interface Assertion {
  * counter went back
  */
 export async function finishRequest(
-  { settings }: AuthContext,
+  { settings }: Ceremonies,
   given: { readonly state: CeremonyState; readonly response: unknown; readonly credential: Credential },
 ): Promise<Assertion> {
   const { state, credential } = given;
