@@ -594,7 +594,7 @@ test("A19: the tables are closed to the API's roles", async () => {
 
 test("the migration leaves a database that has these tables already as it is", async () => {
   const { who, id } = await owner();
-  const migration = new URL("../../../../../migrations/0009_passkeys.sql", import.meta.url);
+  const migration = new URL("../../../../migrations/0009_passkeys.sql", import.meta.url);
   await auth.sql("alter table auth.webauthn_credentials disable row level security");
   await auth.sql(await readFile(migration, "utf8"));
   const [table] = await auth.sql(
