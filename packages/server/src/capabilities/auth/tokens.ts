@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, hash, randomBytes } from "node:crypto";
 import type { TokenSigner } from "../../platform/identity/types.ts";
 import type { Queryable } from "../../platform/postgres/database.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
@@ -35,11 +35,11 @@ export interface RefreshTokens {
 }
 
 export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): RefreshTokens {
-  const key = signer.deriveKey("auth/refresh-token");
+  const key = createSecretKey(signer.deriveKey("auth/refresh-token")); // made once: HMAC by bytes makes one each time
   return {
     create: () => randomBytes(32).toString("base64url"),
     successorOf: (token) => createHmac("sha256", key).update(token).digest("base64url"),
-    stored: (token) => `sha256:${createHash("sha256").update(token).digest("base64url")}`,
+    stored: (token) => `sha256:${hash("sha256", token, "base64url")}`,
   };
 }
 

@@ -6,6 +6,7 @@ import type { StoredKeys } from "./key-file.ts";
 import { fingerprint } from "./key-file.ts";
 import { hmacKey, type ImportedSecret, importSecret, secretKey } from "./secret.ts";
 import type { identitySettings } from "./settings.ts";
+import { rawSignature } from "./signature.ts";
 import type { ApiKeys } from "./types.ts";
 
 /** All keys in force at one moment. Immutable: a rotation makes another. */
@@ -133,7 +134,7 @@ function signWith(signer: Signer, claims: Readonly<Record<string, unknown>>): st
   const signature =
     signer.algorithm === "HS256"
       ? createHmac("sha256", signer.key).update(signed).digest()
-      : sign("sha256", Buffer.from(signed), { key: signer.key, dsaEncoding: "ieee-p1363" });
+      : rawSignature(sign("sha256", Buffer.from(signed), signer.key));
   return `${signed}.${signature.toString("base64url")}`;
 }
 
