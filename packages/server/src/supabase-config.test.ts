@@ -64,3 +64,24 @@ it("closes sign-up where the project closed it", async () => {
 it("says which file is not TOML", () => {
   expect(() => read("[api")).toThrow(/config\.toml is not valid TOML/);
 });
+
+it("takes over the hooks of a project, their secrets from the environment", () => {
+  const toml = `
+[auth.hook.custom_access_token]
+enabled = true
+uri = "pg-functions://postgres/public/custom_access_token_hook"
+[auth.hook.send_sms]
+enabled = true
+uri = "https://hooks.example/sms"
+secrets = "env(SEND_SMS_SECRETS)"
+`;
+  expect(read(toml, { SEND_SMS_SECRETS: "v1,whsec_abc|v1,whsec_def" })).toEqual({
+    auth: {
+      customAccessTokenHookEnabled: true,
+      customAccessTokenHookUri: "pg-functions://postgres/public/custom_access_token_hook",
+      sendSmsHookEnabled: true,
+      sendSmsHookUri: "https://hooks.example/sms",
+      sendSmsHookSecrets: "v1,whsec_abc|v1,whsec_def",
+    },
+  });
+});
