@@ -97,7 +97,8 @@ begin
   end if;
   create index if not exists audit_log_entries_created_at_idx on auth.audit_log_entries (created_at desc, id);
   foreach writer in array array['postgres', 'dashboard_user'] loop
-    if exists (select from pg_roles where rolname = writer) then
+    -- The login we came with goes on writing it.
+    if writer <> current_user and exists (select from pg_roles where rolname = writer) then
       perform pg_temp.attempt(
         format('revoke insert, update, delete, truncate, trigger on auth.audit_log_entries from %I', writer));
     end if;

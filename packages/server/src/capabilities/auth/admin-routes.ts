@@ -1,15 +1,12 @@
 import { type Call, json, type Route } from "../../kernel/route.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { AdminUser } from "./flows/admin-users.ts";
-import { problems } from "./problems.ts";
+import { pageHeaders, pageOf } from "./paging.ts";
 import { bodyLimitBytes, isPrivate } from "./reply.ts";
 import { type Fields, flagField, objectField, readFields, readOptionalFields, textField } from "./request.ts";
 import type { AuthService } from "./service.ts";
 import type { authSettings } from "./settings.ts";
 import { userJson } from "./user.ts";
-
-const defaultPerPage = 50;
-const maxPerPage = 1_000;
 
 /** GoTrue's `/admin/users`: for the service role only. */
 export function adminRoutes(auth: AuthService, settings: Values<typeof authSettings>): readonly Route[] {
@@ -35,11 +32,11 @@ export function adminRoutes(auth: AuthService, settings: Values<typeof authSetti
       summary: "All users, newest first, a page at a time.",
       async handle(call) {
         const query = new URLSearchParams(call.query);
-        const page = pageNumber(query.get("page"), 1, Number.MAX_SAFE_INTEGER / maxPerPage);
-        const perPage = pageNumber(query.get("per_page"), defaultPerPage, maxPerPage);
-        const { users, total } = await auth.listUsers({ page, perPage, filter: query.get("filter") ?? "" });
+        const page = pageOf(query);
+        const filter = query.get("filter") ?? "";
+        const { users, total } = await auth.listUsers({ ...page, filter });
         const body = { users: users.map(userJson), aud: "authenticated" };
-        return json(body, 200, [...isPrivate, "X-Total-Count", String(total), "Link", links(page, perPage, total)]);
+        return json(body, 200, [...isPrivate, ...pageHeaders("/admin/users", page, total)]);
       },
     },
     {
@@ -88,19 +85,3 @@ export function adminRoutes(auth: AuthService, settings: Values<typeof authSetti
 }
 
 const idOf = (call: Call): string => call.params.id ?? "";
-
-/** An empty text means the default, as clients send it. @throws Problem for what is no number from 1 to `max` */
-function pageNumber(text: string | null, fallback: number, max: number): number {
-  if (text === null || text === "") return fallback;
-  const value = Number(text);
-  if (!/^\d{1,15}$/.test(text) || value < 1) throw problems.validationFailed("Bad Pagination Parameters");
-  return Math.min(value, Math.floor(max));
-}
-
-/** RFC 8288. Clients take the digits right after `page=`, so it is the first parameter. */
-function links(page: number, perPage: number, total: number): string {
-  const last = Math.max(1, Math.ceil(total / perPage));
-  const link = (target: number, relation: string) =>
-    `</admin/users?page=${target}&per_page=${perPage}>; rel="${relation}"`;
-  return page < last ? `${link(page + 1, "next")}, ${link(last, "last")}` : link(last, "last");
-}

@@ -7,6 +7,7 @@ import { openLane } from "../../platform/postgres/lane.ts";
 import { accountPart } from "./account/index.ts";
 import { withAfterCommit } from "./after-commit.ts";
 import { createAudit } from "./audit/index.ts";
+import { auditPart } from "./audit/part.ts";
 import { authBoundary } from "./boundary.ts";
 import { createCaptcha } from "./captcha/index.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
@@ -63,7 +64,7 @@ export function createAuth(needs: AuthNeeds): Capability {
     passwords,
     refreshTokens: createRefreshTokens(signer),
     limits,
-    audit: createAudit({ observe }),
+    audit: createAudit({ observe, settings }),
     hooks: createHooks({ settings, db, clock }),
     captcha: createCaptcha({ settings, clock, observe }),
     messages: withinBudget(needs.messages ?? { mail: async () => {}, sms: async () => "" }, {
@@ -78,6 +79,7 @@ export function createAuth(needs: AuthNeeds): Capability {
     mfaPart(context),
     webauthnPart(context),
     accountPart(context),
+    auditPart(context),
   ];
   const grants = new Map(rooms.flatMap((room) => Object.entries(room.grants ?? {})));
   const parts: readonly AuthPart[] = [

@@ -1,3 +1,17 @@
-import type { Settings } from "../../../kernel/settings.ts";
+import { flag, integer, type Settings } from "../../../kernel/settings.ts";
 
-export const auditSettings = {} satisfies Settings;
+export const auditSettings = {
+  auditRetentionDays: integer<number>({
+    env: ["MAINSTAY_AUDIT_RETENTION_DAYS"],
+    default: 365,
+    unit: "days",
+    min: 0,
+    max: 36_500,
+    summary: "How long the audit log is kept: younger entries cannot be deleted, older ones are. 0 for ever.",
+  }),
+  auditRefreshes: flag({
+    env: ["MAINSTAY_AUDIT_REFRESHES"],
+    default: false,
+    summary: "Write every token refresh into the audit log too: by far the most frequent event.",
+  }),
+} satisfies Settings;
