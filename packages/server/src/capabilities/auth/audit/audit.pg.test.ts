@@ -139,9 +139,11 @@ describe("X21 append-only", () => {
     "update mainstay.audit_policy set retention = interval '0'",
   ];
 
+  const all = () => auth.sql("select id, payload::text, created_at from auth.audit_log_entries order by id");
+
   test.each(roles)("X21 %s cannot change or delete an entry", async (role) => {
     const { id } = await signedUp();
-    const before = await auth.sql("select id, payload::text, created_at from auth.audit_log_entries order by id");
+    const before = await all();
     expect(before.length).toBeGreaterThan(0);
     for (const attempt of role === "postgres" ? attempts.slice(0, 3) : attempts) {
       await auth.sql("begin");
@@ -150,12 +152,17 @@ describe("X21 append-only", () => {
         () => "done",
         (error: { code: string }) => error.code,
       );
+      if (code === "done") {
+        // Row level security hid the rows, so there was nothing to refuse.
+        await auth.sql("reset role");
+        expect(await all(), `${role}: ${attempt}`).toEqual(before);
+        expect(attempt).toMatch(/^(?:update|delete from) auth/);
+      } else {
+        expect(code, `${role}: ${attempt}`).toBe("42501");
+      }
       await auth.sql("rollback");
-      expect(code, `${role}: ${attempt}`).toBe("42501");
     }
-    expect(await auth.sql("select id, payload::text, created_at from auth.audit_log_entries order by id")).toEqual(
-      before,
-    );
+    expect(await all()).toEqual(before);
     expect(await entriesOf(id)).toHaveLength(1);
   });
 
