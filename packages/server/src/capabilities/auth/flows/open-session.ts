@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
+import { levelStore } from "../mfa/level-store.ts";
 import { problems } from "../problems.ts";
 import { sessionStore } from "../session-store.ts";
 import { signAccessToken } from "../tokens.ts";
@@ -53,6 +54,10 @@ export async function openSession(
   if (settings.singleSessionPerUser) await sessionStore.endAll(tx, account.user.id, id);
   const [fresh, session] = [await userStore.findById(tx, account.user.id), await sessionStore.find(tx, id)];
   if (fresh === null || session === null) throw problems.invalidCredentials();
+  const hasSecondFactor = fresh.user.factors.some((factor) => factor.status === "verified");
+  if (aal === "aal1" && hasSecondFactor && settings.sessionAal1Seconds > 0) {
+    await levelStore.limitLife(tx, id, settings.sessionAal1Seconds);
+  }
   const access = await signAccessToken(context, fresh.user, session, method, tx);
   return { id, access, refreshToken, user: fresh.user };
 }
