@@ -5,7 +5,7 @@ import { type Answer, type Misbehaviour, type SoftAuthenticator, softAuthenticat
 
 let auth: TestAuth;
 beforeAll(async () => {
-  auth = await openTestAuth({ passkeysEnabled: true, anonymousEnabled: true });
+  auth = await openTestAuth({ passkeysEnabled: true, anonymousEnabled: true, mailerAutoconfirm: true });
 });
 afterAll(() => auth.close());
 
