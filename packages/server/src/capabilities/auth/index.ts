@@ -9,6 +9,7 @@ import { withAfterCommit } from "./after-commit.ts";
 import { createAudit } from "./audit/index.ts";
 import { auditPart } from "./audit/part.ts";
 import { authBoundary } from "./boundary.ts";
+import { createBreached } from "./breached/index.ts";
 import { createCaptcha } from "./captcha/index.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
 import { createHooks } from "./hooks/index.ts";
@@ -39,7 +40,7 @@ export interface AuthNeeds {
   readonly settings: AuthSettings;
   readonly clock: Clock;
   readonly observe: Observe;
-  /** Passwords never to be used, known ones for instance; none when left out. */
+  /** Passwords never to be used; when left out those that are known to attackers. */
   readonly isBlocked?: IsBlocked;
   /** The way to people, when it is not the outbox: for tests. */
   readonly messages?: Messages;
@@ -52,7 +53,7 @@ export function createAuth(needs: AuthNeeds): Capability {
   const lane = openLane(db, settings.rateLimitTimeoutMs);
   const limits = createLimits({ settings, clock, db: lane, secret: signer.deriveKey("auth/limits") });
   assertTestNumbers(settings, clock.nowMs());
-  const passwords = createPasswords(settings, needs.isBlocked);
+  const passwords = createPasswords(settings, needs.isBlocked ?? createBreached({ settings, clock, observe }));
   const context: AuthContext = {
     db,
     afterCommit,

@@ -4,9 +4,13 @@ import type { Values } from "../../kernel/settings.ts";
 import { createBcrypt, isBcryptHash } from "./bcrypt.ts";
 import { createBounded } from "./bounded.ts";
 import { problems, type WeakPasswordReason } from "./problems.ts";
+import { hasOneOfEach, requiredCharacters } from "./required-characters.ts";
 import type { authSettings } from "./settings.ts";
 
-/** Whether a password is known to attackers. Gets the password as typed; may ask a file or a service. */
+/**
+ * Whether a password is known to attackers. Gets the password as typed; may ask a file or a service.
+ * @throws when it must know and cannot
+ */
 export type IsBlocked = (password: string) => boolean | Promise<boolean>;
 
 export interface Weakness {
@@ -25,9 +29,12 @@ export interface Passwords {
   isMatch(password: string, stored: string | null): Promise<boolean>;
   /** True when `stored` was made in an older way and should be made anew while the password is at hand. */
   isOutdated(stored: string): boolean;
-  /** What is wrong with it as a new password; `null` when it will do. @throws Problem when it is too long to look at */
+  /**
+   * What is wrong with it as a new password; `null` when it will do, or nobody can say.
+   * @throws Problem when it is too long to look at
+   */
   weaknessOf(password: string): Promise<Weakness | null>;
-  /** @throws Problem 422 `weak_password` */
+  /** @throws Problem 422 `weak_password`; 500 when it must be known whether the password was in a breach, and is not */
   assertStrong(password: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -49,21 +56,28 @@ export function createPasswords(settings: Values<typeof authSettings>, isBlocked
   // Of no password at all: 128 random bits nobody has seen.
   let nobodys: Promise<string> | null = null;
 
-  const weaknessOf = async (password: string): Promise<Weakness | null> => {
+  const characterSets = requiredCharacters(settings.passwordRequiredCharacters);
+
+  const examine = async (password: string, isKnown: IsBlocked): Promise<Weakness | null> => {
     if (Buffer.byteLength(password) > settings.passwordMaxBytes) {
       throw problems.validationFailed(`Password cannot be longer than ${settings.passwordMaxBytes} bytes`);
     }
+    const messages: string[] = [];
+    const reasons: WeakPasswordReason[] = [];
     // Characters as people count them: one emoji is one, whatever it takes to write it.
     if (lengthOf(password) < settings.passwordMinLength) {
-      const message = `Password should be at least ${settings.passwordMinLength} characters.`;
-      return { message, reasons: ["length"] };
+      reasons.push("length");
+      messages.push(`Password should be at least ${settings.passwordMinLength} characters.`);
     }
-    return (await isBlocked(password))
-      ? {
-          message: "Password is known to be weak and easy to guess, please choose a different one.",
-          reasons: ["pwned"],
-        }
-      : null;
+    if (!hasOneOfEach(password, characterSets)) {
+      reasons.push("characters");
+      messages.push(`Password should contain at least one character of each: ${characterSets.join(", ")}.`);
+    }
+    if (reasons.length === 0 && (await isKnown(password))) {
+      reasons.push("pwned");
+      messages.push("Password is known to be weak and easy to guess, please choose a different one.");
+    }
+    return reasons.length === 0 ? null : { message: messages.join(" "), reasons };
   };
 
   return {
@@ -77,9 +91,10 @@ export function createPasswords(settings: Values<typeof authSettings>, isBlocked
         return false;
       }),
     isOutdated: (stored) => !stored.startsWith(current),
-    weaknessOf,
+    // Said beside a session that is open already: not to know is no reason to lose it.
+    weaknessOf: (password) => examine(password, (candidate) => (async () => isBlocked(candidate))().catch(() => false)),
     async assertStrong(password) {
-      const weakness = await weaknessOf(password);
+      const weakness = await examine(password, isBlocked);
       if (weakness !== null) throw problems.weakPassword(weakness.message, weakness.reasons);
     },
     close: () => bcrypt.close(),

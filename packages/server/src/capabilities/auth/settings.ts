@@ -1,6 +1,7 @@
 import { flag, integer, type Settings, text } from "../../kernel/settings.ts";
 import { accountSettings } from "./account/settings.ts";
 import { auditSettings } from "./audit/settings.ts";
+import { breachedSettings } from "./breached/settings.ts";
 import { captchaSettings } from "./captcha/settings.ts";
 import { hooksSettings } from "./hooks/settings.ts";
 import { limitSettings } from "./limits/settings.ts";
@@ -172,6 +173,7 @@ export const authSettings = {
   ...mfaSettings,
   ...webauthnSettings,
   ...captchaSettings,
+  ...breachedSettings,
   ...limitSettings,
   ...hooksSettings,
   ...auditSettings,
