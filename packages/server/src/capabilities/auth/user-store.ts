@@ -24,6 +24,8 @@ export interface NewUser {
   readonly bannedSeconds: number | null;
   /** The app's hook was asked, and had nothing against it. */
   readonly isAdmitted?: true;
+  /** How a provider knows them, in place of identities for the addresses. Metadata is the provider's then. */
+  readonly identity?: Omit<NewIdentity, "userId">;
 }
 
 /** What can change of a user. What is left out stays; metadata is merged key by key, and `null` takes a key away. */

@@ -47,7 +47,10 @@ function userToBe(user: NewUser, now: string): User {
     isBanned: false,
     deletedAt: null,
     appMetadata: user.appMetadata,
-    userMetadata: user.isAnonymous ? user.userMetadata : { ...user.userMetadata, ...addressFacts(user) },
+    userMetadata:
+      user.isAnonymous || user.identity !== undefined
+        ? user.userMetadata
+        : { ...user.userMetadata, ...addressFacts(user) },
     isAnonymous: user.isAnonymous,
     createdAt: now,
     updatedAt: now,

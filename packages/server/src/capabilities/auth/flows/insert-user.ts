@@ -19,15 +19,16 @@ export async function insertUser(
   user: NewUser,
 ): Promise<boolean> {
   await admitUser(context, caller, user, tx);
-  const facts = addressFacts(user);
-  const metadata = user.isAnonymous ? user.userMetadata : { ...user.userMetadata, ...facts };
+  const isOwnMetadata = user.isAnonymous || user.identity !== undefined;
+  const metadata = isOwnMetadata ? user.userMetadata : { ...user.userMetadata, ...addressFacts(user) };
   try {
     if (!(await userStore.create(tx, { ...user, userMetadata: metadata }))) return false;
   } catch (error) {
     // A database that is away is no judgement of the row.
     throw error instanceof Problem ? error : problems.savingUserFailed(error);
   }
-  for (const provider of ["email", "phone"] as const) {
+  if (user.identity !== undefined) await userStore.addIdentity(tx, { userId: user.id, ...user.identity });
+  for (const provider of user.identity === undefined ? (["email", "phone"] as const) : []) {
     if (user[provider] === null) continue;
     await userStore.addIdentity(tx, { userId: user.id, provider, providerId: user.id, data: metadata });
   }
