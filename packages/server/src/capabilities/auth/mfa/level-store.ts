@@ -1,6 +1,7 @@
 import { sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Origin } from "../session-store.ts";
+import { firstCounter, generationSize } from "../tokens.ts";
 import { methodOf, type SecondMethod } from "./factor.ts";
 
 /** All SQL that moves sessions between the levels of assurance. */
@@ -20,8 +21,8 @@ export const levelStore = {
   },
 
   /**
-   * Raises a session to `aal2`. Its refresh tokens are deleted, not used up: one of the lower level must not lead to one of
-   * the higher, as a used token leads to its successor. @returns false when the session is gone
+   * Raises a session to `aal2`. Its refresh tokens are of another generation from now on: one of the lower level must not lead
+   * to one of the higher, as a used token leads to its successor. @returns the new counter, `null` when the session is gone
    */
   async raise(
     tx: Queryable,
@@ -29,20 +30,21 @@ export const levelStore = {
       readonly sessionId: string;
       readonly factorId: string | null;
       readonly method: SecondMethod;
-      readonly storedToken: string;
       /** Whether the end that a session of `aal1` was given is taken away. */
       readonly liftsEnd: boolean;
       readonly origin: Origin;
     },
-  ): Promise<boolean> {
-    const { sessionId, factorId, method, storedToken, liftsEnd, origin } = raise;
-    const rows = await tx.query(sql`
+  ): Promise<number | null> {
+    const { sessionId, factorId, method, liftsEnd, origin } = raise;
+    const [row] = await tx.query<{ counter: string }>(sql`
       with raised as (
         update auth.sessions set aal = 'aal2', factor_id = ${sql.value(factorId)}::uuid, updated_at = now(),
+          refresh_token_counter = (coalesce(refresh_token_counter, 0) / ${sql.value(generationSize)}::bigint + 1)
+            * ${sql.value(generationSize)}::bigint + ${sql.value(firstCounter)}::bigint,
           refreshed_at = now() at time zone 'UTC', user_agent = ${sql.value(origin.userAgent)},
           ip = ${sql.value(origin.ip)}::inet,
           not_after = case when ${sql.value(liftsEnd)}::boolean then null else not_after end
-        where id = ${sql.value(sessionId)} returning id, user_id
+        where id = ${sql.value(sessionId)} returning id, refresh_token_counter
       ), dead as (
         delete from auth.refresh_tokens where session_id = (select id from raised)
       ), shown as (
@@ -50,10 +52,8 @@ export const levelStore = {
         select gen_random_uuid(), id, ${sql.value(method)}, clock_timestamp(), clock_timestamp() from raised
         on conflict (session_id, authentication_method) do update set updated_at = excluded.updated_at
       )
-      insert into auth.refresh_tokens (instance_id, token, user_id, session_id, revoked, created_at, updated_at)
-      select '00000000-0000-0000-0000-000000000000', ${sql.value(storedToken)}, user_id, id, false, now(), now()
-      from raised returning id`);
-    return rows.length === 1;
+      select refresh_token_counter as counter from raised`);
+    return row === undefined ? null : Number(row.counter);
   },
 
   /** Takes the level back that the factor gave: every second method has to be shown anew. */

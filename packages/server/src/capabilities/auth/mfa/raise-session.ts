@@ -32,18 +32,17 @@ export async function raiseSession(
 ): Promise<Session> {
   const { refreshTokens, settings } = context;
   await holdSession(tx, session.id, user.id);
-  const refreshToken = refreshTokens.create();
-  await levelStore.raise(tx, {
+  const counter = await levelStore.raise(tx, {
     sessionId: session.id,
     factorId,
     method,
-    storedToken: refreshTokens.stored(refreshToken),
     liftsEnd: settings.sessionAal1Seconds > 0,
     origin: caller,
   });
   const [account, raised] = [await userStore.findById(tx, user.id), await sessionStore.find(tx, session.id)];
-  if (account === null || raised === null) throw problems.sessionNotFound();
+  if (account === null || raised === null || counter === null) throw problems.sessionNotFound();
   const access = await signAccessToken(context, account.user, raised, method, tx);
+  const refreshToken = refreshTokens.seal({ sessionId: raised.id, counter });
   return { id: raised.id, access, refreshToken, user: account.user };
 }
 
