@@ -10,24 +10,32 @@ export interface HeldCredential {
   readonly signCount: number;
 }
 
-/** The phone's own authenticator, in software (WebAuthn Level 3 §11, through Chromium's DevTools). */
+/** An authenticator in software (WebAuthn Level 3 §11, through Chromium's DevTools). */
 export interface VirtualAuthenticator {
   credentials(): Promise<readonly HeldCredential[]>;
   /** Puts a credential in that was made elsewhere. */
   add(credential: HeldCredential): Promise<void>;
   /** Whether the person shows a finger or face when asked. */
   setVerifies(isVerified: boolean): Promise<void>;
+  /** Whether the person touches it when it asks. Of two, the one that is touched answers for all. */
+  setTouched(isTouched: boolean): Promise<void>;
 }
 
-/** Gives a page an authenticator that keeps passkeys and asks nobody. It goes with the page. */
-export async function addAuthenticator(page: Page): Promise<VirtualAuthenticator> {
+/**
+ * Gives a page an authenticator that keeps passkeys and asks nobody: the device's own, or a key that is plugged in. It goes with
+ * the page.
+ */
+export async function addAuthenticator(
+  page: Page,
+  transport: "internal" | "usb" = "internal",
+): Promise<VirtualAuthenticator> {
   const session: CDPSession = await page.context().newCDPSession(page);
   await session.send("WebAuthn.enable");
   const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
     options: {
       protocol: "ctap2",
       ctap2Version: "ctap2_1",
-      transport: "internal",
+      transport,
       hasResidentKey: true,
       hasUserVerification: true,
       isUserVerified: true,
@@ -41,6 +49,9 @@ export async function addAuthenticator(page: Page): Promise<VirtualAuthenticator
     },
     async setVerifies(isUserVerified) {
       await session.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified });
+    },
+    async setTouched(enabled) {
+      await session.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled });
     },
   };
 }

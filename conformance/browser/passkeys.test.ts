@@ -166,4 +166,56 @@ describeInBrowser("passkeys in Chromium", (browser) => {
       await evil.stop();
     }
   });
+
+  it("beside them a security key is a second factor: it raises a session, and a passkey alone does not", async (test) => {
+    const page = await browser.page(test);
+    const phone = await addAuthenticator(page, "internal");
+    const client = await openClient(page, site.origin, app);
+    const user = await signUp(client);
+    expect((await registerPasskey(client)).error).toBeNull();
+
+    // supabase-js asks for a key that is plugged in, for a factor.
+    const key = await addAuthenticator(page, "usb");
+    await phone.setTouched(false);
+    const enrolled = await client.evaluate(async (client) => {
+      const { data, error } = await client.auth.mfa.webauthn.register({ friendlyName: "Blue key" });
+      const level = await client.auth.mfa.getAuthenticatorAssuranceLevel();
+      const factors = await client.auth.mfa.listFactors();
+      return {
+        user: data?.user.id,
+        error: error?.message,
+        level: level.data?.currentLevel,
+        factors: factors.data?.webauthn.map(({ id, friendly_name, status }) => ({ id, friendly_name, status })),
+      };
+    });
+    expect(enrolled).toEqual({
+      user,
+      error: undefined,
+      level: "aal2",
+      factors: [{ id: expect.any(String), friendly_name: "Blue key", status: "verified" }],
+    });
+
+    await signOut(client);
+    await key.setTouched(false);
+    await phone.setTouched(true);
+    const signedIn = await signInWithPasskey(client);
+    expect(signedIn).toMatchObject({ user, error: null });
+    expect(claimsOf(signedIn.token)).toMatchObject({ sub: user, aal: "aal1" });
+    expect((await registerPasskey(client)).error).toMatchObject({ code: "insufficient_aal" });
+
+    await phone.setTouched(false);
+    await key.setTouched(true);
+    const raised = await client.evaluate(async (client, factorId) => {
+      const before = await client.auth.mfa.getAuthenticatorAssuranceLevel();
+      const { error } = await client.auth.mfa.webauthn.authenticate({ factorId });
+      const { data } = await client.auth.getSession();
+      return { next: before.data?.nextLevel, error: error?.message, token: data.session?.access_token ?? null };
+    }, enrolled.factors?.[0]?.id as string);
+    expect(raised).toMatchObject({ next: "aal2", error: undefined });
+    const { aal, amr } = claimsOf(raised.token);
+    expect([aal, amr.map(({ method }: { method: string }) => method).sort()]).toEqual([
+      "aal2",
+      ["mfa/webauthn", "passkey"],
+    ]);
+  });
 });
