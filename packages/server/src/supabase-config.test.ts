@@ -85,3 +85,64 @@ secrets = "env(SEND_SMS_SECRETS)"
     },
   });
 });
+
+it("takes over who sends text messages, and the numbers with a fixed code", () => {
+  const toml = `
+[auth.sms]
+enable_signup = true
+enable_confirmations = true
+template = "{{ .Code }} is it"
+test_otp_valid_until = "2027-01-31"
+[auth.sms.test_otp]
+4152127777 = "123456"
+16019839224 = "654321"
+[auth.sms.twilio]
+enabled = false
+account_sid = ""
+message_service_sid = ""
+auth_token = "env(SUPABASE_AUTH_SMS_TWILIO_AUTH_TOKEN)"
+[auth.sms.vonage]
+enabled = true
+from = "Roam"
+api_key = "key"
+api_secret = "env(VONAGE_SECRET)"
+[auth.sms.textlocal]
+enabled = false
+`;
+  expect(read(toml, { VONAGE_SECRET: "secret" })).toEqual({
+    auth: {
+      phoneEnabled: true,
+      phoneAutoconfirm: false,
+      smsTemplate: "{{ .Code }} is it",
+      smsTestOtp: ["4152127777=123456", "16019839224=654321"],
+      smsTestOtpValidUntil: "2027-01-31",
+      smsTwilioAccountSid: "",
+      smsTwilioSender: "",
+      smsProvider: "vonage",
+      smsVonageFrom: "Roam",
+      smsVonageApiKey: "key",
+      smsVonageApiSecret: "secret",
+    },
+  });
+});
+
+it("takes over the captcha and what a password needs", () => {
+  const toml = `
+[auth]
+password_requirements = "lower_upper_letters_digits_symbols"
+[auth.captcha]
+enabled = true
+provider = "turnstile"
+secret = "env(CAPTCHA_SECRET)"
+`;
+  expect(read(toml, { CAPTCHA_SECRET: "secret" })).toEqual({
+    auth: {
+      passwordRequiredCharacters:
+        "abcdefghijklmnopqrstuvwxyz:ABCDEFGHIJKLMNOPQRSTUVWXYZ:0123456789:!@#$%^&*()_+-=[]{};'\\\\:\"|<>?,./`~",
+      captchaEnabled: true,
+      captchaProvider: "turnstile",
+      captchaSecret: "secret",
+    },
+  });
+  expect(read(`[auth]\npassword_requirements = ""\n`)).toEqual({ auth: { passwordRequiredCharacters: "" } });
+});

@@ -4,7 +4,7 @@ import { providerFields, providerNames, providerSetting } from "./capabilities/a
 import type { GivenSettings, GroupName, SettingGroups } from "./config.ts";
 import { SettingError } from "./kernel/settings.ts";
 
-/** Where a key's value goes; `convert` where ours says it the other way round. */
+/** Where a key's value goes; `convert` where ours says it another way, `undefined` when it says nothing. */
 type Known = {
   readonly [G in GroupName]: readonly [
     path: string,
@@ -19,6 +19,29 @@ function negated(value: unknown): unknown {
   if (value === true || value === "true") return false;
   return value === false || value === "false" ? true : value;
 }
+
+/** The one of several that is switched on. What is off says nothing. */
+const chosen =
+  (name: string) =>
+  (value: unknown): unknown =>
+    value === true || value === "true" ? name : undefined;
+
+/** A table of names and texts, as a list of `name=text`. */
+const pairs = (value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.entries(value).map(([name, text]) => `${name}=${text}`)
+    : value;
+
+const letters = "abcdefghijklmnopqrstuvwxyz";
+const digits = "0123456789";
+/** The kinds of password that product has names for, as sets of characters. The colon among the symbols is escaped. */
+const passwordKinds: Readonly<Record<string, string>> = {
+  letters_digits: `${letters}${letters.toUpperCase()}:${digits}`,
+  lower_upper_letters_digits: `${letters}:${letters.toUpperCase()}:${digits}`,
+  lower_upper_letters_digits_symbols: `${letters}:${letters.toUpperCase()}:${digits}:!@#$%^&*()_+-=[]{};'\\\\:"|<>?,./\`~`,
+};
+const characterSets = (value: unknown): unknown =>
+  typeof value === "string" && Object.hasOwn(passwordKinds, value) ? passwordKinds[value] : value;
 
 /**
  * What an existing `supabase/config.toml` says that we have a setting for. `env(NAME)` is looked up, as that product's CLI does.
@@ -36,6 +59,29 @@ const known: readonly Known[] = [
   ["auth.enable_manual_linking", "auth", "manualLinkingEnabled"],
   ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
   ["auth.minimum_password_length", "auth", "passwordMinLength"],
+  ["auth.password_requirements", "auth", "passwordRequiredCharacters", characterSets],
+  ["auth.captcha.enabled", "auth", "captchaEnabled"],
+  ["auth.captcha.provider", "auth", "captchaProvider"],
+  ["auth.captcha.secret", "auth", "captchaSecret"],
+  ["auth.sms.enable_signup", "auth", "phoneEnabled"],
+  ["auth.sms.enable_confirmations", "auth", "phoneAutoconfirm", negated],
+  ["auth.sms.template", "auth", "smsTemplate"],
+  ["auth.sms.test_otp", "auth", "smsTestOtp", pairs],
+  ["auth.sms.test_otp_valid_until", "auth", "smsTestOtpValidUntil"],
+  ["auth.sms.twilio.enabled", "auth", "smsProvider", chosen("twilio")],
+  ["auth.sms.twilio.account_sid", "auth", "smsTwilioAccountSid"],
+  ["auth.sms.twilio.message_service_sid", "auth", "smsTwilioSender"],
+  ["auth.sms.twilio.auth_token", "auth", "smsTwilioAuthToken"],
+  ["auth.sms.vonage.enabled", "auth", "smsProvider", chosen("vonage")],
+  ["auth.sms.vonage.from", "auth", "smsVonageFrom"],
+  ["auth.sms.vonage.api_key", "auth", "smsVonageApiKey"],
+  ["auth.sms.vonage.api_secret", "auth", "smsVonageApiSecret"],
+  ["auth.sms.messagebird.enabled", "auth", "smsProvider", chosen("messagebird")],
+  ["auth.sms.messagebird.originator", "auth", "smsMessagebirdOriginator"],
+  ["auth.sms.messagebird.access_key", "auth", "smsMessagebirdAccessKey"],
+  ["auth.sms.textlocal.enabled", "auth", "smsProvider", chosen("textlocal")],
+  ["auth.sms.textlocal.sender", "auth", "smsTextlocalSender"],
+  ["auth.sms.textlocal.api_key", "auth", "smsTextlocalApiKey"],
   ["auth.hook.custom_access_token.enabled", "auth", "customAccessTokenHookEnabled"],
   ["auth.hook.custom_access_token.uri", "auth", "customAccessTokenHookUri"],
   ["auth.hook.custom_access_token.secrets", "auth", "customAccessTokenHookSecrets"],
@@ -90,9 +136,10 @@ export function readSupabaseConfig(path: string, env: Readonly<Record<string, st
   const given: Partial<Record<GroupName, Record<string, unknown>>> = {};
   for (const [at, group, name, convert] of [...known, ...external]) {
     const value = resolve(dig(document, at), env);
-    if (value === undefined) continue;
+    const converted = value !== undefined && convert ? convert(value) : value;
+    if (converted === undefined) continue;
     given[group] ??= {};
-    given[group][name] = convert ? convert(value) : value;
+    given[group][name] = converted;
   }
   return given as GivenSettings;
 }

@@ -63,7 +63,7 @@ export function metadataRoutes(
           disable_signup: settings.disableSignup,
           mailer_autoconfirm: settings.mailerAutoconfirm,
           phone_autoconfirm: settings.phoneAutoconfirm,
-          sms_provider: "",
+          sms_provider: settings.smsProvider ?? "",
           saml_enabled: false,
           saml_private_key_next_configured: false,
           passkeys_enabled: settings.passkeysEnabled,
