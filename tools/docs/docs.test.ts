@@ -71,6 +71,16 @@ describe("readProblems", () => {
     ]);
   });
 
+  it("reads what is made with a helper of the folder above", () => {
+    const above =
+      "export const room = (code: string, status: number, words: string) => new Problem(`a/${code}`, status, words);";
+    const source = 'export const doorProblems = { /** Shut. */ shut: () => room("shut", 403, "Not now.") };';
+    expect(readProblems(source, "x.ts", helpersIn(tokenize(above)))).toEqual([
+      { code: "a/shut", statuses: [403], message: "Not now.", meaning: "Shut.", hint: null },
+    ]);
+    expect(() => readProblems(source, "x.ts")).toThrow("makes no Problem");
+  });
+
   it("refuses what would be missing from the page", () => {
     const one = (entry: string) => () => readProblems(`export const problems = { ${entry} };`, "x.ts");
     expect(one('gone: () => new Problem("a/gone", 410, "Gone.")')).toThrow("x.ts:1 (gone) has no doc comment");

@@ -81,7 +81,9 @@ const classes: Readonly<Record<string, string>> = {
 export function errorsPage(files: readonly SourceFile[]): string {
   const named = files.filter(({ path }) => path.endsWith("/problems.ts"));
   const found = [
-    ...named.flatMap(({ path, text }) => readProblems(text, path).map((problem) => ({ path, problem }))),
+    ...named.flatMap(({ path, text }) =>
+      readProblems(text, path, helpersAbove(path, named)).map((problem) => ({ path, problem })),
+    ),
     ...thrownElsewhere(files.filter(({ path }) => !path.endsWith("/problems.ts"))),
   ];
   const of = (isWanted: (path: string, area: string) => boolean) =>
@@ -140,6 +142,12 @@ function thrownElsewhere(files: readonly SourceFile[]): { path: string; problem:
       })
       .map((problem) => ({ path, problem })),
   );
+}
+
+/** A room of a capability says whose failure it is by its capability's helper. */
+function helpersAbove(path: string, named: readonly SourceFile[]): readonly Helper[] {
+  const above = path.replace(/[^/]+\/problems\.ts$/, "problems.ts");
+  return named.filter((file) => file.path === above && above !== path).flatMap(({ text }) => helpersIn(tokenize(text)));
 }
 
 /** One row for what has the same code, status and meaning: only the words differ. */

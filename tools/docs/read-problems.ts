@@ -33,11 +33,16 @@ type Scope = ReadonlyMap<string, { readonly value: readonly Token[]; readonly ty
 
 /**
  * Reads a `problems.ts`: every entry of its exported `problems` or `…Problems`.
+ * @param borrowed Helpers that it imports
  * @throws Error naming the entry that has no doc comment, or whose code or status cannot be told from the source
  */
-export function readProblems(source: string, file: string): readonly DocumentedProblem[] {
+export function readProblems(
+  source: string,
+  file: string,
+  borrowed: readonly Helper[] = [],
+): readonly DocumentedProblem[] {
   const tokens = tokenize(source);
-  const helpers = helpersIn(tokens);
+  const helpers = [...helpersIn(tokens), ...borrowed];
   const found: DocumentedProblem[] = [];
   for (let at = 0; at < tokens.length; at += 1) {
     const name = tokens[at + 2]?.text ?? "";
