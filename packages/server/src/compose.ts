@@ -17,6 +17,7 @@ import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platfo
 import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
+import { openRevocations } from "./platform/revocation/index.ts";
 import type { Project } from "./project.ts";
 
 /** Mainstay's own schemas, as plain SQL. */
@@ -118,6 +119,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.migrations,
       signal: options.signal,
     });
+
+    const revocations = await openRevocations({
+      database,
+      settings: config.identity,
+      tokenSeconds: config.auth.accessTokenSeconds,
+      observe,
+    });
+    opened.push(() => revocations.close());
+    if (config.identity.refuseEndedSessions) keys.refuseEnded(revocations);
 
     const session = await openSession({
       target: await postgres.apiLogin(keys.signer.deriveKey("database login")),

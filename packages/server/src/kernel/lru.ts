@@ -43,6 +43,11 @@ export class Lru<K, V> {
     return this.#entries.delete(key);
   }
 
+  /** Forgets every entry that `isUnwanted`. Looks at all of them. */
+  deleteWhere(isUnwanted: (value: V) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (isUnwanted(value)) this.#entries.delete(key);
+  }
+
   clear(): void {
     this.#entries.clear();
   }

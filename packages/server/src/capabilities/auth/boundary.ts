@@ -1,5 +1,6 @@
 import type { Problem } from "../../kernel/problem.ts";
 import { type Boundary, type Call, json, type Reply } from "../../kernel/route.ts";
+import { problems } from "./problems.ts";
 import { isObject } from "./request.ts";
 
 /** The first version of the API whose errors are `{code: "<error_code>", message}`. */
@@ -45,6 +46,12 @@ function translate(problem: Problem, call: Pick<Call, "headers"> | null): Transl
     case "identity/token-invalid":
     case "identity/token-claims":
       return { status: 403, code: "bad_jwt", message: `invalid JWT: unable to parse or verify signature, ${message}` };
+    case "identity/session-ended":
+      return say(problems.sessionNotFound());
+    case "identity/user-banned":
+      return say(problems.userBanned(403));
+    case "identity/user-deleted":
+      return say(problems.userOfTokenNotFound());
     case "http/service-only":
       return call?.headers.authorization === undefined
         ? { status: 401, code: "no_authorization", message: "This endpoint requires a valid Bearer token" }
@@ -56,6 +63,8 @@ function translate(problem: Problem, call: Pick<Call, "headers"> | null): Transl
     message: status === 500 ? "Unexpected failure, please check server logs for more information" : message,
   };
 }
+
+const say = ({ status, code, message }: Problem): Translated => ({ status, code: code.slice("auth/".length), message });
 
 function codeOfStatus(status: number): string {
   switch (status) {

@@ -50,6 +50,9 @@ function translate(problem: Problem): Rendered {
         headers: invalidToken("JWT expired"),
       };
     case "identity/token-claims":
+    case "identity/session-ended":
+    case "identity/user-banned":
+    case "identity/user-deleted":
       return { ...same, code: "PGRST303", status: 401, headers: invalidToken(message) };
     case "identity/token-invalid":
       return { ...same, code: "PGRST301", status: 401, headers: invalidToken(message) };

@@ -11,7 +11,7 @@ import type { Keyring } from "./keyring.ts";
 import { problems } from "./problems.ts";
 import { parseRolePath } from "./role-path.ts";
 import type { identitySettings } from "./settings.ts";
-import type { Identity } from "./types.ts";
+import type { Ended, Identity } from "./types.ts";
 
 /** A key or request that was settled: what a cache hit needs to know, and no more. */
 interface Settled {
@@ -27,6 +27,29 @@ interface Settled {
 /** A request's `Authorization`, and what came of it. */
 interface Remembered extends Settled {
   readonly authorization: string;
+}
+
+/**
+ * A token that was refused and would be again: whoever sends it over and over costs a look-up, and not a signature check. Not for long,
+ * so that what was wrong here is not wrong for ever.
+ */
+interface Refused {
+  readonly token: string;
+  readonly problem: () => Problem;
+  readonly untilMs: number;
+}
+
+/** 4 MB at most, with the longest tokens remembered. */
+const maxRefused = 1_000;
+const refusedMaxChars = 4_096;
+const refusedMs = 10_000;
+
+/** How to refuse again, for what does not become good by waiting; `null` for what may. */
+function lastingRefusal(error: unknown): (() => Problem) | null {
+  if (!(error instanceof Problem)) return null;
+  if (error.code === "identity/token-expired") return problems.tokenExpired;
+  const { message } = error;
+  return error.code === "identity/token-invalid" ? () => problems.tokenInvalid(message) : null;
 }
 
 /**
@@ -49,10 +72,12 @@ export class Authenticator implements Identity {
   readonly #foreignRules: ClaimRules;
   readonly #issuers: Issuers;
   #keyring: Keyring;
+  #ended: Ended | null = null;
   /** API key → what it is. Replaced with the keyring. */
   #apiKeys: ReadonlyMap<string, Settled>;
   readonly #tokens: Lru<string, Principal>;
   readonly #requests: Lru<string, Remembered>;
+  readonly #refused = new Lru<string, Refused>(maxRefused);
 
   constructor(needs: {
     readonly settings: Values<typeof identitySettings>;
@@ -88,7 +113,16 @@ export class Authenticator implements Identity {
     this.forget();
   }
 
+  /** Refuses from now on what `ended` knows to be over, remembered requests included. */
+  refuseEnded(ended: Ended): void {
+    this.#ended = ended;
+    const drop = () => this.#requests.deleteWhere(({ principal }) => ended.reasonOf(principal) !== null);
+    ended.onEnded(drop);
+    drop();
+  }
+
   forget(): void {
+    this.#refused.clear();
     this.#tokens.clear();
     this.#requests.clear();
   }
@@ -133,15 +167,45 @@ export class Authenticator implements Identity {
   }
 
   verify(token: string): Principal {
-    const cached = this.#tokens.get(token);
-    if (cached !== undefined) {
-      if (cached.expiresAtMs > this.#clock.nowMs()) return cached;
+    const principal = this.#tokens.get(token);
+    if (principal === undefined) return this.#verifyAnew(token);
+    if (principal.expiresAtMs <= this.#clock.nowMs()) {
       this.#tokens.delete(token);
       throw problems.tokenExpired();
     }
-    const principal = this.#verify(token);
-    this.#tokens.set(token, principal);
-    return principal;
+    return this.#unlessEnded(principal);
+  }
+
+  #verifyAnew(token: string): Principal {
+    const tail = tailOf(token);
+    const refused = this.#refused.get(tail);
+    if (refused?.token === token && refused.untilMs > this.#clock.nowMs()) throw refused.problem();
+    try {
+      const principal = this.#verify(token);
+      this.#tokens.set(token, principal);
+      return this.#unlessEnded(principal);
+    } catch (error) {
+      const problem = token.length <= refusedMaxChars ? lastingRefusal(error) : null;
+      if (problem !== null) {
+        this.#refused.set(tail, { token, problem, untilMs: this.#clock.nowMs() + refusedMs });
+      }
+      throw error;
+    }
+  }
+
+  #unlessEnded(principal: Principal): Principal {
+    const reason = this.#ended?.reasonOf(principal) ?? null;
+    switch (reason) {
+      case null:
+        return principal;
+      case "ban":
+        throw problems.userBanned();
+      case "deletion":
+        throw problems.userDeleted();
+      case "session":
+      case "keys":
+        throw problems.sessionEnded();
+    }
   }
 
   #settle(bearer: string | null, givenKey: string | null): Settled {

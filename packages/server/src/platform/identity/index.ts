@@ -8,7 +8,7 @@ import { generateSigningKey, generateStoredKeys, keysStamp, loadKeys, type Store
 import { createKeyring, type Keyring, signsWithImportedSecret, withLegacyKeys } from "./keyring.ts";
 import { problems } from "./problems.ts";
 import type { identitySettings } from "./settings.ts";
-import type { ApiKeys, Identity, TokenSigner } from "./types.ts";
+import type { ApiKeys, Ended, Identity, TokenSigner } from "./types.ts";
 
 export { identitySettings } from "./settings.ts";
 export type { ApiKeys, Identity, TokenSigner } from "./types.ts";
@@ -32,6 +32,8 @@ export interface OpenIdentity {
    * @throws Error when tokens are signed with a secret given by settings: change it there.
    */
   rotate(rotation?: Rotation): Promise<void>;
+  /** Refuses from now on what is known to have ended before its tokens. */
+  refuseEnded(ended: Ended): void;
   /** Takes over what another process changed in the keys file. */
   reload(): Promise<void>;
   close(): void;
@@ -93,6 +95,7 @@ export async function openIdentity(needs: {
         stamp = await keysStamp(keysDir);
         putInForce(rotated);
       }),
+    refuseEnded: (ended) => identity.refuseEnded(ended),
     reload: () => inTurn(async () => putInForce(await read())),
     close() {
       if (poll !== null) clearInterval(poll);

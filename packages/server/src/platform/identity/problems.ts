@@ -33,6 +33,19 @@ export const problems = {
     }),
   /** The token is ours, but says something it may not: audience, times, or role. */
   tokenClaims: (reason: string) => new Problem("identity/token-claims", 401, reason, { headers: bearer(reason) }),
+  /** The token's session was ended: signed out, its password changed, or ended by an admin. Sign in again. */
+  sessionEnded: () => {
+    const reason = "The session of this token has ended";
+    return new Problem("identity/session-ended", 401, reason, { headers: bearer(reason), hint: "Sign in again." });
+  },
+  /** The token's user is banned. */
+  userBanned: () =>
+    new Problem("identity/user-banned", 401, "User is banned", { headers: bearer("The user is banned") }),
+  /** The token's user was deleted. */
+  userDeleted: () =>
+    new Problem("identity/user-deleted", 401, "The user of this token does not exist", {
+      headers: bearer("The user of this token does not exist"),
+    }),
   /** A key or the JWT secret is published, short or made of words, and the server is to listen where others can reach it. */
   weakSecret: (reason: string, host: string) =>
     new Problem("identity/weak-secret", 500, `${reason} Refusing to listen on ${host} with it.`, {

@@ -116,6 +116,20 @@ export const identitySettings = {
     min: 0,
     summary: "How often the keys file is checked for a rotation made by another process. 0: never.",
   }),
+  refuseEndedSessions: flag({
+    env: ["MAINSTAY_REFUSE_ENDED_SESSIONS"],
+    default: true,
+    summary:
+      "Refuse access tokens of ended sessions and of banned or deleted users everywhere, not only at sign-in's own endpoints.",
+  }),
+  revocationPollMs: integer<number>({
+    env: ["MAINSTAY_REVOCATION_POLL_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 50,
+    max: 60_000,
+    summary: "How often a node looks for what others have ended, should a notification be lost.",
+  }),
   thirdPartyIssuers: list({
     env: ["MAINSTAY_THIRD_PARTY_ISSUERS"],
     default: [],

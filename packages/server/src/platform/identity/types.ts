@@ -7,7 +7,8 @@ import type { Principal } from "../../kernel/principal.ts";
  *
  * Problems it throws (a boundary maps them to its own codes and texts):
  * `identity/key-missing` 401, `identity/key-unknown` 401, `identity/token-invalid` 401, `identity/token-expired` 401,
- * `identity/token-claims` 401 (audience, not-before, non-numeric times, role), `identity/secret-key-in-browser` 401.
+ * `identity/token-claims` 401 (audience, not-before, non-numeric times, role), `identity/session-ended` 401,
+ * `identity/user-banned` 401, `identity/user-deleted` 401, `identity/secret-key-in-browser` 401.
  */
 export interface Identity {
   /**
@@ -21,6 +22,17 @@ export interface Identity {
   /** Verifies one token of ours or of a configured issuer. */
   verify(token: string): Principal;
   readonly anonymous: Principal;
+}
+
+/** Why a token that is good in itself must not be accepted: its session has ended, its user is banned or gone, its key was revoked. */
+export type EndReason = "session" | "ban" | "deletion" | "keys";
+
+/** What is known to have ended before its tokens did. */
+export interface Ended {
+  /** `null` when nothing is known against it. Called for every token that is not cached with its request: a look-up in memory. */
+  reasonOf(principal: Principal): EndReason | null;
+  /** @returns how to stop listening */
+  onEnded(listener: () => void): () => void;
 }
 
 /** Mints tokens with the current signing key. */
