@@ -4,6 +4,7 @@ import { accountKey, networkOf } from "../limits/index.ts";
 import type { Fields } from "../request.ts";
 import { isUuid, textField } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
+import { countVerifiedSms } from "../sms/index.ts";
 import type { Session } from "../user.ts";
 import { type Challenge, challengeStore } from "./challenge-store.ts";
 import { assertVerifiable, type MfaContext, type Person } from "./context.ts";
@@ -60,7 +61,10 @@ export async function verifyFactor(
       caller,
     });
   });
-  if (session !== null) return session;
+  if (session !== null) {
+    if (factor.phone !== null) await countVerifiedSms(context, factor.phone);
+    return session;
+  }
   await limits.take("failedCode", accountKey(user.id));
   throw proof.refusal;
 }

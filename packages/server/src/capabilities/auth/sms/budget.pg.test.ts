@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readSettings, SettingError } from "../../../kernel/settings.ts";
+import type { Observation } from "../../../platform/observe/observation.ts";
 import type { AuthSettings } from "../context.ts";
 import type { AuthSms } from "../messages.ts";
 import { authSettings } from "../settings.ts";
@@ -38,6 +39,8 @@ const refusal = (budget: SmsBudget, phone: string): Promise<unknown> =>
     () => null,
     (error: unknown) => error,
   );
+const cameBack = (phone: string): Promise<void> =>
+  countVerifiedSms({ db: auth.db, settings: settingsWith({ smsConversionMinPercent: 1 }), observe: () => {} }, phone);
 const rows = () => auth.sql("select scope, key, sent, verified from mainstay.sms_budget order by scope, key");
 const usedUp = { code: "auth/over_sms_send_rate_limit", status: 429 };
 const [german, otherGerman, american] = ["4915112345678", "4915187654321", "16019839224"];
@@ -165,16 +168,25 @@ describe("a country whose codes never come back", () => {
       { kind: "warning", area: "auth", message: "of 4 codes sent to DE 0 came back: it pauses until more do" },
     ]);
     await take(budget, american);
-    await countVerifiedSms(auth.db, german);
+    await cameBack(german);
     expect(await refusal(budget, german)).toMatchObject(usedUp);
-    await countVerifiedSms(auth.db, otherGerman);
+    await cameBack(otherGerman);
     await take(budget, german);
     expect(await rows()).toContainEqual({ scope: "country", key: "DE", sent: 5, verified: 2 });
   });
 
+  test("that cannot be counted turns nobody away, and is not counted where nobody asks", async () => {
+    const away = { ...auth.db, query: () => Promise.reject(new Error("away")) };
+    const observe = (one: Observation) => void auth.seen.push(one);
+    await countVerifiedSms({ db: away, settings: settingsWith(given), observe }, german);
+    expect(auth.seen).toMatchObject([{ kind: "warning", message: "a code that came back was not counted: away" }]);
+    await countVerifiedSms({ db: away, settings: settingsWith({ smsConversionMinPercent: 0 }), observe }, german);
+    expect(auth.seen).toHaveLength(1);
+  });
+
   test("is judged by two days, and never by a code that nobody sent", async () => {
     const budget = budgetOf(given);
-    await countVerifiedSms(auth.db, german);
+    await cameBack(german);
     expect(await rows()).toEqual([]);
     for (let at = 0; at < 4; at++) await take(budget, german);
     await auth.sql("update mainstay.sms_budget set day = day - 1");

@@ -3,7 +3,7 @@ import { SettingError } from "../../../kernel/settings.ts";
 import type { TokenSigner } from "../../../platform/identity/types.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
-import type { AuthSettings } from "../context.ts";
+import type { AuthContext, AuthSettings } from "../context.ts";
 import { problems } from "../problems.ts";
 import { countries, countryOf } from "./calling-codes.ts";
 import { smsProblems } from "./problems.ts";
@@ -30,8 +30,7 @@ export function createSmsBudget(needs: {
   readonly observe: Observe;
 }): SmsBudget {
   const { settings, signer, observe } = needs;
-  const allowed = codesOf(settings.smsAllowedCountries, "smsAllowedCountries");
-  const denied = codesOf(settings.smsDeniedCountries, "smsDeniedCountries");
+  assertCountries(settings);
   const limits: Readonly<Record<Scope, number>> = {
     project: settings.smsBudgetProject,
     country: settings.smsBudgetCountry,
@@ -42,9 +41,9 @@ export function createSmsBudget(needs: {
 
   return {
     async take(tx, phone) {
-      const country = countryOf(phone);
-      if (denied.has(country) || (allowed.size > 0 && !allowed.has(country))) throw smsProblems.countryNotAllowed();
+      assertCountryServed(settings, phone);
       if (!settings.rateLimits) return;
+      const country = countryOf(phone);
       const scopes: (readonly [Scope, string])[] = [];
       if (limits.project > 0) scopes.push(["project", ""]);
       if (limits.country > 0 || minPercent > 0) scopes.push(["country", country]);
@@ -74,18 +73,41 @@ export function createSmsBudget(needs: {
   };
 }
 
-/** Told by whoever accepts a code that was sent to `phone`: a country whose codes never come back is being pumped. */
-export function countVerifiedSms(db: Queryable, phone: string): Promise<void> {
-  return smsStore.countVerified(db, countryOf(phone));
+/**
+ * Told by whoever has accepted a code that was sent to `phone`: a country whose codes never come back is being pumped. To be called
+ * when the transaction is through, since senders hold the rows of people and then want the country's. Never fails: a count that is
+ * lost is no reason to turn somebody away.
+ */
+export async function countVerifiedSms(
+  { db, settings, observe }: Pick<AuthContext, "db" | "settings" | "observe">,
+  phone: string,
+): Promise<void> {
+  if (settings.smsConversionMinPercent === 0) return;
+  await smsStore.countVerified(db, countryOf(phone)).catch((error: unknown) => {
+    tell(observe, `a code that came back was not counted: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
-function codesOf(given: readonly string[], name: string): ReadonlySet<string> {
-  const codes = given.map((code) => code.toUpperCase());
-  const stray = codes.find((code) => !countries.has(code));
-  if (stray !== undefined) {
+/**
+ * Whether text messages go to the country of this number at all. Asked before anybody looks whether there is an account, so that
+ * both are refused alike (threat A16).
+ * @throws Problem 422 `sms_send_failed`
+ */
+export function assertCountryServed(settings: CountrySettings, phone: string): void {
+  const country = countryOf(phone);
+  const isNamed = (codes: readonly string[]): boolean => codes.some((code) => code.toUpperCase() === country);
+  const { smsAllowedCountries: allowed, smsDeniedCountries: denied } = settings;
+  if (isNamed(denied) || (allowed.length > 0 && !isNamed(allowed))) throw smsProblems.countryNotAllowed();
+}
+
+type CountrySettings = Pick<AuthSettings, "smsAllowedCountries" | "smsDeniedCountries">;
+
+function assertCountries(settings: CountrySettings): void {
+  for (const name of ["smsAllowedCountries", "smsDeniedCountries"] as const) {
+    const stray = settings[name].find((code) => !countries.has(code.toUpperCase()));
+    if (stray === undefined) continue;
     throw new SettingError(`${name} has "${stray}", which is no country. Use ISO 3166 codes of two letters: DE, US.`);
   }
-  return new Set(codes);
 }
 
 const wordsFor = (scope: Scope, country: string): string => (scope === "country" ? `to ${country}` : "of the project");
