@@ -13,19 +13,19 @@ end $$;
 
 -- RFC 6238 §5.2: a code is accepted once. What is no newer than the newest step used is refused.
 create table mainstay.mfa_totp_steps (
-  factor_id uuid primary key references auth.mfa_factors (id) on delete cascade,
+  factor_id uuid primary key,
   step bigint not null
 );
 comment on table mainstay.mfa_totp_steps is 'The newest 30-second step whose code a factor has used.';
 
 create table mainstay.mfa_challenge_attempts (
-  challenge_id uuid primary key references auth.mfa_challenges (id) on delete cascade,
+  challenge_id uuid primary key,
   attempts integer not null
 );
 comment on table mainstay.mfa_challenge_attempts is 'How often an answer to a challenge was tried.';
 
 create table mainstay.mfa_recovery_codes (
-  factor_id uuid not null references auth.mfa_factors (id) on delete cascade,
+  factor_id uuid not null,
   code_hash text not null,
   created_at timestamptz not null default now(),
   used_at timestamptz,
@@ -35,11 +35,23 @@ comment on column mainstay.mfa_recovery_codes.code_hash is 'HMAC of the code wit
 
 do $$
 declare
-  name text;
+  wanted record;
 begin
-  foreach name in array array['mfa_totp_steps', 'mfa_challenge_attempts', 'mfa_recovery_codes'] loop
-    execute format('alter table mainstay.%I enable row level security', name);
-    execute format('revoke all on table mainstay.%I from public', name);
+  for wanted in values
+    ('mfa_totp_steps', 'factor_id', 'mfa_factors'),
+    ('mfa_challenge_attempts', 'challenge_id', 'mfa_challenges'),
+    ('mfa_recovery_codes', 'factor_id', 'mfa_factors')
+  loop
+    execute format('alter table mainstay.%I enable row level security', wanted.column1);
+    execute format('revoke all on table mainstay.%I from public', wanted.column1);
+    begin
+      execute format('alter table mainstay.%I add foreign key (%I) references auth.%I (id) on delete cascade',
+        wanted.column1, wanted.column2, wanted.column3);
+    exception
+      -- What is left behind then is worth nothing: it is found by the id of a factor alone.
+      when insufficient_privilege then
+        raise warning 'mainstay.% does not reference auth.%: %', wanted.column1, wanted.column3, sqlerrm;
+    end;
   end loop;
 end $$;
 

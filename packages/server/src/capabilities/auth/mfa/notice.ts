@@ -21,6 +21,6 @@ export async function notice(
     verifyType: "",
     redirectTo: settings.siteUrl,
     newEmail: "",
-    facts: { FactorType: type },
+    facts: { factor_type: type },
   });
 }

@@ -492,7 +492,7 @@ describe("people are told", () => {
     await people.remove(user.token, `/factors/${begun.id}`);
     await people.remove(user.token, `/factors/${factor.id}`);
     const mails = auth.sent.mails.filter(({ to }) => to === user.email);
-    expect(mails.map(({ kind, facts, otp, tokenHash }) => [kind, facts.FactorType, otp, tokenHash])).toEqual([
+    expect(mails.map(({ kind, facts, otp, tokenHash }) => [kind, facts.factor_type, otp, tokenHash])).toEqual([
       ["mfa_factor_enrolled", "totp", "", ""],
       ["mfa_factor_unenrolled", "totp", "", ""],
     ]);
