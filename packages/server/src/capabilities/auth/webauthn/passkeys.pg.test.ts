@@ -7,7 +7,7 @@ let auth: TestAuth;
 beforeAll(async () => {
   auth = await openTestAuth({ passkeysEnabled: true, anonymousEnabled: true, mailerAutoconfirm: true });
 });
-afterAll(() => auth.close());
+afterAll(() => auth?.close());
 
 interface Person {
   readonly id: string;
@@ -457,6 +457,43 @@ describe("sign-in", () => {
     expect(limited).toEqual(refused("over_request_rate_limit", 429));
     expect(Number(limited.headers["retry-after"])).toBeGreaterThan(0);
     expect((await ask("2001:db8:7:2::1")).status).toBe(200);
+  });
+
+  test("A14: the relying party is the settings', whatever host a request names", async () => {
+    const headers = { host: "evil.example", "x-forwarded-host": "evil.example", origin: "https://evil.example" };
+    const { body } = await auth.send("POST", "/passkeys/authentication/options", { body: {}, headers });
+    expect(body.options.rpId).toBe("localhost");
+    const authenticator = softAuthenticator({ origin: "https://evil.example" });
+    expect(await register(await person(), authenticator, { rpId: "evil.example" })).toEqual(failed);
+  });
+
+  test("asks strangers for the captcha, where there is one", async () => {
+    const on = auth.with({
+      passkeysEnabled: true,
+      captchaEnabled: true,
+      captchaSecret: "never asked: there is no token",
+    });
+    expect(await requestOptions(on)).toEqual(refused("captcha_failed", 400));
+    const { who, authenticator } = await owner();
+    expect((await creationOptions(who, on)).status).toBe(200);
+    const { body } = await requestOptions();
+    const answer = { challenge_id: body.challenge_id, credential: authenticator.get(body.options) };
+    expect((await post("/passkeys/authentication/verify", answer, undefined, on)).status).toBe(200);
+  });
+
+  test("takes a passkey that was made with Supabase Auth", async () => {
+    const { who, authenticator, id } = await owner();
+    // As its server writes what it was not told.
+    await auth.sql(
+      `update auth.webauthn_credentials set aaguid = null, transports = 'null', attestation_type = 'none',
+        friendly_name = '' where id = $1`,
+      [id],
+    );
+    expect((await signIn(authenticator)).body.user.id).toBe(who.id);
+    const [item] = (await auth.send("GET", "/passkeys", { token: who.token })).body;
+    expect(Object.keys(item).sort()).toEqual(["created_at", "id", "last_used_at"]);
+    const { excludeCredentials } = (await creationOptions(who)).body.options;
+    expect(excludeCredentials).toMatchObject([{ id: authenticator.credentialId, transports: [] }]);
   });
 
   test("sweeps challenges that nobody came back for", async () => {

@@ -151,12 +151,18 @@ export const passkeyStore = {
 };
 
 type PasskeyRow = Passkey &
-  Omit<Credential, "id" | "publicKey"> & { readonly credentialId: Buffer; readonly publicKey: Buffer };
+  Omit<Credential, "id" | "publicKey" | "transports"> & {
+    readonly credentialId: Buffer;
+    readonly publicKey: Buffer;
+    readonly transports: readonly string[] | null;
+  };
 
 function passkeyOf(row: PasskeyRow): StoredPasskey {
-  const { id, userId, friendlyName, createdAt, lastUsedAt, credentialId, publicKey, ...facts } = row;
+  const { id, userId, friendlyName, createdAt, lastUsedAt, credentialId, publicKey, transports, ...facts } = row;
   const credential = {
     ...facts,
+    // GoTrue writes JSON's null for an authenticator that named none.
+    transports: transports ?? [],
     id: credentialId.toString("base64url"),
     publicKey: publicKey.toString("base64url"),
   };
