@@ -85,11 +85,6 @@ describe("A08 phones on a bad network", () => {
     for (const { phone, userId } of lives) {
       expect((await phone.auth.refreshSession()).error).toBeNull();
       expect((await phone.auth.getUser()).data.user?.id).toBe(userId);
-      const alive = await app.sql(
-        `select count(*)::int as n from auth.refresh_tokens t join auth.sessions s on s.id = t.session_id
-         where s.user_id = '${userId}' and not t.revoked`,
-      );
-      expect(alive).toEqual([{ n: 1 }]);
     }
   }, 60_000);
 
@@ -100,7 +95,7 @@ describe("A08 phones on a bad network", () => {
     for (let i = 0; i < 3; i++) expect((await phone.auth.refreshSession()).error).toBeNull();
     // The grace for apps that refresh twice at once has passed.
     await app.sql(
-      `update auth.refresh_tokens set updated_at = updated_at - interval '1 minute' where user_id = '${data.user?.id}'`,
+      `update auth.sessions set refreshed_at = refreshed_at - interval '1 minute' where user_id = '${data.user?.id}'`,
     );
     const thief = await openPhone(new Storage()).auth.refreshSession({ refresh_token: stolen });
     expect(thief.error).toMatchObject({ status: 400, code: "refresh_token_already_used" });

@@ -1,102 +1,170 @@
-import { sql } from "pg-sql2";
+import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../platform/postgres/database.ts";
 import { type Parameter, prepare } from "../../platform/postgres/prepared.ts";
 import type { Origin } from "./session-store.ts";
+import { firstCounter, generationSize, type RefreshClaim } from "./tokens.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
 import { accountOf, selectUser, type UserRow } from "./user-store.ts";
 
-/** What became of a refresh: see migration 0012. */
 export interface Refreshed {
-  readonly outcome: "rotated" | "kept" | "current" | "reused" | "expired" | "banned" | "unknown";
-  readonly sessionId: string;
-  /** The live token as stored. */
-  readonly stored: string;
-  /** The token presented, as stored. */
-  readonly used: string;
+  /** Of the live token. */
+  readonly counter: number;
   readonly aal: string;
   /** Newest first. */
   readonly amr: readonly AuthenticationMethod[];
-  /** `null` when the token was unknown. */
-  readonly user: User | null;
+  readonly user: User;
 }
 
-export interface RefreshRequest extends Origin {
-  /** The token as we store it, and as it came: rows from elsewhere hold it so. */
-  readonly form: string;
-  readonly raw: string;
-  /** What its successor is stored as. */
-  readonly successor: string;
+/** The rules that a refresh is held to, in seconds. 0 for no end. */
+export interface RefreshRules {
   readonly rotates: boolean;
   readonly reuseSeconds: number;
-  /** 0 for no end. */
   readonly timeboxSeconds: number;
   readonly inactivitySeconds: number;
 }
 
-type Row = Omit<Refreshed, "user"> & { readonly account: UserRow | null };
+/** Why there was no refresh. With `again` there is none any more: what was in the way has changed meanwhile. */
+export type Refusal = "unknown" | "banned" | "expired" | "reused" | "again";
 
-interface Values extends Readonly<Record<string, Parameter>> {
-  readonly form: string;
-  readonly raw: string;
-  readonly successor: string;
-  readonly agent: string | null;
-  readonly ip: string | null;
+interface Rules extends Readonly<Record<string, Parameter>> {
+  readonly session: string;
+  readonly presented: number;
   readonly rotates: boolean;
   readonly reuse: number;
   readonly timebox: number;
   readonly inactivity: number;
 }
 
-// The user is read by the snapshot of this statement, taken before the function waited for its lock: what is in the token
-// is then as old as the wait, which an hour's token does not notice. What decides is read in the function.
-const refreshSession = prepare<Values>(
+interface Values extends Rules {
+  readonly agent: string | null;
+  readonly ip: string | null;
+}
+
+type Name = (name: "session" | "presented" | "rotates" | "reuse" | "timebox" | "inactivity") => SQL;
+
+const generation = sql.literal(generationSize);
+
+const isOver = (parameter: Name) => sql`(
+  coalesce(s.not_after <= now(), false)
+  or (${parameter("timebox")}::float8 > 0
+    and s.created_at < clock_timestamp() - make_interval(secs => ${parameter("timebox")}::float8))
+  or (${parameter("inactivity")}::float8 > 0
+    and coalesce(s.refreshed_at at time zone 'UTC', s.created_at)
+      < clock_timestamp() - make_interval(secs => ${parameter("inactivity")}::float8)))`;
+
+/** The live token, or its parent (the answer was lost), or any within the reuse interval (the app refreshes twice at once). */
+const isCurrent = (parameter: Name) => sql`(
+  s.refresh_token_counter <= ${parameter("presented")}::bigint + 1
+  or not ${parameter("rotates")}::boolean
+  or coalesce(s.refreshed_at at time zone 'UTC', s.created_at)
+    > clock_timestamp() - make_interval(secs => ${parameter("reuse")}::float8))`;
+
+const isSameGeneration = (parameter: Name) =>
+  sql`s.refresh_token_counter / ${generation} = ${parameter("presented")}::bigint / ${generation}`;
+
+/**
+ * A whole refresh. One update, so one at a time per session: one that has to wait decides by the row as the other left it.
+ * A counter beyond the session's own is the token of a phone that remembers more than a restored backup does: it is the live one.
+ * The user is read as of before the wait, which an hour's token does not notice.
+ */
+const refresh = prepare<Values>(
   "auth-refresh",
   (parameter) => sql`
-    select r.outcome, r.session_id as "sessionId", r.stored, r.used, r.aal, r.amr, to_json(x) as account
-    from mainstay.refresh_session(${parameter("form")}, ${parameter("raw")}, ${parameter("successor")},
-      ${parameter("agent")}, ${parameter("ip")}::inet, ${parameter("rotates")}, ${parameter("reuse")},
-      ${parameter("timebox")}, ${parameter("inactivity")}) r
-    left join lateral (${selectUser} where u.id = r.user_id) x on true`,
+    with refreshed as (
+      update auth.sessions s set
+        refresh_token_counter = case
+          when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refresh_token_counter
+          when ${parameter("rotates")}::boolean then ${parameter("presented")}::bigint + 1
+          else ${parameter("presented")}::bigint end,
+        refreshed_at = case
+          when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refreshed_at
+          else clock_timestamp() at time zone 'UTC' end,
+        updated_at = now(), user_agent = ${parameter("agent")}, ip = ${parameter("ip")}::inet
+      from auth.users u
+      where s.id = ${parameter("session")}::uuid and u.id = s.user_id
+        and ${isSameGeneration(parameter)} and ${isCurrent(parameter)} and not ${isOver(parameter)}
+        and coalesce(u.banned_until <= now(), true)
+      returning s.id, s.user_id, s.refresh_token_counter, coalesce(s.aal::text, 'aal1') as aal
+    )
+    select json_build_object('counter', r.refresh_token_counter, 'aal', r.aal, 'account', row_to_json(x), 'amr',
+      coalesce((
+        select json_agg(json_build_object(
+          'method', a.authentication_method, 'timestamp', extract(epoch from a.updated_at)::bigint
+        ) order by a.updated_at desc)
+        from auth.mfa_amr_claims a where a.session_id = r.id
+      ), '[]')) as answer
+    from refreshed r, lateral (${selectUser} where u.id = r.user_id) x`,
+);
+
+/** Says why there was no refresh, and ends the session where that is due. Sees what the refresh saw, or something newer. */
+const refuse = prepare<Rules>(
+  "auth-refuse-refresh",
+  (parameter) => sql`
+    with held as (
+      select s.id,
+        case
+          when not ${isSameGeneration(parameter)} then 'unknown'
+          when u.banned_until > now() then 'banned'
+          when ${isOver(parameter)} then 'expired'
+          when not ${isCurrent(parameter)} then 'reused'
+          else 'again'
+        end as refusal, s.user_id
+      from auth.sessions s join auth.users u on u.id = s.user_id
+      where s.id = ${parameter("session")}::uuid
+      for update of s
+    ), ended as (
+      delete from auth.sessions where id in (select id from held where refusal in ('expired', 'reused'))
+    )
+    select json_build_object('refusal', refusal, 'userId', user_id) as answer from held`,
 );
 
 /** Refreshes: the one hot path of sign-in. */
 export const refreshStore = {
-  /** A whole refresh in one statement. Rejects with SQLSTATE 55P03 when somebody else holds the session for 5 seconds. */
-  async refresh(db: Queryable, request: RefreshRequest): Promise<Refreshed> {
-    const [row] = await db.execute<Row, Values>(refreshSession, {
-      form: request.form,
-      raw: request.raw,
-      successor: request.successor,
-      agent: request.userAgent,
-      ip: request.ip,
-      rotates: request.rotates,
-      reuse: request.reuseSeconds,
-      timebox: request.timeboxSeconds,
-      inactivity: request.inactivitySeconds,
+  /** `null` when the token may not be refreshed. Rejects with SQLSTATE 55P03 when the session is held for too long. */
+  async refresh(db: Queryable, claim: RefreshClaim, rules: RefreshRules, origin: Origin): Promise<Refreshed | null> {
+    const [row] = await db.execute<Omit<Refreshed, "user"> & { readonly account: UserRow }, Values>(refresh, {
+      ...valuesOf(claim, rules),
+      agent: origin.userAgent,
+      ip: origin.ip,
     });
-    const { account, ...refreshed } = row!;
-    return { ...refreshed, user: account === null ? null : accountOf(account).user };
+    if (row === undefined) return null;
+    const { account, ...refreshed } = row;
+    return { ...refreshed, user: accountOf(account).user };
+  },
+
+  async refuse(
+    db: Queryable,
+    claim: RefreshClaim,
+    rules: RefreshRules,
+  ): Promise<{ readonly refusal: Refusal; readonly userId: string | null }> {
+    const [row] = await db.execute<{ refusal: Refusal; userId: string }, Rules>(refuse, valuesOf(claim, rules));
+    return row ?? { refusal: "unknown", userId: null };
   },
 
   /**
-   * Puts another token in the place of the live one, and keeps its place in the family: whoever holds `parent` may still come for it.
-   * @returns false when the live token was used meanwhile
+   * Takes over a session that began elsewhere, by a token that its rows hold as it is: from now on it has tokens of ours. Its live
+   * token, and that one's parent, stand before our first; any other is as old as can be. @returns `null` for no such token
    */
-  async replace(
-    db: Queryable,
-    sessionId: string,
-    of: { readonly stored: string; readonly parent: string; readonly successor: string },
-  ): Promise<boolean> {
-    const rows = await db.query(sql`
-      with used as (
-        update auth.refresh_tokens set revoked = true, updated_at = clock_timestamp()
-        where session_id = ${sql.value(sessionId)} and token = ${sql.value(of.stored)} and revoked is not true
-        returning user_id, session_id
-      )
-      insert into auth.refresh_tokens (instance_id, token, user_id, session_id, parent, revoked, created_at, updated_at)
-      select '00000000-0000-0000-0000-000000000000', ${sql.value(of.successor)}, user_id, session_id,
-        ${sql.value(of.parent)}, false, now(), now()
-      from used returning id`);
-    return rows.length === 1;
+  async adopt(db: Queryable, token: string): Promise<RefreshClaim | null> {
+    const [row] = await db.query<{ id: string; isLive: boolean }>(sql`
+      update auth.sessions s set refresh_token_counter = coalesce(s.refresh_token_counter, ${sql.value(firstCounter - 1)})
+      from auth.refresh_tokens t
+      where t.token = ${sql.value(token)} and s.id = t.session_id
+      returning s.id, t.revoked is not true or exists (
+        select from auth.refresh_tokens live
+        where live.session_id = s.id and live.revoked is not true and live.parent = t.token
+      ) as "isLive"`);
+    return row === undefined ? null : { sessionId: row.id, counter: row.isLive ? firstCounter - 1 : firstCounter - 3 };
   },
 };
+
+function valuesOf({ sessionId, counter }: RefreshClaim, rules: RefreshRules): Rules {
+  return {
+    session: sessionId,
+    presented: counter,
+    rotates: rules.rotates,
+    reuse: rules.reuseSeconds,
+    timebox: rules.timeboxSeconds,
+    inactivity: rules.inactivitySeconds,
+  };
+}

@@ -42,7 +42,7 @@ const outcome = async (reply: TestReply | Promise<TestReply>) => {
 };
 const getUser = (token: string) => outcome(auth.send("GET", "/user", { token }));
 const age = (session: string, seconds: number) =>
-  auth.sql(`update auth.refresh_tokens set updated_at = updated_at - make_interval(secs => $2) where session_id = $1`, [
+  auth.sql("update auth.sessions set refreshed_at = refreshed_at - make_interval(secs => $2) where id = $1", [
     session,
     seconds,
   ]);
@@ -60,19 +60,43 @@ describe("refresh", () => {
     expect(reply.headers["sb-auth-session-id"]).toBe(user.session);
   });
 
-  test("the database holds no token that opens a session", async () => {
+  test("the database holds nothing of a token", async () => {
     const user = await newUser();
     const second = await next(user.refresh_token);
-    const rows = await auth.sql("select * from auth.refresh_tokens where session_id = $1", [user.session]);
-    expect(rows).toHaveLength(2);
+    expect(await auth.sql("select * from auth.refresh_tokens where session_id = $1", [user.session])).toEqual([]);
+    const rows = await auth.sql("select * from auth.sessions where id = $1", [user.session]);
+    expect(rows).toHaveLength(1);
     const dump = JSON.stringify(rows);
-    expect(dump).not.toContain(user.refresh_token);
-    expect(dump).not.toContain(second);
-    for (const row of rows) {
-      expect(await outcome(refresh(row.token))).toEqual([400, "refresh_token_not_found"]);
-      expect(await outcome(refresh(String(row.token).slice(7)))).toEqual([400, "refresh_token_not_found"]);
+    for (const token of [user.refresh_token, second]) {
+      // Beyond the id and the number there is the seal.
+      expect(dump).not.toContain(token.slice(-32));
+      expect(dump).not.toContain(Buffer.from(token, "base64url").subarray(-16).toString("hex"));
     }
     expect(await outcome(refresh(second))).toBe(200);
+  });
+
+  test("a token with a bit changed, anywhere, is none", async () => {
+    const user = await newUser();
+    const bytes = Buffer.from(user.refresh_token, "base64url");
+    expect(bytes).toHaveLength(48);
+    for (let at = 0; at < bytes.length; at++) {
+      const forged = Buffer.from(bytes);
+      forged[at]! ^= 1;
+      expect
+        .soft(await outcome(refresh(forged.toString("base64url"))), `byte ${at}`)
+        .toEqual([400, "refresh_token_not_found"]);
+    }
+    expect(await outcome(refresh(user.refresh_token))).toBe(200);
+  });
+
+  test("a phone that remembers more than a restored backup does goes on", async () => {
+    const user = await newUser();
+    const third = await next(await next(user.refresh_token));
+    await auth.sql("update auth.sessions set refresh_token_counter = 1 where id = $1", [user.session]);
+    const fourth = await next(third);
+    expect(await next(fourth)).not.toBe(fourth);
+    await age(user.session, 60);
+    expect(await outcome(refresh(user.refresh_token))).toEqual([400, "refresh_token_already_used"]);
   });
 
   test("what is no token of ours is not found", async () => {
@@ -98,11 +122,10 @@ describe("refresh", () => {
     const replies = await Promise.all(Array.from({ length: 50 }, () => refresh(user.refresh_token)));
     expect(replies.map((reply) => reply.status)).toEqual(Array.from({ length: 50 }, () => 200));
     expect(new Set(replies.map((reply) => reply.body.refresh_token)).size).toBe(1);
-    const live = await auth.sql(
-      "select count(*)::int as n from auth.refresh_tokens where session_id = $1 and not revoked",
-      [user.session],
-    );
-    expect(live).toEqual([{ n: 1 }]);
+    const [session] = await auth.sql("select refresh_token_counter::int as n from auth.sessions where id = $1", [
+      user.session,
+    ]);
+    expect(session).toEqual({ n: 2 });
     expect(await outcome(refresh(replies[0]?.body.refresh_token))).toBe(200);
   });
 
@@ -156,35 +179,35 @@ describe("refresh", () => {
     expect(await getUser(tablet.access_token)).toBe(200);
   });
 
-  test("sessions of an imported database go on, with the tokens it had", async () => {
-    const user = await newUser();
-    await auth.sql("delete from auth.refresh_tokens where session_id = $1", [user.session]);
-    await auth.sql(
-      `insert into auth.refresh_tokens (token, user_id, session_id, parent, revoked, created_at, updated_at) values
-        ('plainOldParent', $1, $2, null, true, now(), now() - interval '1 day'),
-        ('plainOldActive', $1, $2, 'plainOldParent', false, now(), now())`,
-      [user.id, user.session],
-    );
-    expect(await next("plainOldParent")).toBe("plainOldActive");
-    const second = await next("plainOldActive");
-    expect(await next("plainOldActive")).toBe(second);
-    expect(await outcome(refresh(second))).toBe(200);
-  });
+  test("sessions of an imported database go on, with the tokens they had", async () => {
+    const imported = async () => {
+      const user = await newUser();
+      const named = (name: string) => `${name}${count}`;
+      await auth.sql("update auth.sessions set refresh_token_counter = null where id = $1", [user.session]);
+      await auth.sql(
+        `insert into auth.refresh_tokens (token, user_id, session_id, parent, revoked, created_at, updated_at) values
+          ($3, $1, $2, null, true, now(), now() - interval '2 days'),
+          ($4, $1, $2, $3, true, now(), now() - interval '1 day'),
+          ($5, $1, $2, $4, false, now(), now())`,
+        [user.id, user.session, named("plainOldest"), named("plainParent"), named("plainActive")],
+      );
+      return { ...user, oldest: named("plainOldest"), parent: named("plainParent"), active: named("plainActive") };
+    };
+    const user = await imported();
+    const first = await next(user.parent);
+    expect(await next(user.active)).toBe(first);
+    expect(await next(user.parent)).toBe(first);
+    const second = await next(first);
+    await age(user.session, 60);
+    expect(await next(first)).toBe(second);
+    expect(await outcome(refresh(user.active))).toEqual([400, "refresh_token_already_used"]);
+    expect(await outcome(refresh(second))).toEqual([400, "refresh_token_not_found"]);
 
-  test("a successor made with a key that is gone is replaced: still one live token", async () => {
-    const user = await newUser();
-    const second = await next(user.refresh_token);
-    await auth.sql(
-      "update auth.refresh_tokens set token = 'sha256:of-another-key' where session_id = $1 and not revoked",
-      [user.session],
-    );
-    const replaced = await next(user.refresh_token);
-    expect(replaced).not.toBe(second);
-    expect(await outcome(refresh(replaced))).toBe(200);
-    const live = await auth.sql("select 1 from auth.refresh_tokens where session_id = $1 and not revoked", [
-      user.session,
-    ]);
-    expect(live).toHaveLength(1);
+    const other = await imported();
+    await next(other.active);
+    await age(other.session, 60);
+    expect(await outcome(refresh(other.oldest))).toEqual([400, "refresh_token_already_used"]);
+    expect(await getUser(other.access_token)).toEqual([403, "session_not_found"]);
   });
 
   test("without rotation the token stays", async () => {

@@ -10,6 +10,9 @@ import { readSettings, type Values } from "../../kernel/settings.ts";
 import { identitySettings, type OpenIdentity, openIdentity } from "../../platform/identity/index.ts";
 import type { Observation } from "../../platform/observe/observation.ts";
 import { type Database, openDatabase } from "../../platform/postgres/database.ts";
+import { parseConnectionUrl } from "../../platform/postgres/external/index.ts";
+import { openHotSession } from "../../platform/postgres/hot-session.ts";
+import { postgresSettings } from "../../platform/postgres/settings.ts";
 import { createAuth } from "./index.ts";
 import type { AuthMail, AuthSms, Messages } from "./messages.ts";
 import { authSettings } from "./settings.ts";
@@ -83,7 +86,9 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
     observe,
     clock,
   });
-  const db = openDatabase({ connectionString: database.url });
+  const session = readSettings(postgresSettings, { env: {} }).values;
+  const hot = await openHotSession(parseConnectionUrl(database.url), { session, observe });
+  const db = openDatabase({ connectionString: database.url }, hot);
   const capabilities: ReturnType<typeof createAuth>[] = [];
   const build = (given: Partial<Values<typeof authSettings>>, used = db): TestAuth => {
     const values = { ...readSettings(authSettings, { env: {} }).values, ...quick, ...given };

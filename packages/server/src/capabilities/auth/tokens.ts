@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { TokenSigner } from "../../platform/identity/types.ts";
 import type { Queryable } from "../../platform/postgres/database.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
@@ -19,27 +19,61 @@ export interface SessionFacts {
   readonly amr: readonly AuthenticationMethod[];
 }
 
-/**
- * Refresh tokens are 32 random bytes; the database has their SHA-256 only, so a stolen dump opens no session.
- *
- * A token's successor is not random but an HMAC of it with a key of the server's. That way whoever presents a used token
- * within the rules (Supabase docs, User sessions: it raced with itself, or the answer was lost) can be given the very
- * successor that was made before, although nobody stored it. Stored encrypted it would need the same key and a column
- * that GoTrue's table does not have; a fresh one for each asker would fork the family (threat A07).
- */
-export interface RefreshTokens {
-  create(): string;
-  successorOf(token: string): string;
-  /** What the `token` column holds for it. Has a character that no token has, so that a hash is never taken for a token. */
-  stored(token: string): string;
+/** Which refresh token of which session. */
+export interface RefreshClaim {
+  readonly sessionId: string;
+  /** The session's counter when it was given out: see `generationSize`. */
+  readonly counter: number;
 }
 
+/**
+ * Refresh tokens are not stored: a token is the session's id, a number and a seal over both with a key of the server's, and the
+ * session's row holds the number of the live one. A refresh is then one update of one row, nothing piles up, and the database's
+ * content opens nothing. Whoever presents a used token within the rules (Supabase docs, User sessions: it raced with
+ * itself, or the answer was lost) is given the very successor that was made before, since that is computed.
+ */
+export interface RefreshTokens {
+  seal(claim: RefreshClaim): string;
+  /** `null` for what was never given out. Costs no look at the database. */
+  open(token: string): RefreshClaim | null;
+}
+
+/** A session's first token. */
+export const firstCounter = 1;
+
+/**
+ * A counter is a generation and, below it, 32 bits of the number within. Tokens of another generation lead nowhere: a session
+ * that was raised to a second factor must not be had with a token of before (threat A23).
+ */
+export const generationSize = 2 ** 32;
+
+const [idBytes, counterBytes, sealBytes] = [16, 6, 26];
+const tokenBytes = idBytes + counterBytes + sealBytes;
+const tokenLength = (tokenBytes * 4) / 3;
+
 export function createRefreshTokens(signer: Pick<TokenSigner, "deriveKey">): RefreshTokens {
-  const key = createSecretKey(signer.deriveKey("auth/refresh-token")); // made once: HMAC by bytes makes one each time
+  // Made once: HMAC by bytes would make one each time.
+  const key = createSecretKey(signer.deriveKey("auth/refresh-token"));
+  const sealOf = (claim: Buffer) => createHmac("sha256", key).update(claim).digest();
   return {
-    create: () => randomBytes(32).toString("base64url"),
-    successorOf: (token) => createHmac("sha256", key).update(token).digest("base64url"),
-    stored: (token) => `sha256:${hash("sha256", token, "base64url")}`,
+    seal({ sessionId, counter }) {
+      const token = Buffer.alloc(tokenBytes);
+      token.write(sessionId.replaceAll("-", ""), "hex");
+      token.writeUIntBE(counter, idBytes, counterBytes);
+      sealOf(token.subarray(0, idBytes + counterBytes)).copy(token, idBytes + counterBytes, 0, sealBytes);
+      return token.toString("base64url");
+    },
+    open(text) {
+      if (text.length !== tokenLength) return null;
+      const token = Buffer.from(text, "base64url");
+      if (token.length !== tokenBytes) return null;
+      const claim = token.subarray(0, idBytes + counterBytes);
+      const seal = sealOf(claim).subarray(0, sealBytes);
+      if (!timingSafeEqual(seal, token.subarray(idBytes + counterBytes))) return null;
+      const hex = token.toString("hex", 0, idBytes);
+      const sessionId = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+      return { sessionId, counter: token.readUIntBE(idBytes, counterBytes) };
+    },
   };
 }
 

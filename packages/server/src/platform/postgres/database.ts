@@ -58,7 +58,7 @@ export function openDatabase(config: pg.PoolConfig, hot: Session | null = null):
     ): Promise<readonly R[]> {
       const parameters = order.map((name) => textOf(values[name]!));
       if (hot === null || target !== pool) {
-        return (await run<{ row_to_json: R }>(target, text, parameters)).map((row) => row.row_to_json);
+        return (await run<{ answer: R }>(target, text, parameters)).map((row) => row.answer);
       }
       const statement = { text, values: parameters };
       const flight = { role: "", prologue: [], statement, lane: "write", isRetryable: false } as const;

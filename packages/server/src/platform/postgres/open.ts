@@ -5,7 +5,8 @@ import { type Database, openDatabase } from "./database.ts";
 import { type EmbeddedPostgresSettings, openEmbeddedPostgres } from "./embedded/index.ts";
 import { joinEmbeddedPostgres } from "./embedded/join.ts";
 import { openExternalPostgres, parseConnectionUrl, pgConfigOf } from "./external/index.ts";
-import { type ConnectionTarget, openSession, type Session, type SessionSettings } from "./session/index.ts";
+import { openHotSession } from "./hot-session.ts";
+import type { ConnectionTarget, SessionSettings } from "./session/index.ts";
 
 /** The database the server works on, wherever it runs. */
 export interface OpenPostgres {
@@ -57,7 +58,7 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
     tls: { mode: "disable", rootCertificatePath: null },
     applicationName: "mainstay",
   };
-  const database = openDatabase(pgConfigOf(administrator), await hotSession(administrator, needs));
+  const database = openDatabase(pgConfigOf(administrator), await openHotSession(administrator, needs));
   return {
     database,
     url: urlOf(administrator),
@@ -74,7 +75,7 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
 async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
   const { observe, apiDatabaseUrl } = needs;
   const { target: administrator } = await openExternalPostgres({ url: databaseUrl, observe });
-  const database = openDatabase(pgConfigOf(administrator), await hotSession(administrator, needs));
+  const database = openDatabase(pgConfigOf(administrator), await openHotSession(administrator, needs));
   return {
     database,
     url: databaseUrl,
@@ -85,15 +86,6 @@ async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise
     stop: () => database.close(),
   };
 }
-
-/** For the few statements of our own that every app asks for all the time. Nothing is opened until the first of them. */
-function hotSession(target: ConnectionTarget, { session, observe }: OpenPostgresNeeds): Promise<Session> {
-  const settings = { ...session, writeConnections: Math.min(session.writeConnections, hotConnections) };
-  return openSession({ target, settings, observe, idleConnections: 0 });
-}
-
-/** Each waits for the disk, as every write does; those that wait together are written together. */
-const hotConnections = 12;
 
 function urlOf({ host, port, user, password, database }: ConnectionTarget): string {
   const secret = password === null ? "" : `:${encodeURIComponent(password)}`;

@@ -6,22 +6,22 @@ export type Parameter = string | number | boolean | null;
 export interface Prepared<A> {
   /** Its name on a connection. One name, one text: the server's own, never a request's. */
   readonly name: string;
-  /** Gives one column, a JSON object per row: no types to look up on the way back. */
+  /** Gives one column, `answer`, a JSON object per row: no types to look up on the way back. */
   readonly text: string;
   /** The parameters, in the order of their numbers. */
   readonly order: readonly (keyof A & string)[];
 }
 
 /**
- * Makes a prepared statement of a query. `build` says it with `parameter("name")` where a value will stand.
+ * Makes a prepared statement of one that gives a single JSON column, `answer`: `select row_to_json(r) as answer from (…) r`.
+ * `build` says it with `parameter("name")` where a value will stand.
  * @param name Unique in the server; lower case with dashes
  */
 export function prepare<A extends Readonly<Record<string, Parameter>>>(
   name: string,
   build: (parameter: (name: keyof A & string) => SQL) => SQL,
 ): Prepared<A> {
-  const query = build((parameter) => sql.value(parameter));
-  const { text, values } = compile(sql`select row_to_json(answer) from (${query}) answer`);
+  const { text, values } = compile(build((parameter) => sql.value(parameter)));
   return { name, text, order: values as (keyof A & string)[] };
 }
 

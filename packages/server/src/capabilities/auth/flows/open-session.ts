@@ -4,7 +4,7 @@ import type { AuthContext, Caller } from "../context.ts";
 import { levelStore } from "../mfa/level-store.ts";
 import { problems } from "../problems.ts";
 import { sessionStore } from "../session-store.ts";
-import { signAccessToken } from "../tokens.ts";
+import { firstCounter, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
 
@@ -40,14 +40,12 @@ export async function openSession(
 ): Promise<Session> {
   const { refreshTokens, settings } = context;
   const id = randomUUID();
-  const refreshToken = refreshTokens.create();
   const isOpen = await sessionStore.open(tx, {
     id,
     userId: account.user.id,
     passwordHash: account.passwordHash,
     method,
     aal,
-    storedToken: refreshTokens.stored(refreshToken),
     origin: caller,
   });
   if (!isOpen) throw problems.invalidCredentials();
@@ -59,5 +57,5 @@ export async function openSession(
     await levelStore.limitLife(tx, id, settings.sessionAal1Seconds);
   }
   const access = await signAccessToken(context, fresh.user, session, method, tx);
-  return { id, access, refreshToken, user: fresh.user };
+  return { id, access, refreshToken: refreshTokens.seal({ sessionId: id, counter: firstCounter }), user: fresh.user };
 }

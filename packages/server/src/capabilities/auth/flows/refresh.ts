@@ -1,58 +1,45 @@
 import { DatabaseError } from "../../../platform/postgres/session/types.ts";
-import type { AuthContext, Caller } from "../context.ts";
+import type { AuthContext, AuthSettings, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
-import { type Refreshed, refreshStore } from "../refresh-store.ts";
-import { signAccessToken } from "../tokens.ts";
+import { type RefreshRules, refreshStore } from "../refresh-store.ts";
+import { type RefreshClaim, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 
-/** What a token can look like: ours and GoTrue's. A stored hash has another character, so the database's content opens nothing. */
-const tokenForm = /^[A-Za-z0-9._-]{8,255}$/;
-/** How far a used token is followed to the current one: one step for each refresh within the reuse interval. */
-const maxSteps = 64;
-/** How often a refresh is begun anew because the live token was used while its text was looked for. */
+/** What a token of GoTrue's looks like, in sessions that were taken over. */
+const foreignToken = /^[A-Za-z0-9_-]{8,32}$/;
+/** How often a refresh is begun anew because what was in its way has gone. */
 const maxAttempts = 3;
 
 /**
- * Exchanges a refresh token for a session (Supabase docs, User sessions). One refresh at a time per session, by its row
- * lock, so a family never forks (threat A07): whoever comes with the same token gets the same successor, until that is
- * used itself (threat A08). Anything older means that two parties hold the family, and ends the session.
+ * Exchanges a refresh token for a session (Supabase docs, User sessions). One refresh at a time per session, so a family
+ * never forks (threat A07): whoever comes with the same token gets the same successor, until that is used itself
+ * (threat A08). Anything older means that two parties hold the family, and ends the session.
  */
 export async function refresh(context: AuthContext, token: string, caller: Caller): Promise<Session> {
+  const { db, settings, refreshTokens } = context;
   await context.limits.take("refresh", caller.network);
   if (token === "") throw problems.validationFailed("refresh_token required");
+  const claim = refreshTokens.open(token) ?? (foreignToken.test(token) ? await refreshStore.adopt(db, token) : null);
+  if (claim === null) throw problems.refreshTokenNotFound();
+  const rules = rulesOf(settings);
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    const refreshed = await exchange(context, token, caller);
-    const refreshToken = await textOf(context, token, refreshed);
-    if (refreshToken === null) continue;
-    const { user, sessionId, aal, amr } = refreshed;
-    const access = await signAccessToken(context, user!, { id: sessionId, aal, amr }, "token_refresh");
-    return { id: sessionId, access, refreshToken, user: user! };
+    const refreshed = await refreshStore.refresh(db, claim, rules, caller).catch(orConflict);
+    if (refreshed === null) {
+      await refuse(context, claim, rules, caller);
+      continue;
+    }
+    const { user, aal, amr, counter } = refreshed;
+    const { sessionId } = claim;
+    const access = await signAccessToken(context, user, { id: sessionId, aal, amr }, "token_refresh");
+    return { id: sessionId, access, refreshToken: refreshTokens.seal({ sessionId, counter }), user };
   }
   throw problems.refreshConflict();
 }
 
-/** Rotates in the database. @throws Problem for every outcome that gives no session */
-async function exchange(context: AuthContext, token: string, caller: Caller): Promise<Refreshed> {
-  const { db, settings, refreshTokens } = context;
-  if (!tokenForm.test(token)) throw problems.refreshTokenNotFound();
-  const refreshed = await refreshStore
-    .refresh(db, {
-      form: refreshTokens.stored(token),
-      raw: token,
-      successor: refreshTokens.stored(refreshTokens.successorOf(token)),
-      userAgent: caller.userAgent,
-      ip: caller.ip,
-      rotates: settings.refreshTokenRotation,
-      reuseSeconds: settings.refreshTokenReuseSeconds,
-      timeboxSeconds: settings.sessionTimeboxSeconds,
-      inactivitySeconds: settings.sessionInactivitySeconds,
-    })
-    .catch((error: unknown) => {
-      if (sqlstateOf(error) === "55P03") throw problems.refreshConflict();
-      throw error;
-    });
-  const { outcome, user } = refreshed;
-  switch (outcome) {
+/** @throws Problem that says why there is no session, or returns when it may be tried again */
+async function refuse(context: AuthContext, claim: RefreshClaim, rules: RefreshRules, caller: Caller): Promise<void> {
+  const { refusal, userId } = await refreshStore.refuse(context.db, claim, rules).catch(orConflict);
+  switch (refusal) {
     case "unknown":
       throw problems.refreshTokenNotFound();
     case "banned":
@@ -60,36 +47,22 @@ async function exchange(context: AuthContext, token: string, caller: Caller): Pr
     case "expired":
       throw problems.sessionExpired(400);
     case "reused":
-      await context.audit.record(db, { action: "token_reused", userId: user?.id ?? null, caller });
+      await context.audit.record(context.db, { action: "token_reused", userId, caller });
       throw problems.refreshTokenAlreadyUsed();
-    default:
-      if (user === null) throw problems.refreshTokenNotFound(); // deleted while this waited
-      return refreshed;
+    case "again":
+      return;
   }
 }
 
-/** The text of the live token, `null` when it was used meanwhile. */
-async function textOf(
-  { db, refreshTokens }: AuthContext,
-  token: string,
-  { outcome, sessionId, stored, used }: Refreshed,
-): Promise<string | null> {
-  if (outcome === "rotated") return refreshTokens.successorOf(token);
-  if (outcome === "kept" || !stored.startsWith("sha256:")) return outcome === "kept" ? token : stored;
-  let text = token;
-  for (let step = 0; step < maxSteps; step++) {
-    text = refreshTokens.successorOf(text);
-    if (refreshTokens.stored(text) === stored) return text;
-  }
-  // The chain was made with another server key, or elsewhere: the successor's text is nobody's to tell. It is replaced, so
-  // that there is still one live token.
-  const successor = refreshTokens.create();
-  const replacement = { stored, parent: used, successor: refreshTokens.stored(successor) };
-  return (await refreshStore.replace(db, sessionId, replacement)) ? successor : null;
-}
+const rulesOf = (settings: AuthSettings): RefreshRules => ({
+  rotates: settings.refreshTokenRotation,
+  reuseSeconds: settings.refreshTokenReuseSeconds,
+  timeboxSeconds: settings.sessionTimeboxSeconds,
+  inactivitySeconds: settings.sessionInactivitySeconds,
+});
 
-/** From the pool's client or from our own session. */
-const sqlstateOf = (error: unknown): unknown => {
-  if (error instanceof DatabaseError) return error.sqlstate;
-  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-};
+/** SQLSTATE 55P03, lock_not_available, from the pool's client or from our own session. */
+function orConflict(error: unknown): never {
+  const code = error instanceof DatabaseError ? error.sqlstate : (error as { code?: unknown } | null)?.code;
+  throw code === "55P03" ? problems.refreshConflict() : error;
+}
