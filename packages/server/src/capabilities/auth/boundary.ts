@@ -17,6 +17,8 @@ export const authBoundary: Boundary = {
     const version = versionOf(call);
     const extra = isObject(problem.details) ? problem.details : {};
     const headers = ["x-sb-error-code", code, "Cache-Control", "private, no-store", ...headersOf(problem)];
+    if (isOAuthError(extra))
+      return json({ error: extra.error, error_description: extra.error_description }, status, headers);
     const reply: Reply =
       version !== null
         ? json({ code, message, ...extra }, status, [...headers, "X-Supabase-Api-Version", version])
@@ -24,6 +26,10 @@ export const authBoundary: Boundary = {
     return call?.method === "HEAD" ? { ...reply, body: null } : reply;
   },
 };
+
+/** What a grant of OAuth refuses with is said as OAuth says it, whatever the version (RFC 6749 §5.2; auth.md §2.1). */
+const isOAuthError = (details: Readonly<Record<string, unknown>>): boolean =>
+  typeof details.error === "string" && typeof details.error_description === "string";
 
 interface Translated {
   readonly status: number;

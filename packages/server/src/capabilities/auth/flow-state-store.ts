@@ -82,6 +82,25 @@ export const flowStateStore = {
     return rows.length === 1;
   },
 
+  /**
+   * Uses up a sign-in that a provider's answer belongs to, by its `state`: whoever comes second finds nothing (threat A09). Flows of
+   * other kinds have no state, and one with a code has had its answer (threat A11).
+   */
+  async takeByState(db: Queryable, state: string): Promise<FlowState | null> {
+    const [row] = await db.query<FlowState>(sql`
+      delete from auth.flow_state
+      where id = ${sql.value(state)} and authentication_method = 'oauth' and auth_code is null returning ${columns}`);
+    return row ?? null;
+  },
+
+  /** Leaves the code as it is. */
+  async findByCode(db: Queryable, code: string): Promise<FlowState | null> {
+    const [row] = await db.query<FlowState>(
+      sql`select ${columns} from auth.flow_state where auth_code = ${sql.value(code)}`,
+    );
+    return row ?? null;
+  },
+
   /** Uses a code up: whoever comes second finds nothing (threat A09). */
   async takeByCode(db: Queryable, code: string): Promise<FlowState | null> {
     const [row] = await db.query<FlowState>(sql`

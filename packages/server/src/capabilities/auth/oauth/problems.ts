@@ -25,6 +25,8 @@ export const oauthProblems = {
   /** The provider's answer is not one to a sign-in begun here: it lacks `state` or `code`, or the provider refused. */
   badCallback: (message: string, cause?: unknown) =>
     auth("bad_oauth_callback", 400, message, cause === undefined ? {} : { cause }),
+  /** The person, or the provider, said no. The message is the provider's. */
+  accessDenied: (message: string) => auth("access_denied", 403, message),
   /** The `state` is none of ours, was used already, or is too old. */
   badState: (message: string) => auth("bad_oauth_state", 400, message),
   /** The provider did not answer, or not in a way that can be understood. */
@@ -39,6 +41,12 @@ export const oauthProblems = {
       422,
       `Unverified email with ${provider}. A confirmation email has been sent to your ${provider} email`,
     ),
+  /** No invitation has this token, or it is over. */
+  invitedUserNotFound: () => auth("user_not_found", 404, "User identified by token not found"),
+  /** The invitation was accepted, or taken back, while its guest was at the provider. */
+  inviteNotFound: () => auth("invite_not_found", 404, "Invite not found"),
+  /** Somebody else was invited than the provider says it is. */
+  inviteForAnother: () => auth("validation_failed", 400, "Invited email does not match emails from external provider"),
   /** Identities are not linked by hand here; the setting is `manualLinkingEnabled`. */
   manualLinkingDisabled: () => auth("manual_linking_disabled", 404, "Manual linking is disabled"),
   /** This account of the provider belongs to a user already. */

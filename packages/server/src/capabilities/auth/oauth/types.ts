@@ -29,7 +29,6 @@ export interface ProfileSource {
   readonly clientSecret: string;
   /** GET with the access token. @throws Problem when the answer is no JSON, or none */
   get(url: string, headers?: Readonly<Record<string, string>>): Promise<unknown>;
-  post(url: string, headers?: Readonly<Record<string, string>>): Promise<unknown>;
 }
 
 /** A service that speaks OAuth 2.0 and has its own way of saying who it is. */
