@@ -6,6 +6,7 @@ import { problems } from "../problems.ts";
 import { testOtpOf } from "../sms/test-numbers.ts";
 import { beginCreation, beginRequest, type Credential } from "../webauthn/ceremonies.ts";
 import { passkeyStore } from "../webauthn/store.ts";
+import { readCredential } from "../webauthn/stored-credential.ts";
 import { challengeStore } from "./challenge-store.ts";
 import { assertVerifiable, type MfaContext, type Person } from "./context.ts";
 import { type Factor, isBeyond } from "./factor.ts";
@@ -128,10 +129,9 @@ async function request(context: MfaContext, id: string, factor: Factor): Promise
   return { id, ceremony: state, wire: { webauthn: { type: "request", credential_options: { publicKey: options } } } };
 }
 
-/** `null` until the key was created, and for a key of another server's, which writes it down differently. */
+/** `null` until the key was created. */
 export function credentialOf({ type, credential }: Pick<Factor, "type" | "credential">): Credential | null {
-  const isOurs = typeof credential === "object" && credential !== null && "isBackupEligible" in credential;
-  return type === "webauthn" && isOurs ? (credential as Credential) : null; // written by setCredential
+  return type === "webauthn" ? readCredential(credential) : null;
 }
 
 /** GoTrue's table wants the times of all challenges to differ: two in one microsecond, and one of them is asked for again. */

@@ -83,7 +83,8 @@ export const factorStore = {
   async useCredential(db: Queryable, id: string, fromCounter: number, credential: unknown): Promise<boolean> {
     const rows = await db.query(sql`
       update auth.mfa_factors set web_authn_credential = ${sql.value(JSON.stringify(credential))}::jsonb
-      where id = ${sql.value(id)} and (web_authn_credential ->> 'counter')::bigint = ${sql.value(fromCounter)} returning id`);
+      where id = ${sql.value(id)} and coalesce(web_authn_credential ->> 'counter',
+        web_authn_credential -> 'authenticator' ->> 'signCount', '0')::bigint = ${sql.value(fromCounter)} returning id`);
     return rows.length === 1;
   },
 
