@@ -7,11 +7,11 @@ let app: App;
 beforeAll(async () => {
   app = await startApp();
   await app.sql(`
-    create table public.letters (id int primary key, owner_id uuid not null default auth.uid());
-    alter table public.letters enable row level security;
-    create policy "own letters" on public.letters for all to authenticated
+    create table public.sealed_letters (id int primary key, owner_id uuid not null default auth.uid());
+    alter table public.sealed_letters enable row level security;
+    create policy "own letters" on public.sealed_letters for all to authenticated
       using (owner_id = (select auth.uid())) with check (owner_id = (select auth.uid()));
-    create policy "with a second factor" on public.letters as restrictive for all to authenticated
+    create policy "with a second factor" on public.sealed_letters as restrictive for all to authenticated
       using ((select auth.jwt() ->> 'aal') = 'aal2')`);
 });
 afterAll(() => app.stop());
@@ -97,14 +97,14 @@ describe("auth: mfa", () => {
 
   it("a sign-in begins below, sees nothing that a policy keeps for the level, and is raised by a code", async () => {
     const { client, email, factorId, code } = await withFactor();
-    expect((await client.from("letters").insert({ id: 1 })).error).toBeNull();
-    expect((await client.from("letters").select("id")).data).toEqual([{ id: 1 }]);
+    expect((await client.from("sealed_letters").insert({ id: 1 })).error).toBeNull();
+    expect((await client.from("sealed_letters").select("id")).data).toEqual([{ id: 1 }]);
 
     const phone = await signIn(email);
     const events: string[] = [];
     phone.auth.onAuthStateChange((event) => void events.push(event));
     expect(await levels(phone)).toEqual(["aal1", "aal2"]);
-    expect((await phone.from("letters").select("id")).data).toEqual([]);
+    expect((await phone.from("sealed_letters").select("id")).data).toEqual([]);
     const wrong = await phone.auth.mfa.challengeAndVerify({ factorId, code: "000000" });
     expect(wrong.error).toMatchObject({ status: 422, code: "mfa_verification_failed" });
     const { data: challenge } = await phone.auth.mfa.challenge({ factorId });
@@ -112,7 +112,7 @@ describe("auth: mfa", () => {
     expect(right.error).toBeNull();
     expect(events).toContain("MFA_CHALLENGE_VERIFIED");
     expect(await levels(phone)).toEqual(["aal2", "aal2"]);
-    expect((await phone.from("letters").select("id")).data).toEqual([{ id: 1 }]);
+    expect((await phone.from("sealed_letters").select("id")).data).toEqual([{ id: 1 }]);
     expect((await phone.auth.refreshSession()).error).toBeNull();
     expect(await levels(phone)).toEqual(["aal2", "aal2"]);
   });
