@@ -3,6 +3,7 @@ import type { Values } from "../../kernel/settings.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
+import type { OnErased } from "./account/index.ts";
 import type { AfterCommit } from "./after-commit.ts";
 import type { Audit } from "./audit/index.ts";
 import type { Captcha } from "./captcha/types.ts";
@@ -34,6 +35,8 @@ export interface AuthContext {
   readonly hooks: Hooks;
   readonly captcha: Captcha;
   readonly messages: Messages;
+  /** What other parts do when an account goes. */
+  readonly onErased: readonly OnErased[];
 }
 
 /** Where a call comes from, settled by the HTTP platform (threat A13). */

@@ -4,7 +4,7 @@ import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { openLane } from "../../platform/postgres/lane.ts";
-import { accountPart } from "./account/index.ts";
+import { accountPart, type OnErased } from "./account/index.ts";
 import { withAfterCommit } from "./after-commit.ts";
 import { createAudit } from "./audit/index.ts";
 import { auditPart } from "./audit/part.ts";
@@ -44,6 +44,8 @@ export interface AuthNeeds {
   readonly isBlocked?: IsBlocked;
   /** The way to people, when it is not the outbox: for tests. */
   readonly messages?: Messages;
+  /** What other capabilities do when an account goes. */
+  readonly onErased?: readonly OnErased[];
 }
 
 /** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
@@ -67,6 +69,7 @@ export function createAuth(needs: AuthNeeds): Capability {
     limits,
     audit: createAudit({ observe, settings }),
     hooks: createHooks({ settings, db, clock }),
+    onErased: needs.onErased ?? [],
     captcha: createCaptcha({ settings, clock, observe }),
     messages: withinBudget(needs.messages ?? { mail: async () => {}, sms: async () => "" }, {
       budget: createSmsBudget({ settings, signer, observe }),

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { eraseAccount } from "../account/erase.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext } from "../context.ts";
 import { problems } from "../problems.ts";
@@ -101,10 +102,10 @@ export async function changeUser(context: AuthContext, id: string, given: AdminU
 export async function deleteUser(context: AuthContext, id: string, isSoft: boolean): Promise<void> {
   await findOrThrow(context, id);
   await context.db.transaction(async (tx) => {
+    if (!isSoft) return void (await eraseAccount(context, tx, id));
     await sessionStore.endAll(tx, id);
     const scrub = (text: string) => createHash("sha256").update(`${id}${text}`).digest("base64url");
-    const isGone = isSoft ? await userStore.erase(tx, id, scrub) : await userStore.remove(tx, id);
-    if (!isGone) throw problems.userNotFound();
+    if (!(await userStore.erase(tx, id, scrub))) throw problems.userNotFound();
   });
 }
 
