@@ -191,6 +191,28 @@ describe("a provider out of order", () => {
   });
 });
 
+test("a flood of made-up tokens asks the provider a few at a time, and beyond a queue nobody", async () => {
+  let asking = 0;
+  let most = 0;
+  answer = (_, reply) => {
+    most = Math.max(most, ++asking);
+    setTimeout(() => {
+      asking--;
+      reply.end('{"success":false,"error-codes":["invalid-input-response"]}');
+    }, 10);
+  };
+  const bounded = withCaptcha({ captchaConcurrency: 2, captchaQueueLimit: 3, captchaTimeoutMs: 5_000 });
+  const tokens = Array.from({ length: 20 }, freshToken);
+  const replies = await Promise.all(tokens.map((token) => anonymously(token, bounded)));
+  expect(replies.filter(({ status }) => status === 400)).toHaveLength(5);
+  const waved = replies.filter(({ status }) => status === 429);
+  expect(waved).toHaveLength(15);
+  expect([waved[0]?.body.error_code, waved[0]?.headers["retry-after"]]).toEqual(["over_request_rate_limit", "1"]);
+  expect(most).toBe(2);
+  answer = passes;
+  expect((await anonymously(tokens.at(-1), bounded)).status).toBe(200);
+});
+
 test("a captcha without a secret keeps the server from starting", () => {
   expect(() => withCaptcha({ captchaSecret: null })).toThrow(SettingError);
 });

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Lru } from "../../../kernel/lru.ts";
+import { Problem } from "../../../kernel/problem.ts";
 import { SettingError } from "../../../kernel/settings.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
+import { createBounded } from "../bounded.ts";
 import type { AuthSettings } from "../context.ts";
+import { problems } from "../problems.ts";
 import { type Fields, isObject } from "../request.ts";
 import { captchaProblems } from "./problems.ts";
 import { type Captcha, noCaptcha } from "./types.ts";
@@ -34,6 +37,10 @@ export function createCaptcha(needs: {
   if (settings.captchaSecret === null) {
     throw new SettingError("The captcha is on and has no secret. Set MAINSTAY_CAPTCHA_SECRET, or turn it off.");
   }
+  // Whoever makes tokens up makes us ask: not more at once than the provider and we can bear.
+  const bounded = createBounded(settings.captchaConcurrency, settings.captchaQueueLimit, () =>
+    problems.overRateLimit("over_request_rate_limit", 1),
+  );
   const seen = new Lru<string, number>(rememberedTokens);
   return {
     async check(fields, caller) {
@@ -50,10 +57,11 @@ export function createCaptcha(needs: {
       seen.set(key, clock.nowMs());
       let reasons: readonly string[];
       try {
-        reasons = await verifyToken(settings, token, caller.address);
+        reasons = await bounded(() => verifyToken(settings, token, caller.address));
       } catch (error) {
         // Nobody has judged it, so the same one may be shown again.
         seen.delete(key);
+        if (error instanceof Problem) throw error;
         const message = `captcha not verified: ${error instanceof Error ? error.message : String(error)}`;
         observe({ kind: "warning", area: "auth", message });
         throw captchaProblems.unverified(error);

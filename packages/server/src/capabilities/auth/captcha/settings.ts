@@ -47,6 +47,21 @@ export const captchaSettings = {
     max: 30_000,
     summary: "Longest wait for the captcha's provider. Without an answer nobody passes.",
   }),
+  captchaConcurrency: integer<number>({
+    env: ["MAINSTAY_CAPTCHA_CONCURRENCY"],
+    default: 32,
+    unit: "captchas",
+    min: 1,
+    max: 1_024,
+    summary: "Captchas asked about at once.",
+  }),
+  captchaQueueLimit: integer<number>({
+    env: ["MAINSTAY_CAPTCHA_QUEUE"],
+    default: 256,
+    unit: "captchas",
+    min: 0,
+    summary: "Captchas waiting their turn; more are answered 429.",
+  }),
   captchaUrl: text<string | null>({
     env: ["MAINSTAY_CAPTCHA_URL"],
     default: null,
