@@ -2,6 +2,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
+import type { Outbox } from "../../platform/outbox/index.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { OnErased } from "./account/index.ts";
 import type { AfterCommit } from "./after-commit.ts";
@@ -11,6 +12,7 @@ import type { Hooks } from "./hooks/index.ts";
 import type { Limits } from "./limits/index.ts";
 import type { Messages } from "./messages.ts";
 import type { Passwords } from "./password.ts";
+import type { Lockout } from "./protection/lockout.ts";
 import type { Origin } from "./session-store.ts";
 import type { authSettings } from "./settings.ts";
 import type { RefreshTokens } from "./tokens.ts";
@@ -31,10 +33,13 @@ export interface AuthContext {
   readonly passwords: Passwords;
   readonly refreshTokens: RefreshTokens;
   readonly limits: Limits;
+  readonly lockout: Lockout;
   readonly audit: Audit;
   readonly hooks: Hooks;
   readonly captcha: Captcha;
   readonly messages: Messages;
+  /** For what must reach the outside and is no message. */
+  readonly outbox: Outbox;
   /** What other parts do when an account goes. */
   readonly onErased: readonly OnErased[];
 }

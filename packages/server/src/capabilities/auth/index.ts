@@ -2,6 +2,7 @@ import type { Capability } from "../../kernel/capability.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
+import type { Outbox } from "../../platform/outbox/index.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { openLane } from "../../platform/postgres/lane.ts";
 import { accountPart, type OnErased } from "./account/index.ts";
@@ -13,7 +14,9 @@ import { createBreached } from "./breached/index.ts";
 import { createCaptcha } from "./captcha/index.ts";
 import type { AuthContext, AuthSettings } from "./context.ts";
 import { createHooks } from "./hooks/index.ts";
+import { createInbox, inboxPart } from "./inbox/index.ts";
 import { createLimits } from "./limits/index.ts";
+import { createMessages, defaultMailTemplates, type WaysOut } from "./mail/index.ts";
 import type { Messages } from "./messages.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
 import { mfaPart } from "./mfa/index.ts";
@@ -21,12 +24,16 @@ import { oauthPart } from "./oauth/index.ts";
 import { oneTimePart } from "./one-time/index.ts";
 import type { AuthPart } from "./part.ts";
 import { createPasswords, type IsBlocked } from "./password.ts";
+import { createLockout } from "./protection/lockout.ts";
+import { protectionPart } from "./protection/part.ts";
 import { authCors } from "./reply.ts";
 import { authRoutes } from "./routes.ts";
 import { assertTestNumbers, createSmsBudget, withinBudget } from "./sms/index.ts";
 import { createRefreshTokens } from "./tokens.ts";
 import { webauthnPart } from "./webauthn/index.ts";
 
+export { hasInbox } from "./inbox/index.ts";
+export { openMailTemplates, type WaysOut } from "./mail/index.ts";
 export type { IsBlocked } from "./password.ts";
 export { authSettings } from "./settings.ts";
 
@@ -42,6 +49,10 @@ export interface AuthNeeds {
   readonly observe: Observe;
   /** Passwords never to be used; when left out those that are known to attackers. */
   readonly isBlocked?: IsBlocked;
+  /** Keeps what goes outside until it is there. Whoever gives it starts and stops it. */
+  readonly outbox: Outbox;
+  /** How messages leave and what mails say; left out, none leaves. */
+  readonly waysOut?: WaysOut;
   /** The way to people, when it is not the outbox: for tests. */
   readonly messages?: Messages;
   /** What other capabilities do when an account goes. */
@@ -50,12 +61,23 @@ export interface AuthNeeds {
 
 /** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
 export function createAuth(needs: AuthNeeds): Capability {
-  const { signer, settings, clock, observe } = needs;
+  const { signer, settings, clock, observe, outbox } = needs;
   const { db, afterCommit } = withAfterCommit(needs.db);
   const lane = openLane(db, settings.rateLimitTimeoutMs);
   const limits = createLimits({ settings, clock, db: lane, secret: signer.deriveKey("auth/limits") });
   assertTestNumbers(settings, clock.nowMs());
   const passwords = createPasswords(settings, needs.isBlocked ?? createBreached({ settings, clock, observe }));
+  const audit = createAudit({ observe, settings });
+  const hooks = createHooks({ settings, db, clock });
+  const waysOut = needs.waysOut ?? {
+    templates: defaultMailTemplates(),
+    transport: null,
+    gateway: null,
+    hasInbox: false,
+  };
+  const inbox = waysOut.hasInbox ? createInbox({ db, settings }) : null;
+  const messages =
+    needs.messages ?? createMessages({ db, outbox, settings, hooks, audit, clock, observe, ...waysOut, inbox });
   const context: AuthContext = {
     db,
     afterCommit,
@@ -67,11 +89,13 @@ export function createAuth(needs: AuthNeeds): Capability {
     passwords,
     refreshTokens: createRefreshTokens(signer),
     limits,
-    audit: createAudit({ observe, settings }),
-    hooks: createHooks({ settings, db, clock }),
+    lockout: createLockout({ db, settings, clock, secret: signer.deriveKey("auth/lockout") }),
+    audit,
+    hooks,
+    outbox,
     onErased: needs.onErased ?? [],
     captcha: createCaptcha({ settings, clock, observe }),
-    messages: withinBudget(needs.messages ?? { mail: async () => {}, sms: async () => "" }, {
+    messages: withinBudget(messages, {
       budget: createSmsBudget({ settings, signer, observe }),
       settings,
       clock,
@@ -84,6 +108,8 @@ export function createAuth(needs: AuthNeeds): Capability {
     webauthnPart(context),
     accountPart(context),
     auditPart(context),
+    ...(inbox === null ? [] : [inboxPart(context)]),
+    protectionPart(context),
   ];
   const grants = new Map(rooms.flatMap((room) => Object.entries(room.grants ?? {})));
   const parts: readonly AuthPart[] = [

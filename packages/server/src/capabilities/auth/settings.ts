@@ -4,11 +4,13 @@ import { auditSettings } from "./audit/settings.ts";
 import { breachedSettings } from "./breached/settings.ts";
 import { captchaSettings } from "./captcha/settings.ts";
 import { hooksSettings } from "./hooks/settings.ts";
+import { inboxSettings } from "./inbox/settings.ts";
 import { limitSettings } from "./limits/settings.ts";
 import { mailSettings } from "./mail/settings.ts";
 import { mfaSettings } from "./mfa/settings.ts";
 import { oauthSettings } from "./oauth/settings.ts";
 import { oneTimeSettings } from "./one-time/settings.ts";
+import { protectionSettings } from "./protection/settings.ts";
 import { smsSettings } from "./sms/settings.ts";
 import { webauthnSettings } from "./webauthn/settings.ts";
 
@@ -168,6 +170,7 @@ export const authSettings = {
   ...coreSettings,
   ...oneTimeSettings,
   ...mailSettings,
+  ...inboxSettings,
   ...smsSettings,
   ...oauthSettings,
   ...mfaSettings,
@@ -175,6 +178,7 @@ export const authSettings = {
   ...captchaSettings,
   ...breachedSettings,
   ...limitSettings,
+  ...protectionSettings,
   ...hooksSettings,
   ...auditSettings,
   ...accountSettings,

@@ -24,6 +24,7 @@ export const logTypes: Readonly<Record<AuditAction, LogType>> = {
   generate_recovery_codes: "user",
   identity_linked: "user",
   identity_unlinked: "user",
+  message_undelivered: "user",
   passkey_created: "user",
   passkey_updated: "user",
   passkey_deleted: "user",

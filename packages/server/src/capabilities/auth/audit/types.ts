@@ -34,7 +34,8 @@ export type AuditAction =
   | "passkey_updated"
   | "passkey_deleted"
   | "identity_linked"
-  | "identity_unlinked";
+  | "identity_unlinked"
+  | "message_undelivered";
 
 export interface AuditEntry {
   readonly action: AuditAction;

@@ -3,6 +3,7 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { levelStore } from "../mfa/level-store.ts";
 import { problems } from "../problems.ts";
+import { noticeDevice } from "../protection/new-device.ts";
 import { sessionStore } from "../session-store.ts";
 import { firstCounter, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
@@ -56,6 +57,7 @@ export async function openSession(
   if (aal === "aal1" && hasSecondFactor && settings.sessionAal1Seconds > 0) {
     await levelStore.limitLife(tx, id, settings.sessionAal1Seconds);
   }
+  await noticeDevice(context, tx, fresh.user, caller);
   const access = await signAccessToken(context, fresh.user, session, method, tx);
   return { id, access, refreshToken: refreshTokens.seal({ sessionId: id, counter: firstCounter }), user: fresh.user };
 }

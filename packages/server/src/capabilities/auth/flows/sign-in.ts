@@ -19,20 +19,27 @@ export interface PasswordGrant {
  * is wrong: ban and confirmation are told to those who know it (threat A16).
  */
 export async function signInWithPassword(context: AuthContext, grant: PasswordGrant, caller: Caller): Promise<Session> {
-  const { settings, passwords, db, limits } = context;
+  const { settings, passwords, db, limits, lockout } = context;
   await limits.take("signIn", caller.network);
   const { name, account } = await lookUp(context, grant);
-  const key = accountKey(name);
-  await limits.check("failedPassword", key);
+  const attempt = await lockout.enter(accountKey(name), caller.network);
 
   // A password longer than any we store is wrong, and not worth the hashing.
   const isTooLong = Buffer.byteLength(grant.password) > settings.passwordMaxBytes;
-  if (isTooLong || !(await passwords.isMatch(grant.password, account?.passwordHash ?? null)) || account === null) {
-    await limits.take("failedPassword", key);
-    await context.audit.record(db, { action: "login_failed", userId: account?.user.id ?? null, caller });
+  const isMatch = isTooLong
+    ? Promise.resolve(false)
+    : passwords.isMatch(grant.password, account?.passwordHash ?? null).catch(async (error: unknown) => {
+        await attempt.takenBack();
+        throw error;
+      });
+  if (!(await isMatch) || account === null) {
+    const userId = account?.user.id ?? null;
+    await context.audit.record(db, { action: "login_failed", userId, caller });
+    if (attempt.isLast) await context.audit.record(db, { action: "account_locked", userId, caller });
     await tellOfFailure(context, account?.user.id ?? null);
     throw problems.invalidCredentials();
   }
+  await attempt.succeeded();
   const { user } = account;
   if (user.isBanned) throw problems.userBanned(400);
   if (grant.email !== "" && user.emailConfirmedAt === null) throw problems.emailNotConfirmed();
