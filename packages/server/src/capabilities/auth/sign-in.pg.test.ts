@@ -476,7 +476,7 @@ describe("limits", () => {
   });
 
   test("A12 guesses at one account are counted over all addresses, known and unknown alike", async () => {
-    const limited = auth.with({ rateLimits: true, rateLimitAccount: 3 });
+    const limited = auth.with({ rateLimits: true, lockoutAccountAfter: 3 });
     const { email } = await signUp();
     for (const name of [email, "unknown-account@example.com"]) {
       const statuses: number[] = [];
