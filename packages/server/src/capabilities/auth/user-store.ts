@@ -98,7 +98,7 @@ export const selectUser = sql`
     ), '[]') as identities,
     coalesce((
       select json_agg(json_strip_nulls(json_build_object(
-        'id', f.id, 'factor_type', f.factor_type, 'status', f.status, 'friendly_name', f.friendly_name,
+        'id', f.id, 'factor_type', f.factor_type, 'status', f.status, 'friendly_name', nullif(f.friendly_name, ''),
         'phone', f.phone, 'created_at', ${rfc3339(sql`f.created_at`)}, 'updated_at', ${rfc3339(sql`f.updated_at`)},
         'last_challenged_at', ${rfc3339(sql`f.last_challenged_at`)})) order by f.created_at)
       from auth.mfa_factors f where f.user_id = u.id

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestAuth, type TestAuth } from "../testing.ts";
-import { claimsOf, held, outcome, peopleOf } from "./testing.ts";
+import { claimsOf, outcome, peopleOf } from "./testing.ts";
 
 let auth: TestAuth;
 let people: ReturnType<typeof peopleOf>;
@@ -53,19 +53,28 @@ describe("an admin", () => {
     ]);
   });
 
-  test("A22 takes a lost factor away: sessions raised with it end, and with the last one the recovery codes", async () => {
+  test("A22 takes a lost factor away: all sessions end, and with the last one the recovery codes go", async () => {
     const { user, factor } = await people.withFactor();
     await people.post(user.token, "/factors/recovery-codes");
     const below = await people.signIn(user);
     const gone = await auth.admin("DELETE", `/admin/users/${user.id}/factors/${factor.id}`);
     expect([gone.status, gone.body.id, gone.body.status]).toEqual([200, factor.id, "verified"]);
     expect((await auth.admin("GET", `/admin/users/${user.id}/factors`)).body).toEqual([]);
-    expect(await outcome(people.refresh(user.refreshToken))).toEqual([400, "refresh_token_not_found"]);
-    expect(await outcome(people.get(below.token, "/user"))).toBe(200);
-    expect(claimsOf(held(await people.refresh(below.refreshToken)).token).aal).toBe("aal1");
+    for (const one of [user, below]) {
+      expect(await outcome(people.get(one.token, "/user"))).toEqual([403, "session_not_found"]);
+      expect(await outcome(people.refresh(one.refreshToken))).toEqual([400, "refresh_token_not_found"]);
+    }
     // And there is a way on.
-    const fresh = await people.enroll(below.token);
-    expect(claimsOf((await people.raise(below, fresh)).token).aal).toBe("aal2");
+    const again = await people.signIn(user);
+    expect(claimsOf((await people.raise(again, await people.enroll(again.token))).token).aal).toBe("aal2");
+  });
+
+  test("a factor that was never verified goes without a sound", async () => {
+    const user = await people.newUser();
+    const factor = await people.enroll(user.token);
+    expect(await outcome(auth.admin("DELETE", `/admin/users/${user.id}/factors/${factor.id}`))).toBe(200);
+    expect(await outcome(people.get(user.token, "/user"))).toBe(200);
+    expect(auth.sent.mails.filter(({ to }) => to === user.email)).toEqual([]);
   });
 
   test("leaves recovery codes while another factor is there", async () => {
@@ -74,7 +83,7 @@ describe("an admin", () => {
     const raised = await people.raise(user, second);
     await people.post(raised.token, "/factors/recovery-codes");
     await auth.admin("DELETE", `/admin/users/${user.id}/factors/${factor.id}`);
-    const left = (await people.get(raised.token, "/factors")).body;
+    const left = (await auth.admin("GET", `/admin/users/${user.id}/factors`)).body;
     expect(left.map((one: Record<string, unknown>) => one.factor_type)).toEqual(["totp", "recovery_code"]);
   });
 

@@ -1,6 +1,7 @@
 import type { Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { isUuid } from "../request.ts";
+import { sessionStore } from "../session-store.ts";
 import type { User } from "../user.ts";
 import { userStore } from "../user-store.ts";
 import { type MfaContext, nameOf, phoneOf } from "./context.ts";
@@ -40,8 +41,8 @@ export async function changeFactor(
 }
 
 /**
- * GoTrue's `DELETE /admin/users/:id/factors/:fid`, for somebody who lost it. Every session raised with it ends (threat A22).
- * With the last factor its recovery codes go too: they stand in for nothing then, and would lock the user in.
+ * GoTrue's `DELETE /admin/users/:id/factors/:fid`, for somebody who lost it. With a verified one all sessions of the user end, as
+ * the clients' documentation has it (supabase-js, deleteFactor): who found it may have the password too (threat A22). With the last factor its recovery codes go too: they stand in for nothing then, and would lock the user in.
  */
 export async function deleteFactor(
   context: MfaContext,
@@ -61,6 +62,7 @@ export async function deleteFactor(
       const entry = { action: "factor_unenrolled", userId: user.id, actor: "service_role", caller, traits } as const;
       await context.audit.record(tx, entry);
     }
+    if (factor.isVerified) await sessionStore.endAll(tx, user.id);
     return factor;
   });
 }

@@ -94,8 +94,8 @@ async function openChallenge(
 }
 
 /**
- * Writes an attempt down, counts it when it failed, and lets the app's hook have its say.
- * @throws Problem 403 when the hook refuses it
+ * Writes an attempt down, counts it when it failed, and lets the app's hook have its say. A refusal ends all sessions of the user
+ * (Supabase docs, MFA Verification Hook). @throws Problem 403 when the hook refuses it
  */
 export async function judge(
   { db, limits, hooks, audit }: MfaContext,
@@ -107,8 +107,8 @@ export async function judge(
   const traits = { factor_id: factor.id, factor_type: factor.type, valid: isValid };
   await audit.record(db, { action: "verification_attempted", userId: user.id, caller, traits });
   if (!isValid) await limits.take("failedCode", accountKey(user.id));
-  const { rejectedBecause, endsSessions } = await hooks.onMfaAttempt(user.id, factor.id, factor.type, isValid);
+  const { rejectedBecause } = await hooks.onMfaAttempt(user.id, factor.id, factor.type, isValid);
   if (rejectedBecause === null) return;
-  if (endsSessions) await sessionStore.endAll(db, user.id);
+  await sessionStore.endAll(db, user.id);
   throw mfaProblems.verificationRejected(rejectedBecause);
 }
