@@ -1,7 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createAuth } from "./capabilities/auth/index.ts";
+import { smsGateway } from "./adapters/sms/index.ts";
+import { smtpTransport } from "./adapters/smtp/index.ts";
+import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
@@ -11,6 +13,7 @@ import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import type { Observe } from "./platform/observe/observation.ts";
+import { createOutbox } from "./platform/outbox/index.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
@@ -28,6 +31,8 @@ export interface ServerOptions {
   readonly flags?: GivenSettings;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly observe: Observe;
+  /** `dev` is for a person who works on the project, and has what must not be in production; `start` when left out. */
+  readonly mode?: "dev" | "start";
   /** Told how far a seed has come: what it is doing, how much is done, of how much (0 when unknown). */
   readonly onProgress?: (text: string, done: number, total: number) => void;
   /** Gives up the start. */
@@ -37,6 +42,8 @@ export interface ServerOptions {
 export interface RunningServer {
   /** `http://127.0.0.1:54321` */
   readonly url: string;
+  /** Where mails and text messages of development are shown; `null` where there is no inbox. */
+  readonly inboxUrl: string | null;
   readonly keys: ApiKeys;
   /** The administrator's way in, for psql and tools. A secret. */
   readonly databaseUrl: string;
@@ -75,6 +82,15 @@ function migrationNeeds(
 function publicUrlOf({ auth, http, origins }: Config): string {
   if (origins.auth.publicUrl !== "default" || http.port === 0) return auth.publicUrl;
   return localUrl(http.host, http.port);
+}
+
+/**
+ * Whether addresses count as confirmed at once. Unless somebody has said, that is so as long as no mail can leave: else nobody
+ * could sign up; and from then on that it can, nobody gets in with an address of somebody else.
+ */
+function mailerAutoconfirmOf({ auth, origins }: Config): boolean {
+  if (origins.auth.mailerAutoconfirm !== "default") return auth.mailerAutoconfirm;
+  return auth.smtpHost === null && !auth.sendEmailHookEnabled;
 }
 
 /** Something that was opened, to be closed in reverse. */
@@ -147,15 +163,46 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     opened.push(() => catalog.close());
 
+    const outbox = createOutbox({
+      db: database,
+      key: keys.signer.deriveKey("outbox"),
+      settings: config.outbox,
+      observe,
+    });
+    const authSettings = {
+      ...config.auth,
+      publicUrl: publicUrlOf(config),
+      mailerAutoconfirm: mailerAutoconfirmOf(config),
+    };
+    const transport = smtpTransport(authSettings);
+    if (transport !== null) opened.push(() => transport.close());
+    const isInboxOpen = hasInbox({
+      settings: authSettings,
+      isDevelopment: options.mode === "dev",
+      host: config.http.host,
+    });
+    const waysOut = {
+      templates: await openMailTemplates({
+        settings: authSettings,
+        places: { projectDir: project.dir, templatesDir: project.templatesDir },
+        observe,
+      }),
+      transport,
+      gateway: smsGateway(authSettings),
+      hasInbox: isInboxOpen,
+    };
+
     const capabilities: readonly Capability[] = [
       createData({ session, catalog, settings: { ...config.data, ...config.queries }, observe }),
       createAuth({
         db: database,
         identity: keys.identity,
         signer: keys.signer,
-        settings: { ...config.auth, publicUrl: publicUrlOf(config) },
+        settings: authSettings,
         clock: systemClock,
         observe,
+        outbox,
+        waysOut,
       }),
     ];
     for (const capability of capabilities) {
@@ -163,6 +210,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const stopIt = capability.stop?.bind(capability);
       if (stopIt) opened.push((signal) => stopIt(signal ?? new AbortController().signal));
     }
+
+    await outbox.start();
+    opened.push((signal) => outbox.stop(signal));
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());
@@ -177,6 +227,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     return {
       url: http.url,
+      inboxUrl: isInboxOpen ? `${http.url}/inbox` : null,
       get keys() {
         return keys.keys;
       },

@@ -9,6 +9,7 @@ import { readSettings, SettingError, type Settings, type Values } from "./kernel
 import { httpSettings } from "./platform/http/settings.ts";
 import { identitySettings } from "./platform/identity/settings.ts";
 import { observeSettings } from "./platform/observe/settings.ts";
+import { outboxSettings } from "./platform/outbox/settings.ts";
 import { catalogSettings } from "./platform/postgres/catalog/settings.ts";
 import { embeddedPostgresSettings } from "./platform/postgres/embedded/settings.ts";
 import { migrateSettings } from "./platform/postgres/migrate/settings.ts";
@@ -26,6 +27,7 @@ export const settingGroups = {
   catalog: catalogSettings,
   identity: identitySettings,
   auth: authSettings,
+  outbox: outboxSettings,
   data: dataSettings,
   queries: queryLimitSettings,
   observe: observeSettings,

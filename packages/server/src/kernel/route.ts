@@ -79,7 +79,8 @@ export interface RouteGroup {
   /** `/rest/v1`: no trailing slash. */
   readonly mount: string;
   readonly boundary: Boundary;
-  readonly cors: CorsPolicy;
+  /** `null` where no page of another origin may look or call. */
+  readonly cors: CorsPolicy | null;
   readonly routes: readonly Route[];
 }
 

@@ -58,7 +58,8 @@ const coreSettings = {
   mailerAutoconfirm: flag({
     env: ["MAINSTAY_MAILER_AUTOCONFIRM", "GOTRUE_MAILER_AUTOCONFIRM", "ENABLE_EMAIL_AUTOCONFIRM"],
     default: true,
-    summary: "E-mail addresses count as confirmed without a mail. For development: anyone can claim any address.",
+    summary:
+      "E-mail addresses count as confirmed without a mail: anyone can claim any address. When nobody says, only as long as no mail can leave, since neither a mail server nor a hook is set.",
   }),
   phoneAutoconfirm: flag({
     env: ["MAINSTAY_PHONE_AUTOCONFIRM", "GOTRUE_SMS_AUTOCONFIRM", "ENABLE_PHONE_AUTOCONFIRM"],

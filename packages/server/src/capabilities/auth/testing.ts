@@ -9,6 +9,7 @@ import type { Call, Method, Reply, Route } from "../../kernel/route.ts";
 import { readSettings, type Values } from "../../kernel/settings.ts";
 import { identitySettings, type OpenIdentity, openIdentity } from "../../platform/identity/index.ts";
 import type { Observation } from "../../platform/observe/observation.ts";
+import { createOutbox, outboxSettings } from "../../platform/outbox/index.ts";
 import { type Database, openDatabase } from "../../platform/postgres/database.ts";
 import { parseConnectionUrl } from "../../platform/postgres/external/index.ts";
 import { openHotSession } from "../../platform/postgres/hot-session.ts";
@@ -92,7 +93,10 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
   const capabilities: ReturnType<typeof createAuth>[] = [];
   const build = (given: Partial<Values<typeof authSettings>>, used = db): TestAuth => {
     const values = { ...readSettings(authSettings, { env: {} }).values, ...quick, ...given };
-    const capability = createAuth({ db: used, ...identity, settings: values, clock, observe, messages });
+    // Not started: what is put into it can be looked at.
+    const key = identity.signer.deriveKey("outbox");
+    const outbox = createOutbox({ db: used, key, settings: readSettings(outboxSettings, { env: {} }).values, observe });
+    const capability = createAuth({ db: used, ...identity, settings: values, clock, observe, outbox, messages });
     capabilities.push(capability);
     const group = capability.routes[0]!;
     const send: TestAuth["send"] = async (method, target, request = {}) => {

@@ -13,6 +13,9 @@ export interface Cors {
 const nameList = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*$/;
 const nameListLimit = 4096;
 
+/** Says nothing to a page of another origin, so its browser refuses for us. */
+export const closedCors: Cors = { headersFor: () => [], preflight: () => null };
+
 /**
  * With `*` every origin gets `*` and no credentials. With a list, a listed origin is named and may send credentials, any
  * other gets nothing at all, and caches are told that the answer depends on it.

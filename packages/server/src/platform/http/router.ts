@@ -5,7 +5,7 @@ import type { Method, Route, RouteGroup } from "../../kernel/route.ts";
 import type { Request } from "./body.ts";
 import { gatewayCors, problemJson } from "./boundary.ts";
 import type { Target } from "./call.ts";
-import { createCors } from "./cors.ts";
+import { closedCors, createCors } from "./cors.ts";
 import { problems } from "./problems.ts";
 
 export type Params = Readonly<Record<string, string>>;
@@ -94,7 +94,7 @@ function methodsOf(route: Route, group: RouteGroup): Method[] {
 const listOf = (method: Route["method"]): readonly Method[] => (typeof method === "string" ? [method] : method);
 
 function targetFactory(group: RouteGroup, needs: RouterNeeds): (route: Route) => Target {
-  const cors = createCors(group.cors, needs.corsOrigins);
+  const cors = group.cors === null ? closedCors : createCors(group.cors, needs.corsOrigins);
   return (route) => ({ group, cors, route, bodyLimitBytes: route.bodyLimitBytes ?? needs.bodyLimitBytes });
 }
 

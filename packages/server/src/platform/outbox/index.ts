@@ -25,7 +25,7 @@ export interface OutboxNeeds {
 const heartbeatMs = 15_000;
 /** What nobody served is swept so often, in ms, once its time is over. */
 const sweepMs = 3_600_000;
-/** How long a stop waits for deliveries under way when it is given no signal, in ms. */
+/** How long a stop waits for deliveries under way, in ms. */
 const stopPatienceMs = 5_000;
 /** What a mail with a user in it weighs, sealed. */
 const decoyBytes = { least: 900, spread: 600 };
@@ -90,11 +90,13 @@ export function createOutbox({ db, key, settings, observe }: OutboxNeeds): Outbo
       sweeps = setInterval(() => outboxStore.sweep(db).catch(() => {}), sweepMs);
       sweeps.unref();
     },
-    async stop(signal = AbortSignal.timeout(stopPatienceMs)) {
+    async stop(signal) {
+      const patience = AbortSignal.timeout(stopPatienceMs);
+      const hurry = signal === undefined ? patience : AbortSignal.any([signal, patience]);
       if (sweeps !== null) clearInterval(sweeps);
       await listener?.close();
       listener = null;
-      await Promise.all([...workers.values()].map((worker) => worker.stop(signal)));
+      await Promise.all([...workers.values()].map((worker) => worker.stop(hurry)));
     },
   };
 }

@@ -26,7 +26,7 @@ export const outboxStore = {
     await tx.query(sql`
       with stored as (
         insert into mainstay.outbox (id, channel, payload, expires_at)
-        values (${sql.value(row.id)}, ${sql.value(row.channel)}, ${sql.value(row.payload)}, now() + ${interval(row.lifetimeMs)})
+        values (${sql.value(row.id)}, ${sql.value(row.channel)}, decode(${sql.value(row.payload.toString("hex"))}, 'hex'), now() + ${interval(row.lifetimeMs)})
         returning channel
       )
       select pg_notify(${sql.value(outboxNews)}, channel) from stored`);

@@ -214,7 +214,7 @@ export class HtmlWriter implements Writer {
 
   #inTag(character: string): void {
     if (this.#state === "value") return this.#inValue(character);
-    if (character === ">" && this.#state !== "value") return this.#endTag();
+    if (character === ">") return this.#endTag();
     switch (this.#state) {
       case "tag-name":
         if (isSpace(character) || character === "/") this.#state = "in-tag";
