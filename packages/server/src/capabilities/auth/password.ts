@@ -3,6 +3,7 @@ import { type Algorithm, hash as argon2Hash, verify as argon2Verify } from "@nod
 import type { Values } from "../../kernel/settings.ts";
 import { createBcrypt, isBcryptHash } from "./bcrypt.ts";
 import { createBounded } from "./bounded.ts";
+import { isFirebaseHash, isFirebaseMatch } from "./firebase-scrypt.ts";
 import { problems, type WeakPasswordReason } from "./problems.ts";
 import { hasOneOfEach, requiredCharacters } from "./required-characters.ts";
 import type { authSettings } from "./settings.ts";
@@ -85,6 +86,7 @@ export function createPasswords(settings: Values<typeof authSettings>, isBlocked
     isMatch: (password, stored) =>
       bounded(async () => {
         if (stored !== null && isBcryptHash(stored)) return bcrypt.isMatch(password, stored);
+        if (stored !== null && isFirebaseHash(stored)) return isFirebaseMatch(password, stored);
         if (stored?.startsWith("$argon2")) return argon2Verify(stored, bytesOf(password)).catch(() => false);
         nobodys ??= argon2Hash(randomBytes(16), options);
         await argon2Verify(await nobodys, bytesOf(password));

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { eraseAccount } from "../account/erase.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext } from "../context.ts";
+import { isFirebaseHash } from "../firebase-scrypt.ts";
 import { problems } from "../problems.ts";
 import { type Fields, isUuid } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
@@ -16,7 +17,7 @@ export interface AdminUser {
   readonly email: string;
   readonly phone: string;
   readonly password: string;
-  /** A hash made elsewhere: bcrypt or argon2. */
+  /** A hash made elsewhere: bcrypt, argon2 or Firebase scrypt. */
   readonly passwordHash: string;
   readonly emailConfirm: boolean;
   readonly phoneConfirm: boolean;
@@ -25,6 +26,9 @@ export interface AdminUser {
   readonly role: string;
   readonly banDuration: string;
 }
+
+/** Hashes of other products that sign people in here; they are made anew at the next sign-in. */
+export const isImportableHash = (hash: string): boolean => importableHash.test(hash) || isFirebaseHash(hash);
 
 const importableHash = /^\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|argon2(?:id|i|d)\$[A-Za-z0-9=,$+/-]{20,200})$/;
 
@@ -143,8 +147,8 @@ async function hashOf({ passwords }: AuthContext, given: AdminUser): Promise<str
     throw problems.validationFailed("Only a password or a password hash should be provided");
   }
   if (given.passwordHash !== "") {
-    if (!importableHash.test(given.passwordHash)) {
-      throw problems.validationFailed("Password hash must be a bcrypt or argon2 hash");
+    if (!isImportableHash(given.passwordHash)) {
+      throw problems.validationFailed("Password hash must be a bcrypt, argon2 or Firebase scrypt hash");
     }
     return given.passwordHash;
   }
