@@ -47,6 +47,25 @@ port = 9
   });
 });
 
+it("reads who passkeys belong to", () => {
+  const toml = `
+[auth.passkey]
+enabled = true
+[auth.webauthn]
+rp_id = "example.com"
+rp_display_name = "Example"
+rp_origins = ["https://example.com"]
+`;
+  expect(read(toml)).toEqual({
+    auth: {
+      passkeysEnabled: true,
+      webauthnRpId: "example.com",
+      webauthnRpDisplayName: "Example",
+      webauthnRpOrigins: ["https://example.com"],
+    },
+  });
+});
+
 it("looks env(NAME) up, and leaves out what is not set", () => {
   const toml = `[api]\nport = "env(API_PORT)"\nmax_rows = "env(NOWHERE)"\n`;
   expect(read(toml, { API_PORT: "4001" })).toEqual({ http: { port: "4001" } });
