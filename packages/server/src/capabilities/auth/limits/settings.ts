@@ -92,7 +92,7 @@ export const limitSettings = {
     summary: "Challenges and verifications of second factors from one address in a minute.",
   }),
   rateLimitPasskey: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_PASSKEY"],
+    env: ["MAINSTAY_RATE_LIMIT_PASSKEY", "GOTRUE_RATE_LIMIT_PASSKEY"],
     default: 30,
     unit: "requests",
     min: 1,
