@@ -5,7 +5,7 @@ import type { Observe } from "../../platform/observe/observation.ts";
 import type { Outbox } from "../../platform/outbox/index.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { openLane } from "../../platform/postgres/lane.ts";
-import { accountPart, type OnErased } from "./account/index.ts";
+import { type Accounts, accountPart, createAccounts, type OnErased } from "./account/index.ts";
 import { withAfterCommit } from "./after-commit.ts";
 import { createAudit } from "./audit/index.ts";
 import { auditPart } from "./audit/part.ts";
@@ -28,10 +28,12 @@ import { createLockout } from "./protection/lockout.ts";
 import { protectionPart } from "./protection/part.ts";
 import { authCors } from "./reply.ts";
 import { authRoutes } from "./routes.ts";
+import { sessionsPart } from "./sessions/index.ts";
 import { assertTestNumbers, createSmsBudget, withinBudget } from "./sms/index.ts";
 import { createRefreshTokens } from "./tokens.ts";
 import { webauthnPart } from "./webauthn/index.ts";
 
+export type { Accounts, ImportedIdentity, ImportedUser, ImportOptions, ImportOutcome } from "./account/index.ts";
 export { hasInbox } from "./inbox/index.ts";
 export { openMailTemplates, type WaysOut } from "./mail/index.ts";
 export type { IsBlocked } from "./password.ts";
@@ -60,7 +62,7 @@ export interface AuthNeeds {
 }
 
 /** Who is asking: sign-up, sign-in, sessions and their tokens, under `/auth/v1`. */
-export function createAuth(needs: AuthNeeds): Capability {
+export function createAuth(needs: AuthNeeds): Capability & { readonly accounts: Accounts } {
   const { signer, settings, clock, observe, outbox } = needs;
   const { db, afterCommit } = withAfterCommit(needs.db);
   const lane = openLane(db, settings.rateLimitTimeoutMs);
@@ -110,6 +112,7 @@ export function createAuth(needs: AuthNeeds): Capability {
     auditPart(context),
     ...(inbox === null ? [] : [inboxPart(context)]),
     protectionPart(context),
+    sessionsPart(context),
   ];
   const grants = new Map(rooms.flatMap((room) => Object.entries(room.grants ?? {})));
   const parts: readonly AuthPart[] = [
@@ -119,6 +122,7 @@ export function createAuth(needs: AuthNeeds): Capability {
   ];
   return {
     name: "auth",
+    accounts: createAccounts(context),
     routes: [
       {
         mount: "/auth/v1",

@@ -11,6 +11,7 @@ import { mfaSettings } from "./mfa/settings.ts";
 import { oauthSettings } from "./oauth/settings.ts";
 import { oneTimeSettings } from "./one-time/settings.ts";
 import { protectionSettings } from "./protection/settings.ts";
+import { sessionSettings } from "./sessions/settings.ts";
 import { smsSettings } from "./sms/settings.ts";
 import { webauthnSettings } from "./webauthn/settings.ts";
 
@@ -180,6 +181,7 @@ export const authSettings = {
   ...breachedSettings,
   ...limitSettings,
   ...protectionSettings,
+  ...sessionSettings,
   ...hooksSettings,
   ...auditSettings,
   ...accountSettings,

@@ -5,6 +5,7 @@ import { levelStore } from "../mfa/level-store.ts";
 import { problems } from "../problems.ts";
 import { noticeDevice } from "../protection/new-device.ts";
 import { sessionStore } from "../session-store.ts";
+import { sessionListStore } from "../sessions/store.ts";
 import { firstCounter, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
@@ -50,7 +51,9 @@ export async function openSession(
     origin: caller,
   });
   if (!isOpen) throw problems.invalidCredentials();
-  if (settings.singleSessionPerUser) await sessionStore.endAll(tx, account.user.id, id);
+  if (settings.singleSessionPerUser) {
+    await sessionListStore.endRivals(tx, account.user.id, id, settings.sessionTags);
+  }
   const [fresh, session] = [await userStore.findById(tx, account.user.id), await sessionStore.find(tx, id)];
   if (fresh === null || session === null) throw problems.invalidCredentials();
   const hasSecondFactor = fresh.user.factors.some((factor) => factor.status === "verified");

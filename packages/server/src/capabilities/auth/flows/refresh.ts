@@ -31,6 +31,7 @@ export async function refresh(context: AuthContext, token: string, caller: Calle
     const { user, aal, amr, counter } = refreshed;
     const { sessionId } = claim;
     const access = await signAccessToken(context, user, { id: sessionId, aal, amr }, "token_refresh");
+    if (settings.auditRefreshes) await context.audit.record(db, { action: "token_refreshed", userId: user.id, caller });
     return { id: sessionId, access, refreshToken: refreshTokens.seal({ sessionId, counter }), user };
   }
   throw problems.refreshConflict();
