@@ -3,6 +3,8 @@ import type { Style } from "../output/style.ts";
 
 export interface Announcement {
   readonly url: string;
+  /** Where mails and text messages are caught; `null` where they are not. */
+  readonly inboxUrl: string | null;
   readonly keys: ApiKeys;
   /** How to name this project to other commands: `""`, or ` --dir examples/roam`. */
   readonly dirOption: string;
@@ -12,7 +14,7 @@ export interface Announcement {
 }
 
 /** What a person wants to see when the server is up: where it is, the keys, and two calls to copy that work. */
-export function announce({ url, keys, dirOption, table, readyMs }: Announcement, style: Style): string {
+export function announce({ url, inboxUrl, keys, dirOption, table, readyMs }: Announcement, style: Style): string {
   const row = (label: string, value: string) => `  ${style.dim(label.padEnd(16))}${value}`;
   const snippet = table === null ? signUpSnippet : readSnippet(table);
   const target = table === null ? "/auth/v1/health" : `/rest/v1/${encodeURIComponent(table)}?select=*&limit=3`;
@@ -21,6 +23,7 @@ export function announce({ url, keys, dirOption, table, readyMs }: Announcement,
     `  ${style.bold(style.green("Mainstay is ready"))} ${style.dim(`in ${Math.round(readyMs).toLocaleString("en")} ms`)}`,
     "",
     row("URL", style.bold(style.cyan(url))),
+    ...(inboxUrl === null ? [] : [row("Inbox", `${style.cyan(inboxUrl)} ${style.dim("mails and text messages")}`)]),
     row("Publishable key", keys.publishableKey),
     row("Anon key", keys.anonKey),
     row("Service key", style.dim(`a secret: mainstay keys show${dirOption}`)),

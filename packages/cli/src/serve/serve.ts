@@ -86,6 +86,7 @@ async function start(cli: Cli, options: ServeOptions, progress: Progress, signal
     ...given,
     flags: flagsOf({ ...options, port }),
     observe: await observer(options.mode, config, cli, report.observe),
+    mode: options.mode,
     onProgress: report.seedProgress,
     signal,
   });
@@ -148,7 +149,7 @@ async function greet(
   const readyMs = performance.now();
   const dir = relative(cli.cwd, options.projectDir);
   const dirOption = dir === "" ? "" : ` --dir ${dir.startsWith("..") ? options.projectDir : dir}`;
-  const { url, keys } = server;
-  cli.out.write(announce({ url, keys, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
+  const { url, inboxUrl, keys } = server;
+  cli.out.write(announce({ url, inboxUrl, keys, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
   return watchMigrations(server, progress);
 }
