@@ -2,6 +2,7 @@ import { type Call, empty, json, type Reply, type Route } from "../../kernel/rou
 import { adminRoutes } from "./admin-routes.ts";
 import { callerOf } from "./caller.ts";
 import type { AuthContext } from "./context.ts";
+import { channelOf, destinationOf } from "./one-time/fields.ts";
 import type { Grant } from "./part.ts";
 import { problems } from "./problems.ts";
 import { bodyLimitBytes, isPrivate, replyWithSession } from "./reply.ts";
@@ -29,7 +30,14 @@ export function authRoutes(context: AuthContext, grants: ReadonlyMap<string, Gra
         const [email, phone] = [textField(fields, "email"), textField(fields, "phone")];
         const data = objectField(fields, "data", settings.metadataMaxBytes) ?? {};
         if (email === "" && phone === "") return sessionReply(await auth.signInAnonymously(data, callerOf(call)));
-        const request = { email, phone, password: textField(fields, "password"), data };
+        const request = {
+          email,
+          phone,
+          password: textField(fields, "password"),
+          data,
+          channel: channelOf(fields),
+          destination: destinationOf(settings, call, fields),
+        };
         const made = await auth.signUp(request, callerOf(call));
         return "session" in made ? sessionReply(made.session) : json(userJson(made.user), 200, isPrivate);
       },
@@ -94,6 +102,8 @@ export function authRoutes(context: AuthContext, grants: ReadonlyMap<string, Gra
           currentPassword: textField(fields, "current_password"),
           nonce: textField(fields, "nonce"),
           data: objectField(fields, "data", settings.metadataMaxBytes),
+          channel: channelOf(fields),
+          destination: destinationOf(settings, call, fields),
         };
         return json(userJson(await auth.updateUser(user, update, callerOf(call))), 200, isPrivate);
       },

@@ -1,5 +1,12 @@
+import type { Queryable } from "../../../platform/postgres/database.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
+import type { AuthSms } from "../messages.ts";
+import { type Destination, textCode } from "../one-time/issue.ts";
+import { takeNonce } from "../one-time/reauthenticate.ts";
+import { mailEmailChange, needsCurrent } from "../one-time/send-change.ts";
+import { countMail, countMailTo, countSms, countSmsTo } from "../one-time/send-limits.ts";
+import { oneTimeStore } from "../one-time/store.ts";
 import { problems } from "../problems.ts";
 import type { Fields } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
@@ -15,6 +22,9 @@ export interface UserUpdate {
   readonly currentPassword: string;
   readonly nonce: string;
   readonly data: Fields | null;
+  readonly channel: AuthSms["channel"];
+  /** Where the link to confirm a new address leads. */
+  readonly destination: Destination;
 }
 
 /** A session younger than this may change the password without proving itself again. */
@@ -27,7 +37,7 @@ export async function updateUser(
   update: UserUpdate,
   caller: Caller,
 ): Promise<User> {
-  const { db } = context;
+  const { db, settings } = context;
   const { user, session } = current;
   const email = await newEmail(context, user, update.email);
   const phone = await newPhone(context, user, update.phone);
@@ -35,14 +45,23 @@ export async function updateUser(
   const hasSecondFactor = user.factors.some((factor) => factor.status === "verified");
   if (isSensitive && hasSecondFactor && session?.aal !== "aal2") throw problems.insufficientAal();
   const passwordHash = update.password === "" ? null : await newPasswordHash(context, current, update, email ?? phone);
+  // Last of all that can be wrong: a nonce is for one try.
+  if (passwordHash !== null && needsNonce(context, current, update)) await takeNonce(context, user, update.nonce);
 
   const patch: UserPatch = {
     ...(update.data === null ? {} : { userMetadata: update.data }),
     ...(passwordHash === null ? {} : { passwordHash }),
     ...addressPatch(context, email, phone),
   };
+  const waiting = {
+    email: settings.mailerAutoconfirm ? null : email,
+    phone: settings.phoneAutoconfirm ? null : phone,
+  };
+  await countMessages(context, user, waiting);
   await db.transaction(async (tx) => {
-    await storePatch(tx, context.settings, user, patch);
+    // Before the user's row is touched: whoever confirms takes the two in this order too.
+    await askToConfirm(context, tx, user, waiting, update);
+    await storePatch(tx, settings, user, patch);
     if (passwordHash === null) return;
     await sessionStore.endAll(tx, user.id, session?.id ?? null);
     await context.audit.record(tx, { action: "user_updated_password", userId: user.id, caller });
@@ -50,6 +69,38 @@ export async function updateUser(
   const fresh = await userStore.findById(db, user.id);
   if (fresh === null) throw problems.userOfTokenNotFound();
   return fresh.user;
+}
+
+interface Waiting {
+  readonly email: string | null;
+  readonly phone: string | null;
+}
+
+async function countMessages(context: AuthContext, user: User, { email, phone }: Waiting): Promise<void> {
+  if (email !== null) {
+    await countMailTo(context, "change", email);
+    await countMail(context, true);
+    if (needsCurrent(context, user)) await countMail(context, true);
+  }
+  if (phone !== null) {
+    await countSmsTo(context, "change", phone);
+    await countSms(context, true, phone);
+  }
+}
+
+/** Sends what confirms a new address or number. */
+async function askToConfirm(
+  context: AuthContext,
+  tx: Queryable,
+  user: User,
+  { email, phone }: Waiting,
+  { destination, channel }: UserUpdate,
+): Promise<void> {
+  if (email !== null) {
+    await oneTimeStore.beginEmailChange(tx, user.id);
+    await mailEmailChange(context, tx, user, email, destination);
+  }
+  if (phone !== null) await textCode(context, tx, { user, purpose: "phone_change", to: phone, channel });
 }
 
 /** The canonical new address; `null` when it stays. */
@@ -87,13 +138,21 @@ function addressPatch({ settings }: AuthContext, email: string | null, phone: st
   };
 }
 
+/** Neither the current password nor a recent sign-in shows who it is. */
+function needsNonce({ settings }: AuthContext, current: CurrentUser, update: UserUpdate): boolean {
+  const { session, passwordHash } = current;
+  const isRecent = session !== null && session.ageSeconds <= recentSeconds;
+  return settings.passwordReauthentication && passwordHash !== null && update.currentPassword === "" && !isRecent;
+}
+
 async function newPasswordHash(
-  { settings, passwords }: AuthContext,
+  context: AuthContext,
   current: CurrentUser,
   update: UserUpdate,
   newAddress: string | null,
 ): Promise<string> {
-  const { user, session, passwordHash } = current;
+  const { settings, passwords } = context;
+  const { user, passwordHash } = current;
   if (user.isAnonymous && user.email === "" && user.phone === "" && newAddress === null) {
     throw problems.validationFailed("Updating password of an anonymous user without an email or phone is not allowed");
   }
@@ -103,9 +162,8 @@ async function newPasswordHash(
       if (!isRight) throw problems.currentPasswordInvalid();
     } else if (settings.passwordCurrentRequired) {
       throw problems.currentPasswordRequired();
-    } else if (settings.passwordReauthentication && (session === null || session.ageSeconds > recentSeconds)) {
-      if (update.nonce === "") throw problems.reauthenticationNeeded();
-      throw problems.reauthenticationNotValid();
+    } else if (needsNonce(context, current, update) && update.nonce === "") {
+      throw problems.reauthenticationNeeded();
     }
   }
   await passwords.assertStrong(update.password);
