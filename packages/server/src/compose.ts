@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
-import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
+import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
@@ -256,6 +256,42 @@ export interface OpenProjectDatabase {
   readonly isShared: boolean;
   migrate(): Promise<MigrationReport>;
   close(): Promise<void>;
+}
+
+/** The project's accounts without the server: for commands. */
+export interface OpenProjectAccounts {
+  readonly accounts: Accounts;
+  close(): Promise<void>;
+}
+
+/** What sign-in does with accounts, on a database that is open and migrated. To be closed before the database. */
+export async function openProjectAccounts(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectAccounts> {
+  const keys = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  const auth = createAuth({
+    db: database,
+    identity: keys.identity,
+    signer: keys.signer,
+    settings: { ...config.auth, publicUrl: publicUrlOf(config) },
+    clock: systemClock,
+    observe,
+    // Never started here: what is put into it leaves with the next server.
+    outbox: createOutbox({ db: database, key: keys.signer.deriveKey("outbox"), settings: config.outbox, observe }),
+  });
+  return {
+    accounts: auth.accounts,
+    async close() {
+      await auth.stop?.(AbortSignal.timeout(5_000));
+      keys.close();
+    },
+  };
 }
 
 /** Opens a project's database: joins the running one, or starts the embedded one for as long as it is needed. */

@@ -1,5 +1,8 @@
+export type { Accounts, ImportedIdentity, ImportedUser, ImportOutcome } from "./capabilities/auth/index.ts";
 export {
+  type OpenProjectAccounts,
   type OpenProjectDatabase,
+  openProjectAccounts,
   openProjectDatabase,
   type RunningServer,
   type ServerOptions,

@@ -53,14 +53,14 @@ export function objectField(fields: Fields, name: string, maxBytes: number): Fie
   if (Buffer.byteLength(JSON.stringify(value)) > maxBytes) {
     throw problems.validationFailed(`${name} is larger than ${maxBytes} bytes`);
   }
-  if (!isStorable(value, maxDepth)) {
+  if (!isStorable(value)) {
     throw problems.validationFailed(`${name} is nested too deep or holds characters that cannot be stored`);
   }
   return value;
 }
 
-/** jsonb has no U+0000 and no lone surrogates; names that objects inherit are kept out for the sake of whoever reads it. */
-function isStorable(value: unknown, depth: number): boolean {
+/** Whether jsonb takes it: it has no U+0000 and no lone surrogates. Names that objects inherit are kept out for the sake of whoever reads it. */
+export function isStorable(value: unknown, depth = maxDepth): boolean {
   if (typeof value === "string") return isStorableText(value);
   if (typeof value !== "object" || value === null) return true;
   if (depth === 0) return false;

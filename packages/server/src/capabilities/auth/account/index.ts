@@ -5,7 +5,9 @@ import { createErasures } from "./due.ts";
 import { accountRoutes } from "./routes.ts";
 import { accountStore } from "./store.ts";
 
+export { type Accounts, createAccounts, type NewAccount } from "./accounts.ts";
 export { eraseAccount } from "./erase.ts";
+export type { ImportedIdentity, ImportedUser, ImportOptions, ImportOutcome } from "./import.ts";
 
 /**
  * What another part does when an account goes, before its rows do, in the same transaction. What is outside the database (files, a

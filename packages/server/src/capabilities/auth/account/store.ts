@@ -29,12 +29,24 @@ export interface AccountReader {
   close(): Promise<void>;
 }
 
+/** One sign-in on one device. Times are RFC 3339. */
+export interface OpenSession {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly refreshedAt: string | null;
+  readonly aal: string;
+  readonly userAgent: string | null;
+  readonly ip: string | null;
+}
+
 /** Schemas whose rows are shown, if at all, column by column: they hold hashes and keys. */
 const ownSchemas = ["auth", "mainstay"];
 /** Rows read at once. */
 const batchSize = 500;
 /** How long a reader may pause: a phone that has gone away holds a connection no longer. */
 const idleTimeout = "60s";
+
+const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** All SQL about accounts that go, and what is written down of them. The walk itself is the migration's (0011). */
 export const accountStore = {
@@ -67,13 +79,22 @@ export const accountStore = {
     return row?.plan ?? null;
   },
 
+  /** Oldest first. */
+  sessions(db: Queryable, userId: string): Promise<readonly OpenSession[]> {
+    return db.query<OpenSession>(sql`
+      select s.id, ${rfc3339(sql`s.created_at`)} as "createdAt",
+        ${rfc3339(sql`s.refreshed_at at time zone 'UTC'`)} as "refreshedAt",
+        coalesce(s.aal::text, 'aal1') as aal, s.user_agent as "userAgent", host(s.ip) as ip
+      from auth.sessions s where s.user_id = ${sql.value(userId)} order by s.created_at, s.id`);
+  },
+
   /** Writes the wish down. @returns when it will be fulfilled: RFC 3339 */
   async request(tx: Queryable, userId: string, graceDays: number): Promise<string> {
     const [row] = await tx.query<{ dueAt: string }>(sql`
       insert into mainstay.account_erasures (user_id, due_at)
       values (${sql.value(userId)}, now() + make_interval(days => ${sql.value(graceDays)}))
       on conflict (user_id) do update set due_at = least(account_erasures.due_at, excluded.due_at)
-      returning to_char(due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "dueAt"`);
+      returning ${rfc3339(sql`due_at`)} as "dueAt"`);
     return row?.dueAt ?? "";
   },
 
