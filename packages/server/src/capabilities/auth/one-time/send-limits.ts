@@ -1,6 +1,6 @@
 import type { AuthContext } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
-import { testOtpOf } from "../sms/test-numbers.ts";
+import { assertCountryServed, testOtpOf } from "../sms/index.ts";
 
 /** What messages to one address are counted by: those that stand in for each other count together. */
 export type SendKind = "sign-in" | "recovery" | "change" | "reauthentication";
@@ -18,7 +18,9 @@ export async function countSmsTo(
   kind: SendKind,
   phone: string,
 ): Promise<void> {
-  if (testOtpOf(settings, phone, clock.nowMs()) === null) await limits.take("smsTo", accountKey(`${kind}\0${phone}`));
+  if (testOtpOf(settings, phone, clock.nowMs()) !== null) return;
+  assertCountryServed(settings, phone);
+  await limits.take("smsTo", accountKey(`${kind}\0${phone}`));
 }
 
 /** The project's own bound. Where nothing will be sent it is only asked, so that both are refused alike. */

@@ -5,6 +5,7 @@ import type { AuthContext, Caller } from "../context.ts";
 import { openSession } from "../flows/open-session.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
+import { countVerifiedSms } from "../sms/index.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
 import { codeStore } from "./code-store.ts";
@@ -46,6 +47,7 @@ export async function verifyCode(
     await limits.take("failedCode", key);
     throw oneTimeProblems.codeInvalid();
   }
+  if (given.phone !== "") await countVerifiedSms(context, address);
   return verified;
 }
 
