@@ -109,7 +109,7 @@ export async function verifyRecoveryCode(
   const { user, session } = person;
   assertVerifiable(context, type);
   await limits.take("mfa", caller.network);
-  await limits.check("failedCode", accountKey(user.id));
+  await limits.take("failedCode", accountKey(user.id));
   const factor = (await factorStore.list(db, user.id)).find((one) => one.type === type);
   const id = factor?.id ?? randomUUID();
   const hash = secrets.hash(`recovery/${id}`, canonicalRecoveryCode(code));

@@ -282,6 +282,20 @@ describe("challenge and verify", () => {
     expect(await attempt(people.code(factor), 9)).toBe(200);
   });
 
+  test("A12 fifty wrong codes at once are no more looked at than one after another", async () => {
+    const strict = auth.with({ rateLimits: true, rateLimitAccount: 4, rateLimitMfa: 1_000, mfaChallengeAttempts: 50 });
+    const { user, factor } = await people.withFactor();
+    const challenge = await people.challenge(user.token, factor);
+    const body = { challenge_id: challenge, code: "12345x" };
+    const all = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        outcome(strict.send("POST", `/factors/${factor.id}/verify`, { token: user.token, body })),
+      ),
+    );
+    expect(all.filter((one) => String(one) === "422,mfa_verification_failed")).toHaveLength(4);
+    expect(all.filter((one) => String(one) === "429,over_request_rate_limit")).toHaveLength(46);
+  });
+
   test("A12 challenges and verifications count for the network", async () => {
     const strict = auth.with({ rateLimits: true, rateLimitMfa: 3 });
     const user = await people.newUser();

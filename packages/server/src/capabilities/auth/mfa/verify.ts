@@ -36,8 +36,9 @@ export async function verifyFactor(
   if (factor === null || factor.type === "recovery_code") throw mfaProblems.factorNotFound();
   assertVerifiable(context, factor.type);
   const answer = answerOf(factor, fields);
-  await limits.check("failedCode", accountKey(user.id));
   const challenge = await openChallenge(context, factor, textField(fields, "challenge_id"), caller);
+  // Taken for right ones too: counted after the look, fifty wrong ones at once would all have had theirs.
+  await limits.take("failedCode", accountKey(user.id));
   const proof = await proofOf(context, factor, challenge, answer);
   await judge(context, person, factor, proof.isValid, caller);
   if (!proof.isValid) throw proof.refusal;
@@ -61,12 +62,9 @@ export async function verifyFactor(
       caller,
     });
   });
-  if (session !== null) {
-    if (factor.phone !== null) await countVerifiedSms(context, factor.phone);
-    return session;
-  }
-  await limits.take("failedCode", accountKey(user.id));
-  throw proof.refusal;
+  if (session === null) throw proof.refusal;
+  if (factor.phone !== null) await countVerifiedSms(context, factor.phone);
+  return session;
 }
 
 /** A new factor stands alone: what was begun beside it goes, and so do sessions that know the first factor only (threat A22). */
@@ -94,11 +92,11 @@ async function openChallenge(
 }
 
 /**
- * Writes an attempt down, counts it when it failed, and lets the app's hook have its say. A refusal ends all sessions of the user
+ * Writes an attempt down, and lets the app's hook have its say. A refusal ends all sessions of the user
  * (Supabase docs, MFA Verification Hook). @throws Problem 403 when the hook refuses it
  */
 export async function judge(
-  { db, limits, hooks, audit }: MfaContext,
+  { db, hooks, audit }: MfaContext,
   { user }: Person,
   factor: Pick<Factor, "id" | "type">,
   isValid: boolean,
@@ -106,7 +104,6 @@ export async function judge(
 ): Promise<void> {
   const traits = { factor_id: factor.id, factor_type: factor.type, valid: isValid };
   await audit.record(db, { action: "verification_attempted", userId: user.id, caller, traits });
-  if (!isValid) await limits.take("failedCode", accountKey(user.id));
   const { rejectedBecause } = await hooks.onMfaAttempt(user.id, factor.id, factor.type, isValid);
   if (rejectedBecause === null) return;
   await sessionStore.endAll(db, user.id);
