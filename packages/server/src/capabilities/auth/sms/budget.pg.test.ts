@@ -23,6 +23,7 @@ const settingsWith = (given: Partial<AuthSettings>): AuthSettings => ({
   smsBudgetNumber: 0,
   smsBudgetCountry: 0,
   smsBudgetProject: 0,
+  smsConversionMinPercent: 0,
   ...given,
 });
 const budgetOf = (given: Partial<AuthSettings>): SmsBudget =>
@@ -40,7 +41,10 @@ const refusal = (budget: SmsBudget, phone: string): Promise<unknown> =>
     (error: unknown) => error,
   );
 const cameBack = (phone: string): Promise<void> =>
-  countVerifiedSms({ db: auth.db, settings: settingsWith({ smsConversionMinPercent: 1 }), observe: () => {} }, phone);
+  countVerifiedSms(
+    { db: auth.db, settings: settingsWith({ smsConversionMinPercent: 1 }), observe: () => {}, clock: auth.clock },
+    phone,
+  );
 const rows = () => auth.sql("select scope, key, sent, verified from mainstay.sms_budget order by scope, key");
 const usedUp = { code: "auth/over_sms_send_rate_limit", status: 429 };
 const [german, otherGerman, american] = ["4915112345678", "4915187654321", "16019839224"];
@@ -178,10 +182,26 @@ describe("a country whose codes never come back", () => {
   test("that cannot be counted turns nobody away, and is not counted where nobody asks", async () => {
     const away = { ...auth.db, query: () => Promise.reject(new Error("away")) };
     const observe = (one: Observation) => void auth.seen.push(one);
-    await countVerifiedSms({ db: away, settings: settingsWith(given), observe }, german);
+    await countVerifiedSms({ db: away, settings: settingsWith(given), observe, clock: auth.clock }, german);
     expect(auth.seen).toMatchObject([{ kind: "warning", message: "a code that came back was not counted: away" }]);
-    await countVerifiedSms({ db: away, settings: settingsWith({ smsConversionMinPercent: 0 }), observe }, german);
+    await countVerifiedSms(
+      { db: away, settings: settingsWith({ smsConversionMinPercent: 0 }), observe, clock: auth.clock },
+      german,
+    );
     expect(auth.seen).toHaveLength(1);
+  });
+
+  test("is not spoken for by a number with a fixed code, to which nothing was sent", async () => {
+    const settings = settingsWith({
+      ...given,
+      smsTestOtp: [`${otherGerman}=123456`],
+      smsTestOtpValidUntil: new Date(Date.now() + 86_400_000).toISOString(),
+    });
+    await take(budgetOf(given), german);
+    await countVerifiedSms({ db: auth.db, settings, observe: () => {}, clock: auth.clock }, otherGerman);
+    expect(await rows()).toMatchObject([{ sent: 1, verified: 0 }]);
+    await countVerifiedSms({ db: auth.db, settings, observe: () => {}, clock: auth.clock }, german);
+    expect(await rows()).toMatchObject([{ sent: 1, verified: 1 }]);
   });
 
   test("is judged by two days, and never by a code that nobody sent", async () => {

@@ -8,6 +8,7 @@ import { problems } from "../problems.ts";
 import { countries, countryOf } from "./calling-codes.ts";
 import { smsProblems } from "./problems.ts";
 import { type Scope, smsStore } from "./store.ts";
+import { testOtpOf } from "./test-numbers.ts";
 
 /**
  * How many text messages there may be. Each costs money, and some callers ask for them to share in it (traffic pumping): limits by
@@ -79,10 +80,10 @@ export function createSmsBudget(needs: {
  * lost is no reason to turn somebody away.
  */
 export async function countVerifiedSms(
-  { db, settings, observe }: Pick<AuthContext, "db" | "settings" | "observe">,
+  { db, settings, observe, clock }: Pick<AuthContext, "db" | "settings" | "observe" | "clock">,
   phone: string,
 ): Promise<void> {
-  if (settings.smsConversionMinPercent === 0) return;
+  if (settings.smsConversionMinPercent === 0 || testOtpOf(settings, phone, clock.nowMs()) !== null) return;
   await smsStore.countVerified(db, countryOf(phone)).catch((error: unknown) => {
     tell(observe, `a code that came back was not counted: ${error instanceof Error ? error.message : String(error)}`);
   });

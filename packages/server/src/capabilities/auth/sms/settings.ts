@@ -140,7 +140,7 @@ export const smsSettings = {
   }),
   smsConversionMinPercent: integer<number>({
     env: ["MAINSTAY_SMS_CONVERSION_MIN_PERCENT"],
-    default: 0,
+    default: 10,
     unit: "%",
     min: 0,
     max: 100,
@@ -149,7 +149,7 @@ export const smsSettings = {
   }),
   smsConversionAfter: integer<number>({
     env: ["MAINSTAY_SMS_CONVERSION_AFTER"],
-    default: 50,
+    default: 100,
     unit: "messages",
     min: 1,
     summary: "Text messages to a country before it is judged by how many codes came back.",
