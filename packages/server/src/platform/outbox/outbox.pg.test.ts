@@ -123,6 +123,21 @@ describe("the outbox", () => {
     expect(tries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4]);
   });
 
+  it("meets its retries, and does not wait for the next look at the table", async () => {
+    const tried: string[] = [];
+    const { db, outbox } = node(
+      async ({ text }, { attempt }) => {
+        tried.push(text);
+        if (attempt < 3) throw new DeliveryError("450 mailbox busy");
+      },
+      { outboxPollMs: 10_000, outboxConcurrency: 2 },
+    );
+    await outbox.start();
+    await Promise.all(["a", "b", "c"].map((text) => put(db, outbox, text)));
+    await expect.poll(waiting, { timeout: 5_000 }).toBe(0);
+    expect(tried).toHaveLength(9);
+  });
+
   it("gives up at once what was refused for good, and what is out of time, and tells", async () => {
     const { db, outbox, givenUp } = node(async ({ text }) => {
       throw new DeliveryError(`refused: ${text} token=abc123`, { isFinal: text === "bad" });

@@ -20,6 +20,8 @@ export interface WorkerNeeds {
 const errorMaxLength = 500;
 /** Messages that are out and could not be written off yet: beyond it the oldest may be delivered twice. */
 const deliveredMax = 10_000;
+/** Retries that are met to the millisecond; further ones are found at the next look. */
+const retriesMax = 1_000;
 
 /** Delivers the messages of one channel, on one node. */
 export class ChannelWorker {
@@ -32,7 +34,8 @@ export class ChannelWorker {
   #isStopping = false;
   #isWoken = false;
   #wake: (() => void) | null = null;
-  #nextRetryAtMs = Number.POSITIVE_INFINITY;
+  /** When retries of ours are due, by the monotonic clock: the look for what nobody announced comes later. */
+  #retriesAtMs: number[] = [];
   #loop: Promise<void> = Promise.resolve();
   #renewals: NodeJS.Timeout | null = null;
 
@@ -83,7 +86,8 @@ export class ChannelWorker {
 
   async #take(count: number): Promise<number> {
     const { db, settings } = this.#needs;
-    this.#nextRetryAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    this.#retriesAtMs = this.#retriesAtMs.filter((atMs) => atMs > nowMs);
     try {
       const rows = await outboxStore.claim(db, {
         channel: this.#channel.name,
@@ -174,8 +178,8 @@ export class ChannelWorker {
     const ownMs = Math.min(outboxRetryMaxMs, outboxRetryFirstMs * 2 ** Math.min(row.attempts - 1, 20));
     const waitMs = Math.max(ownMs * (0.5 + Math.random() / 2), retryAfterMs ?? 0);
     if (waitMs >= row.leftMs) return this.#giveUp(row, message, failure);
-    this.#nextRetryAtMs = Math.min(this.#nextRetryAtMs, performance.now() + waitMs);
     await outboxStore.retryLater(db, row, waitMs, redact(failure.message).slice(0, errorMaxLength));
+    if (this.#retriesAtMs.length < retriesMax) this.#retriesAtMs.push(performance.now() + waitMs);
   }
 
   async #giveUp(row: ClaimedRow, message: unknown, error: unknown): Promise<void> {
@@ -196,7 +200,7 @@ export class ChannelWorker {
   /** Until it is woken, something of ours is due, the provider has rested, or it is time to look. */
   #sleep(): Promise<void> {
     if (this.#isWoken || this.#isStopping) return Promise.resolve();
-    const dueMs = this.#nextRetryAtMs - performance.now();
+    const dueMs = Math.min(...this.#retriesAtMs) - performance.now();
     const restMs = this.#breaker.restMs;
     const waitMs = Math.max(1, Math.min(this.#needs.settings.outboxPollMs, restMs > 0 ? restMs : dueMs));
     return new Promise((resolve) => {
