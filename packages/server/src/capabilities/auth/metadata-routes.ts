@@ -1,6 +1,7 @@
 import { json, type Route } from "../../kernel/route.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { TokenSigner } from "../../platform/identity/types.ts";
+import { enabledProviders } from "./oauth/index.ts";
 import type { authSettings } from "./settings.ts";
 import { issuerOf } from "./tokens.ts";
 
@@ -38,6 +39,7 @@ export function metadataRoutes(
   settings: Values<typeof authSettings>,
   version: string,
 ): readonly Route[] {
+  const enabled = enabledProviders(settings);
   return [
     {
       method: "GET",
@@ -56,7 +58,7 @@ export function metadataRoutes(
         json({
           external: {
             anonymous_users: settings.anonymousEnabled,
-            ...Object.fromEntries(providers.map((name) => [name, false])),
+            ...Object.fromEntries(providers.map((name) => [name, enabled.has(name)])),
             email: settings.emailEnabled,
             phone: settings.phoneEnabled,
           },

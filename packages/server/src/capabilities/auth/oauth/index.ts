@@ -1,6 +1,21 @@
 import type { AuthContext } from "../context.ts";
 import type { AuthPart } from "../part.ts";
+import { signInWithIdToken } from "./id-token-grant.ts";
+import { createRevoker } from "./provider-tokens.ts";
+import { createProviders } from "./registry.ts";
+import { oauthRoutes } from "./routes.ts";
 
-export function oauthPart(_context: AuthContext): AuthPart {
-  return { routes: [] };
+export { revokeProviderTokens } from "./provider-tokens.ts";
+export { enabledProviders } from "./registry.ts";
+
+/** Sign-in with providers, and the identities it makes. @throws SettingError for a provider that cannot work */
+export function oauthPart(context: AuthContext): AuthPart {
+  const providers = createProviders(context);
+  const revoker = createRevoker(context, providers);
+  return {
+    routes: oauthRoutes(context, providers),
+    grants: { id_token: (fields, call) => signInWithIdToken(context, providers, fields, call) },
+    start: revoker.start,
+    stop: revoker.stop,
+  };
 }

@@ -8,9 +8,11 @@ import {
   type Configuration,
   customFetch,
   discovery,
+  fetchUserInfo,
   ResponseBodyError,
 } from "openid-client";
 import type { Clock } from "../../../kernel/clock.ts";
+import type { Fields } from "../request.ts";
 import { type Bounds, boundedFetch } from "./outbound.ts";
 import { oauthProblems } from "./problems.ts";
 
@@ -111,6 +113,22 @@ export async function redeemOidcCode(
   } catch (error) {
     throw isRefusal(error)
       ? oauthProblems.badCallback("Unable to exchange external code", error)
+      : oauthProblems.providerUnavailable(error);
+  }
+}
+
+/** What the userinfo endpoint says of the same person; nothing where there is no such endpoint. @throws Problem */
+export async function askUserInfo(
+  { configuration }: Discovered,
+  accessToken: string,
+  subject: string,
+): Promise<Fields> {
+  if (configuration.serverMetadata().userinfo_endpoint === undefined) return {};
+  try {
+    return await fetchUserInfo(configuration, accessToken, subject);
+  } catch (error) {
+    throw isRefusal(error)
+      ? oauthProblems.badCallback("The provider does not say whose account it is", error)
       : oauthProblems.providerUnavailable(error);
   }
 }

@@ -34,11 +34,13 @@ export async function keepProviderToken(
  * committed, and again until they have heard. Also happens to users who are deleted in any other way.
  * @returns how many will be told
  */
-export const revokeProviderTokens = (_context: AuthContext, tx: Queryable, userId: string): Promise<number> =>
+export const revokeProviderTokens = (_context: unknown, tx: Queryable, userId: string): Promise<number> =>
   providerTokenStore.release(tx, userId);
 
+type Needs = Pick<AuthContext, "db" | "signer" | "observe">;
+
 /** One round of what is due. @returns how many providers were told */
-export async function revokeDue(context: AuthContext, providers: Providers): Promise<number> {
+export async function revokeDue(context: Needs, providers: Providers): Promise<number> {
   let told = 0;
   for (const kept of await providerTokenStore.takeDue(context.db, batch, firstDelaySeconds)) {
     const token = openToken(context, kept.id, kept.refreshToken);
@@ -63,7 +65,7 @@ export async function revokeDue(context: AuthContext, providers: Providers): Pro
 }
 
 /** Looks for work until it is stopped; a stop waits for the round under way. */
-export function createRevoker(context: AuthContext, providers: Providers) {
+export function createRevoker(context: Needs, providers: Providers) {
   let timer: NodeJS.Timeout | null = null;
   let round: Promise<unknown> = Promise.resolve();
   let isBusy = false;

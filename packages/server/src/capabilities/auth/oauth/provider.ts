@@ -5,7 +5,7 @@ import { SettingError } from "../../../kernel/settings.ts";
 import { clientSecretOf } from "./client-secret.ts";
 import { verifyIdToken } from "./id-token.ts";
 import { askApi, redeemCode } from "./oauth2.ts";
-import { createIssuer, redeemOidcCode } from "./oidc.ts";
+import { askUserInfo, createIssuer, redeemOidcCode } from "./oidc.ts";
 import type { Bounds } from "./outbound.ts";
 import { oauthProblems } from "./problems.ts";
 import { revokeToken } from "./revoke.ts";
@@ -118,9 +118,11 @@ export function createProvider(
       const checks = { state, nonce: sendsNonce ? nonce : null, codeVerifier: verifier };
       const granted = await redeemOidcCode(discovered, url, checks);
       // The library takes the token endpoint's word for the token; here it has to be signed as any other.
-      const { profile } = await claimsOf(granted.id_token ?? "", granted.access_token);
+      const known = await claimsOf(granted.id_token ?? "", granted.access_token);
+      const isAsked = oidc?.asksUserInfo === true && known.claims.email === undefined;
+      const more = isAsked ? await askUserInfo(discovered, granted.access_token, known.profile.subject) : {};
       return {
-        profile,
+        profile: isAsked ? oidc.profile({ ...more, ...known.claims }, discovered.issuer) : known.profile,
         tokens: { accessToken: granted.access_token, refreshToken: granted.refresh_token ?? null, answer: granted },
       };
     },

@@ -47,6 +47,8 @@ export interface OidcRules {
   profile(claims: Fields, discovered: string): Profile;
   /** Another client of the same operator may have asked for the token (`azp`): an Android app for its server. */
   readonly isAskedByOthers?: boolean;
+  /** What the token does not say is asked for at the userinfo endpoint, in the redirect flow (OpenID Connect Core §5.3, §5.4). */
+  readonly asksUserInfo?: boolean;
   /** Its tokens never carry a nonce that could be compared. */
   readonly hasNoNonce?: boolean;
 }

@@ -24,5 +24,6 @@ export function standardProfile(claims: Fields, issuer: string): Profile {
 export const standardOidc = (issuer: string | null): OidcRules => ({
   issuer: (url) => baseOf(url, issuer ?? ""),
   isIssuer: ({ iss }, discovered) => iss === discovered,
+  asksUserInfo: true,
   profile: standardProfile,
 });
