@@ -165,3 +165,76 @@ secret = "env(CAPTCHA_SECRET)"
   });
   expect(read(`[auth]\npassword_requirements = ""\n`)).toEqual({ auth: { passwordRequiredCharacters: "" } });
 });
+
+it("reads how mails are sent and what they say", () => {
+  const toml = `
+[auth.rate_limit]
+email_sent = 50
+sign_in_sign_ups = 9
+[auth.sessions]
+timebox = "24h"
+inactivity_timeout = "1h30m"
+[auth.email]
+enable_signup = true
+double_confirm_changes = false
+enable_confirmations = true
+secure_password_change = true
+max_frequency = "1m0s"
+otp_length = 8
+otp_expiry = 900
+[auth.email.smtp]
+enabled = true
+host = "smtp.example.com"
+port = 587
+user = "apikey"
+pass = "env(SENDGRID_API_KEY)"
+admin_email = "admin@example.com"
+sender_name = "Admin"
+[auth.email.template.magic_link]
+subject = "Sign in"
+content_path = "./supabase/templates/magic.html"
+[auth.email.notification.password_changed]
+enabled = false
+subject = "Changed"
+[local_smtp]
+enabled = false
+`;
+  expect(read(toml, { SENDGRID_API_KEY: "secret" })).toEqual({
+    auth: {
+      rateLimitMail: 50,
+      rateLimitSignIn: 9,
+      sessionTimeboxSeconds: 86_400,
+      sessionInactivitySeconds: 5_400,
+      emailEnabled: true,
+      mailerSecureEmailChange: false,
+      mailerAutoconfirm: false,
+      passwordReauthentication: true,
+      mailMinIntervalSeconds: 60,
+      mailCodeLength: 8,
+      mailCodeSeconds: 900,
+      smtpHost: "smtp.example.com",
+      smtpPort: 587,
+      smtpUser: "apikey",
+      smtpPassword: "secret",
+      mailFrom: "admin@example.com",
+      mailFromName: "Admin",
+      mailSubjectMagicLink: "Sign in",
+      mailTemplateMagicLink: "./supabase/templates/magic.html",
+      mailNoticePasswordChanged: false,
+      mailSubjectPasswordChanged: "Changed",
+      inbox: "off",
+    },
+  });
+});
+
+it("takes no mail server that is switched off, nor the limit that goes with one", () => {
+  const toml = `
+[auth.rate_limit]
+email_sent = 2
+[auth.email.smtp]
+enabled = false
+host = "smtp.example.com"
+`;
+  expect(read(toml)).toEqual({});
+  expect(read("[auth.rate_limit]\nemail_sent = 2")).toEqual({});
+});

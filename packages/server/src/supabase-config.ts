@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
+import { mailKinds, mailNotices, pascal } from "./capabilities/auth/mail/kinds.ts";
 import { providerFields, providerNames, providerSetting } from "./capabilities/auth/oauth/settings.ts";
 import type { GivenSettings, GroupName, SettingGroups } from "./config.ts";
 import { SettingError } from "./kernel/settings.ts";
@@ -32,6 +33,17 @@ const pairs = (value: unknown): unknown =>
     ? Object.entries(value).map(([name, text]) => `${name}=${text}`)
     : value;
 
+/** A Go duration, `1m30s`, as whole seconds; what is none is left for the setting to refuse. */
+function seconds(value: unknown): unknown {
+  if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:h|m|s|ms))+$/.test(value)) return value;
+  const units: Readonly<Record<string, number>> = { h: 3_600, m: 60, s: 1, ms: 0.001 };
+  const parts = [...value.matchAll(/([\d.]+)(h|ms|m|s)/g)];
+  return Math.ceil(parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0));
+}
+
+/** That product's own mailbox for development: switched off, ours is too. */
+const inboxOff = (value: unknown): unknown => (value === false || value === "false" ? "off" : undefined);
+
 const letters = "abcdefghijklmnopqrstuvwxyz";
 const digits = "0123456789";
 /** The kinds of password that product has names for, as sets of characters. The colon among the symbols is escaped. */
@@ -55,6 +67,9 @@ const known: readonly Known[] = [
   ["auth.site_url", "auth", "siteUrl"],
   ["auth.additional_redirect_urls", "auth", "redirectAllowList"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],
+  ["auth.jwt_issuer", "auth", "issuer", (value) => (value === "" ? undefined : value)],
+  ["auth.enable_refresh_token_rotation", "auth", "refreshTokenRotation"],
+  ["auth.refresh_token_reuse_interval", "auth", "refreshTokenReuseSeconds"],
   ["auth.enable_signup", "auth", "disableSignup", negated],
   ["auth.enable_manual_linking", "auth", "manualLinkingEnabled"],
   ["auth.enable_anonymous_sign_ins", "auth", "anonymousEnabled"],
@@ -63,9 +78,33 @@ const known: readonly Known[] = [
   ["auth.captcha.enabled", "auth", "captchaEnabled"],
   ["auth.captcha.provider", "auth", "captchaProvider"],
   ["auth.captcha.secret", "auth", "captchaSecret"],
+  ["auth.rate_limit.email_sent", "auth", "rateLimitMail"],
+  ["auth.rate_limit.sms_sent", "auth", "rateLimitSms"],
+  ["auth.rate_limit.anonymous_users", "auth", "rateLimitAnonymous"],
+  ["auth.rate_limit.token_refresh", "auth", "rateLimitRefresh"],
+  ["auth.rate_limit.sign_in_sign_ups", "auth", "rateLimitSignIn"],
+  ["auth.rate_limit.token_verifications", "auth", "rateLimitVerify"],
+  ["auth.sessions.timebox", "auth", "sessionTimeboxSeconds", seconds],
+  ["auth.sessions.inactivity_timeout", "auth", "sessionInactivitySeconds", seconds],
+  ["auth.email.enable_signup", "auth", "emailEnabled"],
+  ["auth.email.enable_confirmations", "auth", "mailerAutoconfirm", negated],
+  ["auth.email.double_confirm_changes", "auth", "mailerSecureEmailChange"],
+  ["auth.email.secure_password_change", "auth", "passwordReauthentication"],
+  ["auth.email.max_frequency", "auth", "mailMinIntervalSeconds", seconds],
+  ["auth.email.otp_length", "auth", "mailCodeLength"],
+  ["auth.email.otp_expiry", "auth", "mailCodeSeconds"],
+  ["auth.email.smtp.host", "auth", "smtpHost"],
+  ["auth.email.smtp.port", "auth", "smtpPort"],
+  ["auth.email.smtp.user", "auth", "smtpUser"],
+  ["auth.email.smtp.pass", "auth", "smtpPassword"],
+  ["auth.email.smtp.admin_email", "auth", "mailFrom"],
+  ["auth.email.smtp.sender_name", "auth", "mailFromName"],
+  ["inbucket.enabled", "auth", "inbox", inboxOff],
+  ["local_smtp.enabled", "auth", "inbox", inboxOff],
   ["auth.sms.enable_signup", "auth", "phoneEnabled"],
   ["auth.sms.enable_confirmations", "auth", "phoneAutoconfirm", negated],
   ["auth.sms.template", "auth", "smsTemplate"],
+  ["auth.sms.max_frequency", "auth", "smsMinIntervalSeconds", seconds],
   ["auth.sms.test_otp", "auth", "smsTestOtp", pairs],
   ["auth.sms.test_otp_valid_until", "auth", "smsTestOtpValidUntil"],
   ["auth.sms.twilio.enabled", "auth", "smsProvider", chosen("twilio")],
@@ -122,6 +161,25 @@ const external: readonly Known[] = providerNames.flatMap((name) =>
   providerFields.map(([key, field]): Known => [`auth.external.${name}.${key}`, "auth", providerSetting(name, field)]),
 );
 
+/** `[auth.email.template.<kind>]` and `[auth.email.notification.<kind>]`. */
+const mails: readonly Known[] = [
+  ...mailKinds.flatMap((kind): Known[] =>
+    (["template", "notification"] as const).flatMap((table): Known[] => [
+      [`auth.email.${table}.${kind}.subject`, "auth", `mailSubject${pascal(kind)}`],
+      [`auth.email.${table}.${kind}.content_path`, "auth", `mailTemplate${pascal(kind)}`],
+    ]),
+  ),
+  ...mailNotices.map((kind): Known => [`auth.email.notification.${kind}.enabled`, "auth", `mailNotice${pascal(kind)}`]),
+];
+
+/** What counts only while its own mail server is used: that product's template has 2 mails an hour, without one unlimited. */
+const withMailServer = /^auth\.(?:email\.smtp\.|rate_limit\.email_sent$)/;
+
+function hasMailServer(document: unknown, env: Readonly<Record<string, string | undefined>>): boolean {
+  const isOn = resolve(dig(document, "auth.email.smtp.enabled"), env);
+  return dig(document, "auth.email.smtp") !== undefined && isOn !== false && isOn !== "false";
+}
+
 /** @throws SettingError when the file is not TOML. */
 export function readSupabaseConfig(path: string, env: Readonly<Record<string, string | undefined>>): GivenSettings {
   let document: unknown;
@@ -134,7 +192,9 @@ export function readSupabaseConfig(path: string, env: Readonly<Record<string, st
     );
   }
   const given: Partial<Record<GroupName, Record<string, unknown>>> = {};
-  for (const [at, group, name, convert] of [...known, ...external]) {
+  const skipsMailServer = !hasMailServer(document, env);
+  for (const [at, group, name, convert] of [...known, ...external, ...mails]) {
+    if (skipsMailServer && withMailServer.test(at)) continue;
     const value = resolve(dig(document, at), env);
     const converted = value !== undefined && convert ? convert(value) : value;
     if (converted === undefined) continue;
