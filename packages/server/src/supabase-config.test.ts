@@ -238,3 +238,25 @@ host = "smtp.example.com"
   expect(read(toml)).toEqual({});
   expect(read("[auth.rate_limit]\nemail_sent = 2")).toEqual({});
 });
+
+it("reads how codes are mailed", () => {
+  const toml = `
+[auth.email]
+enable_signup = true
+enable_confirmations = true
+double_confirm_changes = false
+secure_password_change = true
+otp_length = 8
+otp_expiry = 600
+`;
+  expect(read(toml)).toEqual({
+    auth: {
+      emailEnabled: true,
+      mailerAutoconfirm: false,
+      mailerSecureEmailChange: false,
+      passwordReauthentication: true,
+      mailCodeLength: 8,
+      mailCodeSeconds: 600,
+    },
+  });
+});

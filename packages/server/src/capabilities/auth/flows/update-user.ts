@@ -3,6 +3,7 @@ import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import type { AuthSms } from "../messages.ts";
 import { type Destination, textCode } from "../one-time/issue.ts";
+import { tellChange } from "../one-time/notice.ts";
 import { takeNonce } from "../one-time/reauthenticate.ts";
 import { mailEmailChange, needsCurrent } from "../one-time/send-change.ts";
 import { countMail, countMailTo, countSms, countSmsTo } from "../one-time/send-limits.ts";
@@ -62,7 +63,14 @@ export async function updateUser(
     // Before the user's row is touched: whoever confirms takes the two in this order too.
     await askToConfirm(context, tx, user, waiting, update);
     await storePatch(tx, settings, user, patch);
+    if (email !== null && waiting.email === null) {
+      await tellChange(context, tx, user, { kind: "email_changed", newEmail: email });
+    }
+    if (phone !== null && waiting.phone === null) {
+      await tellChange(context, tx, user, { kind: "phone_changed", newPhone: phone });
+    }
     if (passwordHash === null) return;
+    await tellChange(context, tx, user, { kind: "password_changed" });
     await sessionStore.endAll(tx, user.id, session?.id ?? null);
     await context.audit.record(tx, { action: "user_updated_password", userId: user.id, caller });
   });

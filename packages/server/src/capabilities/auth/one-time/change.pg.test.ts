@@ -27,7 +27,7 @@ const freshPhone = () => `4915114${String(++count).padStart(5, "0")}`;
 const post = (target: string, body: unknown, from = auth) => from.send("POST", target, { body });
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString());
 const put = (token: string, body: unknown, from = auth) => from.send("PUT", "/user", { body, token });
-const mailTo = (to: string) => auth.sent.mails.findLast((mail) => mail.to === to)!;
+const mailTo = (to: string) => auth.sent.mails.findLast((mail) => mail.to === to && mail.kind === "email_change")!;
 const signedIn = async () => {
   const email = freshEmail();
   await auth.admin("POST", "/admin/users", { email, password: "correct horse", email_confirm: true });
@@ -174,6 +174,25 @@ describe("a new e-mail address", () => {
     expect((await put(token, { email: newEmail }, limited)).status).toBe(200);
     const again = await put(token, { email: newEmail }, limited);
     expect([again.status, again.body.error_code]).toEqual([429, "over_email_send_rate_limit"]);
+  });
+});
+
+describe("who is told", () => {
+  test("the address that was confirmed before, of every change, and nobody of what is only asked for", async () => {
+    const { email, token } = await signedIn();
+    const [newEmail, phone] = [freshEmail(), freshPhone()];
+    const notices = () => auth.sent.mails.filter((mail) => mail.kind.endsWith("_changed"));
+    await put(token, { phone });
+    await put(token, { email: newEmail }, single);
+    expect(notices()).toEqual([]);
+    await put(token, { password: "another horse" });
+    await post("/verify", { type: "phone_change", phone, token: auth.sent.sms[0]!.otp });
+    await post("/verify", { type: "email_change", email: newEmail, token: mailTo(newEmail).otp }, single);
+    expect(notices()).toMatchObject([
+      { kind: "password_changed", to: email, otp: "", tokenHash: "" },
+      { kind: "phone_changed", to: email, facts: { old_phone: "" }, user: { phone } },
+      { kind: "email_changed", to: email, newEmail, facts: { old_email: email } },
+    ]);
   });
 });
 

@@ -6,6 +6,7 @@ import { storePatch } from "../flows/store-patch.ts";
 import { problems } from "../problems.ts";
 import { type Account, userStore } from "../user-store.ts";
 import { addressOf } from "./issue.ts";
+import { tellChange } from "./notice.ts";
 import type { Purpose } from "./purposes.ts";
 import { type OneTimeToken, oneTimeStore } from "./store.ts";
 
@@ -101,6 +102,7 @@ async function changeEmail(
     isAnonymous: false,
   });
   await oneTimeStore.finishEmailChange(tx, user.id);
+  await tellChange(context, tx, user, { kind: "email_changed", newEmail: user.emailChange });
   await context.audit.record(tx, { action: "user_modified", userId: user.id, caller, traits: { changed: "email" } });
   return accountOf(tx, user.id);
 }
@@ -119,6 +121,7 @@ async function changePhone(
     isPhoneConfirmed: true,
     isAnonymous: false,
   });
+  await tellChange(context, tx, user, { kind: "phone_changed", newPhone: user.phoneChange });
   // A code for the old number is nobody's way in any more.
   await oneTimeStore.remove(tx, user.id, ["sms"]);
   await context.audit.record(tx, { action: "user_modified", userId: user.id, caller, traits: { changed: "phone" } });
