@@ -144,6 +144,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     opened.push(() => revocations.close());
     if (config.identity.refuseEndedSessions) keys.refuseEnded(revocations);
+    const sharing = await keys.share({ database, news: revocations });
+    opened.push(() => sharing.close());
 
     const session = await openSession({
       target: await postgres.apiLogin(keys.signer.deriveKey("database login")),

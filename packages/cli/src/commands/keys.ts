@@ -5,7 +5,7 @@ import { CommandError } from "../cli.ts";
 import { styleFor } from "../output/style.ts";
 import { readRunRecord } from "../serve/run-record.ts";
 import { type JsonOptions, type ProjectOptions, projectDir, withJson, withProject } from "./options.ts";
-import { projectConfig } from "./project-database.ts";
+import { projectConfig, withProjectDatabase } from "./project-database.ts";
 
 type Options = ProjectOptions & JsonOptions;
 
@@ -71,9 +71,15 @@ async function show(cli: Cli, options: Options): Promise<void> {
 
 async function rotate(cli: Cli, options: RotateOptions): Promise<void> {
   if (options.apiKeys && !options.yes && !(await isConfirmed(cli))) return;
-  const { identity } = await open(cli, options);
+  const { identity, isShared } = await open(cli, options);
+  const rotation = { revoke: options.revoke === true, apiKeys: options.apiKeys === true };
   try {
-    await identity.rotate({ revoke: options.revoke === true, apiKeys: options.apiKeys === true });
+    if (isShared) {
+      await withProjectDatabase(cli, projectDir(cli, options), async ({ database }) => {
+        await identity.share({ database });
+        await identity.rotate(rotation);
+      });
+    } else await identity.rotate(rotation);
   } finally {
     identity.close();
   }
@@ -111,5 +117,7 @@ async function open(cli: Cli, options: Options) {
     clock: { nowMs: () => Date.now() },
   });
   const { host, port } = config.http;
-  return { identity, url: readRunRecord(config.project.dataDir)?.url ?? localUrl(host, port) };
+  // With a master key the database has the keys, and all nodes follow it.
+  const isShared = config.identity.masterKey !== null;
+  return { identity, isShared, url: readRunRecord(config.project.dataDir)?.url ?? localUrl(host, port) };
 }

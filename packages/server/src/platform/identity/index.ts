@@ -1,13 +1,25 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
+import type { Queryable } from "../postgres/database.ts";
 import { generateApiKey } from "./api-keys.ts";
 import { Authenticator } from "./authenticator.ts";
 import { openIssuers } from "./issuers.ts";
-import { generateSigningKey, generateStoredKeys, keysStamp, loadKeys, type StoredKeys, saveKeys } from "./key-file.ts";
+import {
+  fingerprint,
+  generateSigningKey,
+  generateStoredKeys,
+  keysStamp,
+  loadKeys,
+  type StoredKeys,
+  saveKeys,
+} from "./key-file.ts";
 import { createKeyring, type Keyring, signsWithImportedSecret, withLegacyKeys } from "./keyring.ts";
+import { joinNodes, type KeysFingerprint, type NodeRegistry } from "./node-registry.ts";
 import { problems } from "./problems.ts";
 import type { identitySettings } from "./settings.ts";
+import { createSharedKeys, type SharedKeys } from "./shared-keys.ts";
 import type { ApiKeys, Ended, Identity, TokenSigner } from "./types.ts";
 
 export { identitySettings } from "./settings.ts";
@@ -22,6 +34,14 @@ export interface Rotation {
   readonly apiKeys?: boolean;
 }
 
+/** How nodes hear of each other's rotations. */
+export interface KeyNews {
+  /** @returns how to stop listening */
+  onKeysChanged(listener: () => void): () => void;
+  /** Ends whatever is held open by tokens of a key that was revoked. */
+  endAll(): void;
+}
+
 export interface OpenIdentity {
   readonly identity: Identity;
   readonly signer: TokenSigner;
@@ -34,6 +54,15 @@ export interface OpenIdentity {
   rotate(rotation?: Rotation): Promise<void>;
   /** Refuses from now on what is known to have ended before its tokens. */
   refuseEnded(ended: Ended): void;
+  /**
+   * Shares the keys with the other nodes of `database` where there is a master key, and else makes sure that theirs are the same.
+   * @throws Problem `identity/keys-differ`, `identity/master-key-short`, `identity/master-key-wrong`
+   */
+  share(needs: {
+    readonly database: Pick<Queryable, "query">;
+    /** Left out by those who leave soon: nobody tells them of changes, and they are no node. */
+    readonly news?: KeyNews;
+  }): Promise<{ close(): Promise<void> }>;
   /** Takes over what another process changed in the keys file. */
   reload(): Promise<void>;
   close(): void;
@@ -54,6 +83,10 @@ export async function openIdentity(needs: {
   const warn = (message: string) => observe({ kind: "warning", area: "identity", message });
 
   let keyring: Keyring;
+  let stored: StoredKeys;
+  let shared: SharedKeys | null = null;
+  let node: NodeRegistry | null = null;
+  let news: KeyNews | null = null;
   let stamp = "";
   // One change at a time: a rotation must not write over what a reload is about to read.
   let tail: Promise<unknown> = Promise.resolve();
@@ -63,8 +96,8 @@ export async function openIdentity(needs: {
     return turn;
   };
 
-  const first = await read();
-  keyring = createKeyring(first, settings, clock.nowMs());
+  stored = await read();
+  keyring = createKeyring(stored, settings, clock.nowMs());
   const issuers = openIssuers({ settings, clock, observe, onChange: () => identity.forget() });
   const identity = new Authenticator({ settings, clock, keyring, issuers });
 
@@ -73,7 +106,7 @@ export async function openIdentity(needs: {
       ? null
       : setInterval(() => {
           void inTurn(async () => {
-            if ((await keysStamp(keysDir)) !== stamp) putInForce(await read());
+            if ((await keysStamp(keysDir)) !== stamp) await takeOver(await read());
           }).catch((error: unknown) => warn(`The keys could not be read again: ${String(error)}`));
         }, settings.keyPollMs).unref();
 
@@ -90,11 +123,13 @@ export async function openIdentity(needs: {
     rotate: (rotation = {}) =>
       inTurn(async () => {
         if (signsWithImportedSecret(settings) && !rotation.apiKeys) throw problems.secretOfSettings();
-        const rotated = withLegacyKeys(rotate(await read(), rotation), settings, clock.nowMs());
-        await saveKeys(keysDir, rotated);
-        stamp = await keysStamp(keysDir);
-        putInForce(rotated);
+        const current = shared === null ? await read() : await shared.pull();
+        const rotated = withLegacyKeys(rotate(current, rotation), settings, clock.nowMs());
+        if (shared !== null && !(await shared.push(rotated))) throw problems.rotatedMeanwhile();
+        await save(rotated);
+        await putInForce(rotated);
       }),
+    share: (given) => share(given),
     refuseEnded: (ended) => identity.refuseEnded(ended),
     reload: () => inTurn(async () => putInForce(await read())),
     close() {
@@ -114,9 +149,78 @@ export async function openIdentity(needs: {
     return completed;
   }
 
-  function putInForce(stored: StoredKeys): void {
-    keyring = createKeyring(stored, settings, clock.nowMs());
+  async function save(keys: StoredKeys): Promise<void> {
+    await saveKeys(keysDir, keys);
+    stamp = await keysStamp(keysDir);
+  }
+
+  async function putInForce(keys: StoredKeys): Promise<void> {
+    const nowMs = clock.nowMs();
+    const kept = new Set(keys.signing.map(({ kid }) => kid));
+    const isRevoked = stored.signing.some(
+      ({ kid, retiresAtMs }) => !kept.has(kid) && (retiresAtMs === null || retiresAtMs > nowMs),
+    );
+    stored = keys;
+    keyring = createKeyring(keys, settings, nowMs);
     identity.replaceKeyring(keyring);
+    if (isRevoked) news?.endAll();
+    // Others compare at their start only: if this fails, the next beat says it.
+    await node?.announce().catch(() => {});
+  }
+
+  /** Another process has changed the keys file: a rotation, which all nodes are to have. */
+  async function takeOver(keys: StoredKeys): Promise<void> {
+    if (shared !== null && !isDeepStrictEqual(keys, stored) && !(await shared.push(keys))) {
+      await follow();
+      // Equal when whoever wrote the file has shared it already.
+      if (!isDeepStrictEqual(keys, stored)) warn(rotationLost);
+      return;
+    }
+    await putInForce(keys);
+  }
+
+  /** Takes over what is in the database. */
+  async function follow(): Promise<void> {
+    if (shared === null) return;
+    const keys = withLegacyKeys(await shared.pull(), settings, clock.nowMs());
+    if (isDeepStrictEqual(keys, stored)) return;
+    await save(keys);
+    await putInForce(keys);
+  }
+
+  async function share(given: Parameters<OpenIdentity["share"]>[0]): Promise<{ close(): Promise<void> }> {
+    const { database } = given;
+    if (settings.masterKey !== null) {
+      const opening = createSharedKeys(database, settings.masterKey);
+      await inTurn(async () => {
+        const found = await opening.join(stored);
+        const joined = withLegacyKeys(found, settings, clock.nowMs());
+        // Another node may do the same; the next news brings theirs.
+        if (joined !== found) await opening.push(joined);
+        shared = opening;
+        if (isDeepStrictEqual(joined, stored)) return;
+        await save(joined);
+        await putInForce(joined);
+      });
+    }
+    if (given.news === undefined) return { close: async () => {} };
+    news = given.news;
+    const unsubscribe = news.onKeysChanged(() => {
+      inTurn(follow).catch((error: unknown) => warn(`The keys in the database could not be read: ${String(error)}`));
+    });
+    const joinedNode = await joinNodes({
+      db: database,
+      warn,
+      fingerprint: () => fingerprintOf(keyring, stored, settings),
+    });
+    node = joinedNode;
+    return {
+      async close() {
+        unsubscribe();
+        node = null;
+        await joinedNode.close();
+      },
+    };
   }
 
   function rotate(stored: StoredKeys, { revoke = false, apiKeys = false }: Rotation): StoredKeys {
@@ -140,4 +244,21 @@ export async function openIdentity(needs: {
       ...(apiKeys ? { publishableKey: generateApiKey("publishable"), secretKey: generateApiKey("secret") } : {}),
     };
   }
+}
+
+const rotationLost =
+  "The keys were changed here and by another node at the same moment; theirs are in force. Rotate again if that is still wanted.";
+
+/** Stands for what two nodes must have in common. Legacy API keys need not be: their signature is what makes them good. */
+function fingerprintOf(
+  keyring: Keyring,
+  { signing }: StoredKeys,
+  settings: Values<typeof identitySettings>,
+): KeysFingerprint {
+  const kids = signsWithImportedSecret(settings) ? [] : signing.map(({ kid }) => kid).sort();
+  const { publishableKey, secretKey } = keyring.apiKeys;
+  return {
+    tokens: fingerprint(keyring.derive("keyring fingerprint"), ...kids),
+    apiKeys: fingerprint(publishableKey, secretKey),
+  };
 }

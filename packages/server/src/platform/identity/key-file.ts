@@ -79,7 +79,7 @@ export async function loadKeys(
     const text = await readFile(path, "utf8").catch(ignoring("ENOENT"));
     if (text !== undefined) {
       await closeToOthers(path, 0o600, warn);
-      return parse(text, path);
+      return parseKeys(text, path);
     }
     await write(dir, generate(), (temporary) => link(temporary, path)).catch(ignoring("EEXIST"));
   }
@@ -121,7 +121,8 @@ async function closeToOthers(path: string, mode: number, warn: (message: string)
   await chmod(path, mode);
 }
 
-function parse(text: string, path: string): StoredKeys {
+/** @param path Where the text is from. @throws Error saying what is wrong with it */
+export function parseKeys(text: string, path: string): StoredKeys {
   const unreadable = (why: string) =>
     new Error(`${path} ${why}. Restore it from a backup; deleting it makes new keys and invalidates every issued one.`);
   let value: Partial<StoredKeys> | null;

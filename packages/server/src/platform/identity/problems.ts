@@ -51,6 +51,26 @@ export const problems = {
     new Problem("identity/weak-secret", 500, `${reason} Refusing to listen on ${host} with it.`, {
       hint: "Remove it from the settings to have one generated, or make one with `openssl rand -base64 48`; `--host 127.0.0.1` serves this machine only.",
     }),
+  /** Another node serves this database with other keys: each would refuse the other's tokens and API keys. */
+  keysDiffer: () =>
+    new Problem("identity/keys-differ", 500, "Another server on this database works with other keys.", {
+      hint: "Give all of them the same MAINSTAY_MASTER_KEY: they then keep their keys in the database, encrypted with it.",
+    }),
+  /** The master key encrypts every other key of the project. */
+  masterKeyShort: (minBytes: number) =>
+    new Problem("identity/master-key-short", 500, `The master key is shorter than ${minBytes} bytes.`, {
+      hint: "Make one with `openssl rand -base64 32`, and give it to every node.",
+    }),
+  /** The keys in the database were encrypted with another master key, or were changed there. */
+  masterKeyWrong: () =>
+    new Problem("identity/master-key-wrong", 500, "The master key does not open the keys in the database.", {
+      hint: "Set MAINSTAY_MASTER_KEY to the one that the other nodes have, or had.",
+    }),
+  /** Somebody else rotated the keys at the same moment. */
+  rotatedMeanwhile: () =>
+    new Problem("identity/rotated-meanwhile", 409, "The keys were changed by another node at the same moment.", {
+      hint: "Rotate them again if that is still wanted.",
+    }),
   /** `mainstay keys rotate` makes new signing keys, and here tokens are signed with one that the settings give. */
   secretOfSettings: () =>
     new Problem("identity/secret-of-settings", 409, "Tokens are signed with the JWT secret given by the settings.", {

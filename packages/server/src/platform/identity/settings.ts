@@ -101,6 +101,13 @@ export const identitySettings = {
     min: 0,
     summary: "Verified tokens remembered.",
   }),
+  masterKey: text<string | null>({
+    env: ["MAINSTAY_MASTER_KEY"],
+    default: null,
+    isSecret: true,
+    summary:
+      "Secret of at least 32 bytes that all nodes of one database share: the keys are then kept in the database, encrypted with it.",
+  }),
   keyOverlapSeconds: integer<number>({
     env: ["MAINSTAY_KEY_OVERLAP_SECONDS"],
     default: 604_800,
