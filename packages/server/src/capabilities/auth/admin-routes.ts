@@ -1,5 +1,6 @@
 import { type Call, json, type Route } from "../../kernel/route.ts";
 import type { Values } from "../../kernel/settings.ts";
+import { callerOf } from "./caller.ts";
 import type { AdminUser } from "./flows/admin-users.ts";
 import { pageHeaders, pageOf } from "./paging.ts";
 import { bodyLimitBytes, isPrivate } from "./reply.ts";
@@ -46,7 +47,11 @@ export function adminRoutes(auth: AuthService, settings: Values<typeof authSetti
       summary: "Make a user.",
       bodyLimitBytes,
       async handle(call) {
-        return json(userJson(await auth.createUser(adminUserOf(await readFields(call)))), 200, isPrivate);
+        return json(
+          userJson(await auth.createUser(adminUserOf(await readFields(call)), callerOf(call))),
+          200,
+          isPrivate,
+        );
       },
     },
     {
@@ -66,7 +71,7 @@ export function adminRoutes(auth: AuthService, settings: Values<typeof authSetti
       bodyLimitBytes,
       async handle(call) {
         const given = adminUserOf(await readFields(call));
-        return json(userJson(await auth.changeUser(idOf(call), given)), 200, isPrivate);
+        return json(userJson(await auth.changeUser(idOf(call), given, callerOf(call))), 200, isPrivate);
       },
     },
     {
@@ -77,7 +82,7 @@ export function adminRoutes(auth: AuthService, settings: Values<typeof authSetti
       bodyLimitBytes,
       async handle(call) {
         const fields = await readOptionalFields(call);
-        await auth.deleteUser(idOf(call), flagField(fields, "should_soft_delete") ?? false);
+        await auth.deleteUser(idOf(call), flagField(fields, "should_soft_delete") ?? false, callerOf(call));
         return json({}, 200, isPrivate);
       },
     },

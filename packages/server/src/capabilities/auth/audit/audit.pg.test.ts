@@ -124,6 +124,57 @@ describe("what is written", () => {
   });
 });
 
+describe("events", () => {
+  test("of a user's and of an admin's doing are there, with what changed and not to what", async () => {
+    const { id, token } = await signedUp();
+    await auth.send("PUT", "/user", { token, body: { data: { colour: "secret green" } } });
+    await auth.send("PUT", "/user", { token, body: { password: "another horse" } });
+    await auth.admin("PUT", `/admin/users/${id}`, { ban_duration: "1h", user_metadata: { colour: "secret red" } });
+    await auth.admin("PUT", `/admin/users/${id}`, { ban_duration: "none" });
+    const again = await auth.admin("POST", "/admin/users", {
+      email: `${randomUUID()}@example.com`,
+      password: "third horse",
+    });
+    const entries = await auth.sql(
+      `select payload from auth.audit_log_entries
+       where payload ->> 'actor_id' = $1 or payload -> 'traits' ->> 'user_id' in ($1, $2) order by created_at`,
+      [id, again.body.id],
+    );
+    const payloads = entries.map(
+      ({ payload }) => payload as { action: string; actor_username: string; traits?: object },
+    );
+    expect(payloads.map(({ action }) => action)).toEqual([
+      "user_signedup",
+      "user_modified",
+      "user_updated_password",
+      "user_modified",
+      "user_modified",
+      "user_signedup",
+    ]);
+    expect(payloads[1]!.traits).toEqual({ changed: "userMetadata" });
+    expect(payloads[3]).toMatchObject({
+      actor_username: "service_role",
+      traits: { changed: "userMetadata,bannedSeconds", sessions_ended: true, user_id: id },
+    });
+    expect(JSON.stringify(payloads)).not.toMatch(/secret|horse/);
+  });
+
+  test("sign-out and a soft deletion", async () => {
+    const { id, token } = await signedUp();
+    await auth.send("POST", "/logout?scope=local", { token });
+    await auth.admin("DELETE", `/admin/users/${id}`, { should_soft_delete: true });
+    const rows = await auth.sql(
+      `select payload ->> 'action' as action, payload -> 'traits' as traits from auth.audit_log_entries
+       where payload ->> 'actor_id' = $1 or payload -> 'traits' ->> 'user_id' = $1 order by created_at`,
+      [id],
+    );
+    expect(rows.slice(1)).toEqual([
+      { action: "logout", traits: { scope: "local" } },
+      { action: "user_deleted", traits: { soft: true, user_id: id, user_email: expect.any(String) } },
+    ]);
+  });
+});
+
 describe("X21 append-only", () => {
   const roles = [
     ...["anon", "authenticated", "service_role", "authenticator", "dashboard_user", "supabase_auth_admin"],

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { eraseAccount } from "../account/erase.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
-import type { AuthContext } from "../context.ts";
+import type { AuthContext, Caller } from "../context.ts";
 import { isFirebaseHash } from "../firebase-scrypt.ts";
 import { problems } from "../problems.ts";
 import { type Fields, isUuid } from "../request.ts";
@@ -32,7 +32,8 @@ export const isImportableHash = (hash: string): boolean => importableHash.test(h
 
 const importableHash = /^\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|argon2(?:id|i|d)\$[A-Za-z0-9=,$+/-]{20,200})$/;
 
-export async function createUser(context: AuthContext, given: AdminUser): Promise<User> {
+/** @param caller `null` for a command of the operator's, here and below */
+export async function createUser(context: AuthContext, given: AdminUser, caller: Caller | null = null): Promise<User> {
   const { db } = context;
   if (given.id !== "" && !isUuid(given.id)) throw problems.validationFailed("id must be an UUID");
   if (given.email === "" && given.phone === "") {
@@ -60,6 +61,7 @@ export async function createUser(context: AuthContext, given: AdminUser): Promis
       bannedSeconds: banSeconds(given.banDuration) ?? null,
     });
     if (!isNew) throw email === null ? problems.phoneExists() : problems.emailExists();
+    await context.audit.record(tx, { action: "user_signedup", userId: id, actor: "service_role", caller });
     return (await findOrThrow(context, id, tx)).user;
   });
 }
@@ -76,7 +78,12 @@ export function listUsers(
 }
 
 /** A new password, a ban or another role ends the user's sessions: their tokens say what no longer holds (threat A22). */
-export async function changeUser(context: AuthContext, id: string, given: AdminUser): Promise<User> {
+export async function changeUser(
+  context: AuthContext,
+  id: string,
+  given: AdminUser,
+  caller: Caller | null = null,
+): Promise<User> {
   const { db, settings } = context;
   const { user } = await findOrThrow(context, id);
   const email = given.email === "" ? undefined : emailOf(given.email);
@@ -99,15 +106,25 @@ export async function changeUser(context: AuthContext, id: string, given: AdminU
     await storePatch(tx, settings, user, patch);
     const isOver = passwordHash !== null || (role !== undefined && role !== user.role) || (bannedSeconds ?? 0) > 0;
     if (isOver) await sessionStore.endAll(tx, user.id);
+    // What, not to what: a password is among it.
+    const traits = { changed: Object.keys(patch).join(","), sessions_ended: isOver };
+    await context.audit.record(tx, { action: "user_modified", userId: user.id, actor: "service_role", caller, traits });
   });
   return (await findOrThrow(context, id)).user;
 }
 
-export async function deleteUser(context: AuthContext, id: string, isSoft: boolean): Promise<void> {
+export async function deleteUser(
+  context: AuthContext,
+  id: string,
+  isSoft: boolean,
+  caller: Caller | null = null,
+): Promise<void> {
   await findOrThrow(context, id);
   await context.db.transaction(async (tx) => {
     if (!isSoft) return void (await eraseAccount(context, tx, id));
     await sessionStore.endAll(tx, id);
+    const traits = { soft: true };
+    await context.audit.record(tx, { action: "user_deleted", userId: id, actor: "service_role", caller, traits });
     const scrub = (text: string) => createHash("sha256").update(`${id}${text}`).digest("base64url");
     if (!(await userStore.erase(tx, id, scrub))) throw problems.userNotFound();
   });

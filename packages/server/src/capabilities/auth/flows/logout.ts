@@ -24,5 +24,5 @@ export async function logout(
     default:
       throw problems.validationFailed(`Unsupported logout scope "${scope.slice(0, 32)}"`);
   }
-  await context.audit.record(db, { action: "logout", userId: user.id, caller });
+  await context.audit.record(db, { action: "logout", userId: user.id, caller, traits: { scope } });
 }

@@ -69,6 +69,11 @@ export async function updateUser(
     if (phone !== null && waiting.phone === null) {
       await tellChange(context, tx, user, { kind: "phone_changed", newPhone: phone });
     }
+    const changed = Object.keys(patch).filter((name) => name !== "passwordHash");
+    if (changed.length > 0) {
+      const traits = { changed: changed.join(",") };
+      await context.audit.record(tx, { action: "user_modified", userId: user.id, caller, traits });
+    }
     if (passwordHash === null) return;
     await tellChange(context, tx, user, { kind: "password_changed" });
     await sessionStore.endAll(tx, user.id, session?.id ?? null);
