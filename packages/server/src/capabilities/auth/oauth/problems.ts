@@ -1,11 +1,11 @@
+import type { ProblemOptions } from "../../../kernel/problem.ts";
 import { auth } from "../problems.ts";
 
-/** OAuth's own error shape (RFC 6749 §5.2), which clients expect of this grant. */
-const invalidToken = (error: string, description: string, cause?: unknown) =>
-  auth("validation_failed", 400, description, {
-    details: { error, error_description: description },
-    ...(cause === undefined ? {} : { cause }),
-  });
+/** OAuth's own error shape (RFC 6749 §5.2), which clients expect of the `id_token` grant; the boundary writes nothing else then. */
+const inOauthsWords = (error: string, description: string, cause?: unknown): ProblemOptions => ({
+  details: { error, error_description: description },
+  ...(cause === undefined ? {} : { cause }),
+});
 
 /** Failures of sign-in with a provider. */
 export const oauthProblems = {
@@ -65,11 +65,14 @@ export const oauthProblems = {
   emailConflict: () =>
     auth("email_conflict_identity_not_deletable", 422, "Unable to unlink identity due to email conflict"),
   /** A field of the `id_token` grant is missing. */
-  invalidIdTokenRequest: (description: string) => invalidToken("invalid request", description),
+  invalidIdTokenRequest: (description: string) =>
+    auth("validation_failed", 400, description, inOauthsWords("invalid request", description)),
   /** The ID token is none of the provider's, is not made out to this app, or is too old. The server's log says what. */
-  badIdToken: (description = "Bad ID token", cause?: unknown) => invalidToken("invalid request", description, cause),
+  badIdToken: (description = "Bad ID token", cause?: unknown) =>
+    auth("validation_failed", 400, description, inOauthsWords("invalid request", description, cause)),
   /** The nonce sent is not the one whose SHA-256 is in the token. */
-  nonceMismatch: () => invalidToken("invalid nonce", "Nonces mismatch"),
+  nonceMismatch: () =>
+    auth("validation_failed", 400, "Nonces mismatch", inOauthsWords("invalid nonce", "Nonces mismatch")),
   /** SAML is not served. */
   samlDisabled: () => auth("saml_provider_disabled", 404, "SAML 2.0 is disabled"),
 };
