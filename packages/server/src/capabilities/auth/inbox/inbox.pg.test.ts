@@ -106,6 +106,23 @@ describe("mails on their way", () => {
     expect(await reply.json()).toHaveProperty("access_token");
   });
 
+  it("that are refused for good are told to whoever runs the server, and nothing of them stays", async () => {
+    smtp.faults.RCPT = ["550 5.1.1 nobody"];
+    await auth("/otp", { email: "nobody@example.com" });
+    await expect
+      .poll(() => app.observations.some(({ kind }) => kind === "outbox.given-up"), { timeout: 10_000 })
+      .toBe(true);
+    const find = () =>
+      app.sql<{ payload: string }>(
+        "select payload::text from auth.audit_log_entries where payload::text like '%undelivered%'",
+      );
+    await expect.poll(async () => (await find()).length).toBe(1);
+    const [entry] = await find();
+    expect(entry?.payload).toMatch(/confirmation|magic_link/);
+    expect(entry?.payload).not.toMatch(/(?<!\d)\d{6}(?!\d)/);
+    expect(await app.sql("select 1 from mainstay.outbox")).toEqual([]);
+  });
+
   it("text messages are caught where nobody sends them", async () => {
     const reply = await auth("/otp", { phone: "+491701234567" });
     expect(reply.status).toBe(200);

@@ -101,7 +101,7 @@ async function deliverMail(needs: MessagesNeeds, mail: AuthMail, id: string, sig
   const { hooks, settings, templates, transport, inbox } = needs;
   if (hooks.sendsMail) return byHook(() => hooks.sendMail(mail));
   const address = settings.mailFrom ?? `no-reply@${hostOf(settings.publicUrl)}`;
-  const name = settings.mailFromName ?? appNameOf(settings);
+  const name = appNameOf(settings);
   let written: ReturnType<typeof writeMail>;
   try {
     written = writeMail(mail, templates, settings);
