@@ -7,6 +7,7 @@ const subcommands: Readonly<Record<string, readonly string[]>> = {
   keys: ["show", "rotate"],
   db: ["url", "psql"],
   config: ["show"],
+  user: ["list", "create", "import", "ban", "unban", "sessions", "delete"],
 };
 
 const calls = [[], ...commands.flatMap(({ name }) => [[name], ...(subcommands[name] ?? []).map((sub) => [name, sub])])];

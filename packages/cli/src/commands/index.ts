@@ -29,6 +29,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./types.ts"),
   },
   { name: "keys", summary: "show or rotate the project's API keys", load: () => import("./keys.ts") },
+  {
+    name: "user",
+    summary: "list, make, import, ban and delete accounts",
+    load: () => import("./user.ts"),
+  },
   { name: "db", summary: "reach the database: its URL, or psql", load: () => import("./db.ts") },
   {
     name: "doctor",

@@ -14,7 +14,7 @@ import { type Database, openDatabase } from "../../platform/postgres/database.ts
 import { parseConnectionUrl } from "../../platform/postgres/external/index.ts";
 import { openHotSession } from "../../platform/postgres/hot-session.ts";
 import { postgresSettings } from "../../platform/postgres/settings.ts";
-import { createAuth } from "./index.ts";
+import { type Accounts, createAuth } from "./index.ts";
 import type { AuthMail, AuthSms, Messages } from "./messages.ts";
 import { authSettings } from "./settings.ts";
 
@@ -36,6 +36,7 @@ export interface Request {
 
 /** The auth capability on a database of its own: routes called as the HTTP platform calls them, without a socket. */
 export interface TestAuth {
+  readonly accounts: Accounts;
   readonly identity: OpenIdentity;
   readonly db: Database;
   readonly clock: { ms: number; nowMs(): number };
@@ -128,6 +129,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
     };
     return {
       identity,
+      accounts: capability.accounts,
       db: used,
       clock,
       seen,
