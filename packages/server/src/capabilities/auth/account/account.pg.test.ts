@@ -376,10 +376,6 @@ describe("an export", () => {
   });
 });
 
-interface Entry {
-  readonly actor_username: string;
-}
-
 describe("X20", () => {
   test("X20 an erased user is nowhere in the database any more", async () => {
     // Somebody who has been everywhere: address, number, identity, factor, mail in the inbox, devices, audit log, admin's doings.
