@@ -22,18 +22,20 @@ alter table mainstay.provider_tokens enable row level security;
 revoke all on table mainstay.provider_tokens from public;
 comment on table mainstay.provider_tokens is 'Refresh tokens kept to be revoked at the provider, encrypted.';
 
--- Whoever deletes a user, by whatever way: what is kept for them is to be revoked.
+-- Whoever deletes a user, by whatever way, the row or what is in it: what is kept for them is to be revoked.
 create function mainstay.revoke_provider_tokens() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  update mainstay.provider_tokens set revoke_at = now() where user_id = old.id and revoke_at is null;
+  if tg_op = 'DELETE' or (new.deleted_at is not null and old.deleted_at is null) then
+    update mainstay.provider_tokens set revoke_at = now() where user_id = old.id and revoke_at is null;
+  end if;
   return null;
 end $$;
 revoke execute on function mainstay.revoke_provider_tokens() from public;
 
 do $$
 begin
-  create trigger mainstay_revoke_provider_tokens after delete on auth.users
+  create trigger mainstay_revoke_provider_tokens after delete or update of deleted_at on auth.users
     for each row execute function mainstay.revoke_provider_tokens();
 exception
   when insufficient_privilege then

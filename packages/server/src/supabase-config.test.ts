@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { loadConfig } from "./config.ts";
+import { loadConfig, settingGroups } from "./config.ts";
 import { readSupabaseConfig } from "./supabase-config.ts";
 
 let dir: string;
@@ -259,4 +259,36 @@ otp_expiry = 600
       mailCodeSeconds: 600,
     },
   });
+});
+
+it("reads sign-in with providers, and keeps their secrets secret", async () => {
+  const toml = `
+[auth]
+enable_manual_linking = true
+[auth.external.apple]
+enabled = true
+client_id = "com.example.app,com.example.web"
+secret = "env(APPLE_SECRET)"
+skip_nonce_check = true
+[auth.external.linkedin_oidc]
+enabled = true
+client_id = "linkedin"
+url = ""
+[auth.external.myspace]
+enabled = true
+`;
+  mkdirSync(join(dir, "supabase"));
+  writeFileSync(join(dir, "supabase/config.toml"), toml);
+  const { auth } = await loadConfig({ projectDir: dir, env: { APPLE_SECRET: "hunter2" } });
+  expect(auth).toMatchObject({
+    manualLinkingEnabled: true,
+    appleEnabled: true,
+    appleClientIds: ["com.example.app", "com.example.web"],
+    appleSecret: "hunter2",
+    appleSkipNonceCheck: true,
+    linkedinOidcEnabled: true,
+    linkedinOidcClientIds: ["linkedin"],
+    googleEnabled: false,
+  });
+  expect(settingGroups.auth.appleSecret.isSecret).toBe(true);
 });

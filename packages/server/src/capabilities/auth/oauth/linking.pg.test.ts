@@ -245,6 +245,18 @@ describe("A05 pre-hijack", () => {
     expect((await me(token)).app_metadata.providers).toEqual(["google"]);
   });
 
+  test("a provider that vouches for nothing came before a sign-up: who confirms the address has it alone", async () => {
+    const [email, subject] = [newEmail(), newSubject()];
+    await ways.github({ email, isVerified: false, subject });
+    auth.sent.mails.length = 0;
+    await signUp(email);
+    const [mail] = auth.sent.mails;
+    const { body } = await auth.send("POST", "/verify", { body: { type: "signup", token_hash: mail!.tokenHash } });
+    expect(body.user.identities.map((one: { provider: string }) => one.provider)).toEqual(["email"]);
+    expect(body.user.app_metadata.providers).toEqual(["email"]);
+    expect((await ways.github({ email, isVerified: false, subject })).token).toBeNull();
+  });
+
   test("an attacker's own session, opened where addresses confirm themselves, ends", async () => {
     const open = auth.with({ ...options, mailerAutoconfirm: true });
     const email = newEmail();
@@ -464,31 +476,29 @@ describe("refresh tokens Apple wants revoked", () => {
     createProviders({ settings: { ...readSettings(authSettings, { env: {} }).values, ...options, ...more }, clock });
 
   test("are kept encrypted, and Apple is told once the account is gone, by whatever way", async () => {
-    const [deleted, swept] = [await appleIn(), await appleIn()];
-    const rows = await auth.sql(
-      "select user_id, refresh_token from mainstay.provider_tokens where user_id = any ($1)",
-      [[deleted.id, swept.id]],
-    );
-    expect(rows).toHaveLength(2);
+    const [deleted, swept, erased] = [await appleIn(), await appleIn(), await appleIn()];
+    const ids = [deleted.id, swept.id, erased.id];
+    const kept = () => auth.sql("select refresh_token from mainstay.provider_tokens where user_id = any ($1)", [ids]);
+    const rows = await kept();
+    expect(rows).toHaveLength(3);
     expect(JSON.stringify(rows)).not.toContain("local-refresh-token");
     const providers = providersOf();
     expect(await revokeDue(needs(), providers)).toBe(0);
 
     await auth.db.transaction((tx) => revokeProviderTokens(needs(), tx, deleted.id));
     await auth.sql("delete from auth.users where id = $1", [swept.id]);
+    await auth.admin("DELETE", `/admin/users/${erased.id}`, { should_soft_delete: true });
     apple.revoked.length = 0;
-    expect(await revokeDue(needs(), providers)).toBe(2);
+    expect(await revokeDue(needs(), providers)).toBe(3);
     expect(apple.revoked.map((body) => Object.fromEntries(body))).toEqual(
-      [1, 2].map(() => ({
+      ids.map(() => ({
         client_id: "com.example.app",
         client_secret: "s",
         token: "local-refresh-token",
         token_type_hint: "refresh_token",
       })),
     );
-    expect(
-      await auth.sql("select id from mainstay.provider_tokens where user_id = any ($1)", [[deleted.id, swept.id]]),
-    ).toEqual([]);
+    expect(await kept()).toEqual([]);
   });
 
   test("are told again when Apple was not there, and a transaction that is undone tells nothing", async () => {

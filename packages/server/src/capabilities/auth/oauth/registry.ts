@@ -116,8 +116,9 @@ function ownSettings(settings: AuthSettings, text: string): GivenProvider | null
     options: {
       clientIds: settings[providerSetting(name, "ClientIds")],
       secret: settings[providerSetting(name, "Secret")] ?? "",
-      redirectUri: settings[providerSetting(name, "RedirectUri")],
-      url: settings[providerSetting(name, "Url")],
+      // config.toml is written with empty texts.
+      redirectUri: settings[providerSetting(name, "RedirectUri")] || null,
+      url: settings[providerSetting(name, "Url")] || null,
       isEmailOptional: settings[providerSetting(name, "EmailOptional")],
       skipsNonceCheck: settings[providerSetting(name, "SkipNonceCheck")],
       signing: name === "apple" ? appleSigning(settings) : null,

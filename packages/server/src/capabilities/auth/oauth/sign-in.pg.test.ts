@@ -28,7 +28,6 @@ beforeAll(async () => {
     githubClientIds: ["github-client"],
     githubSecret: "github-secret",
     githubUrl: github.url,
-    oauthTimeoutMs: 1_000,
     mailMinIntervalSeconds: 0,
   });
 });
@@ -329,12 +328,13 @@ describe("errors go where the app looks for them", () => {
       () => {},
       (_, reply) => void reply.writeHead(200, { "Content-Type": "text/plain" }).end("access_token=t"),
     ];
+    const hasty = auth.with({ ...shared(), oauthTimeoutMs: 500 });
     for (const fault of faults) {
       github.nextToken(fault);
-      const url = await begin("github");
+      const url = await begin("github", {}, hasty);
       const state = url.searchParams.get("state")!;
       const code = github.willBe({ id: 4, email: newEmail(), isVerified: true });
-      const failed = errorOf((await comeBack({ code, state })).headers.location!);
+      const failed = errorOf((await comeBack({ code, state }, hasty)).headers.location!);
       expect(failed).toEqual([
         "temporarily_unavailable",
         "unexpected_failure",

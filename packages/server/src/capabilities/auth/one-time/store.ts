@@ -176,7 +176,8 @@ export const oneTimeStore = {
   },
 
   /**
-   * A new sign-up for an address nobody has confirmed: what the last one set is gone, password, metadata and all (threat A05).
+   * A new sign-up for an address nobody has confirmed: what the last one set is gone, password, metadata and
+   * the provider it came with (threat A05).
    * @returns false when it was confirmed meanwhile
    */
   async resetUnconfirmed(
@@ -185,9 +186,15 @@ export const oneTimeStore = {
     given: { readonly passwordHash: string; readonly userMetadata: Readonly<Record<string, unknown>> },
   ): Promise<boolean> {
     const rows = await tx.query(sql`
-      update auth.users set encrypted_password = ${sql.value(given.passwordHash)},
-        raw_user_meta_data = ${sql.value(JSON.stringify(given.userMetadata))}::jsonb, updated_at = now()
-      where id = ${sql.value(userId)} and confirmed_at is null and last_sign_in_at is null returning id`);
+      with reset as (
+        update auth.users set encrypted_password = ${sql.value(given.passwordHash)},
+          raw_user_meta_data = ${sql.value(JSON.stringify(given.userMetadata))}::jsonb, updated_at = now(),
+          raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || '{"provider": "email", "providers": ["email"]}'
+        where id = ${sql.value(userId)} and confirmed_at is null and last_sign_in_at is null returning id
+      ), identities as (
+        delete from auth.identities where user_id in (select id from reset) and provider not in ('email', 'phone')
+      )
+      select id from reset`);
     return rows.length === 1;
   },
 
