@@ -1,0 +1,219 @@
+import { createHmac, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type BootedApp, type BootOptions, boot } from "@mainstay/testing";
+
+type Settings = NonNullable<BootOptions["settings"]>;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  readonly body: any;
+  /** `error_code` of a refusal, in either shape. */
+  readonly code: string | null;
+}
+
+export interface Request {
+  /** Anything but a text is sent as JSON. */
+  readonly body?: unknown;
+  /** A user's, or whatever is to be tried as one. */
+  readonly token?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A message as it came to somebody's mailbox or phone. */
+export interface Received {
+  readonly id: string;
+  readonly kind: "mail" | "sms";
+  /** The code to type in. */
+  readonly otp: string;
+  /** The link's query: `token`, `type`, `redirect_to`; of a mail without a link, empty. */
+  readonly link: URLSearchParams;
+  /** Subject, text and HTML, or the text message. */
+  readonly whole: string;
+  readonly html: string;
+}
+
+/** Somebody who is signed in. */
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly password: string;
+  readonly token: string;
+  readonly refreshToken: string;
+}
+
+export interface AuthServer extends BootedApp {
+  /** A request below `/auth/v1`, with the publishable key. Redirects are answers. */
+  ask(method: string, path: string, request?: Request): Promise<Reply>;
+  post(path: string, body: unknown, token?: string): Promise<Reply>;
+  /** With the service key, as a backend has it. */
+  admin(method: string, path: string, body?: unknown): Promise<Reply>;
+  /** The next message to an address that was not fetched before; waits for it. */
+  received(to: string): Promise<Received>;
+  /** Somebody new with a password and a confirmed address, signed in. */
+  newPerson(email?: string): Promise<Person>;
+  signIn(person: Pick<Person, "email" | "password">): Promise<Person>;
+}
+
+let count = 0;
+const run = randomUUID().slice(0, 8);
+export const newEmail = (): string => `person${++count}-${run}@example.com`;
+export const newPhone = (): string => `1555${String(3_000_000 + ++count)}`;
+
+/** Quick, and as an app is in production otherwise: addresses are confirmed. The inbox is everybody's mailbox. */
+const usual = {
+  inbox: "on",
+  rateLimits: false,
+  mailerAutoconfirm: false,
+  phoneEnabled: true,
+  anonymousEnabled: true,
+  manualLinkingEnabled: true,
+  mfaPhoneEnroll: true,
+  mfaPhoneVerify: true,
+  passkeysEnabled: true,
+  codeAnswerMs: 0,
+  mailMinIntervalSeconds: 0,
+  smsMinIntervalSeconds: 0,
+  smsBudgetNumber: 0,
+  smsBudgetCountry: 0,
+  smsBudgetProject: 0,
+  hashMemoryKib: 7_168,
+  hashPasses: 1,
+  hashQueueLimit: 1_000,
+  siteUrl: "https://app.example.com",
+} as const;
+
+/** Boots a server, and knows what clients of its auth API do. */
+export async function startAuth(settings: Settings = {}, options: Omit<BootOptions, "settings"> = {}) {
+  const app = await boot({
+    ...options,
+    settings: {
+      ...settings,
+      auth: { ...usual, ...settings.auth },
+      outbox: { outboxPollMs: 100, ...settings.outbox },
+    },
+  });
+  return asAuthServer(app);
+}
+
+const patienceMs = 10_000;
+
+function asAuthServer(app: BootedApp): AuthServer {
+  const fetched = new Set<string>();
+  const messagesTo = async (to: string): Promise<Record<string, string>[]> => {
+    const query = new URLSearchParams({ to, limit: "500" });
+    const reply = await fetch(`${app.url}/inbox/api/messages?${query}`);
+    return ((await reply.json()) as { messages: Record<string, string>[] }).messages;
+  };
+  const send = async (method: string, path: string, headers: Record<string, string>, given: unknown) => {
+    const isRaw = typeof given === "string";
+    const reply = await fetch(`${app.url}/auth/v1${path}`, {
+      method,
+      redirect: "manual",
+      headers: { ...(given === undefined || isRaw ? {} : { "content-type": "application/json" }), ...headers },
+      ...(given === undefined ? {} : { body: isRaw ? given : JSON.stringify(given) }),
+    });
+    const text = await reply.text();
+    const body = parse(text);
+    const code = reply.headers.get("x-sb-error-code");
+    return { status: reply.status, headers: reply.headers, text, body, code } satisfies Reply;
+  };
+  const ask: AuthServer["ask"] = (method, path, { body, token, headers } = {}) =>
+    send(
+      method,
+      path,
+      {
+        apikey: app.publishableKey,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      body,
+    );
+  const post: AuthServer["post"] = (path, body, token) => ask("POST", path, { body, token });
+  const signIn: AuthServer["signIn"] = async ({ email, password }) => {
+    const reply = await post("/token?grant_type=password", { email, password });
+    if (reply.status !== 200) throw new Error(`${email} cannot sign in: ${reply.text}`);
+    return personOf(reply, email, password);
+  };
+  const received: AuthServer["received"] = async (to) => {
+    const until = Date.now() + patienceMs;
+    for (;;) {
+      const fresh = (await messagesTo(to)).filter(({ id }) => !fetched.has(id ?? "")).at(-1);
+      if (fresh !== undefined) {
+        fetched.add(fresh.id ?? "");
+        return readMessage(fresh);
+      }
+      if (Date.now() > until) throw new Error(`No message came to ${to}.`);
+      await sleep(20);
+    }
+  };
+  return {
+    ...app,
+    ask,
+    post,
+    admin: (method, path, body) =>
+      send(method, path, { apikey: app.secretKey, authorization: `Bearer ${app.serviceRoleKey}` }, body),
+    received,
+    signIn,
+    async newPerson(email = newEmail()) {
+      const password = `correct horse ${randomUUID().slice(0, 8)}`;
+      const reply = await send(
+        "POST",
+        "/admin/users",
+        { apikey: app.secretKey, authorization: `Bearer ${app.serviceRoleKey}` },
+        { email, password, email_confirm: true },
+      );
+      if (reply.status !== 200) throw new Error(`${email} cannot be made: ${reply.text}`);
+      return signIn({ email: reply.body.email, password });
+    },
+  };
+}
+
+export const personOf = ({ body }: Reply, email: string, password = ""): Person => ({
+  id: body.user.id,
+  email,
+  password,
+  token: body.access_token,
+  refreshToken: body.refresh_token,
+});
+
+function readMessage(message: Record<string, string>): Received {
+  const whole = [message.subject, message.text, message.html, message.body].filter(Boolean).join("\n");
+  const link = /https?:\/\/[^\s"'<>]+\/verify\?([^\s"'<>]+)/.exec(message.text ?? "");
+  return {
+    id: message.id ?? "",
+    kind: message.kind === "sms" ? "sms" : "mail",
+    otp: /(?<![\w/=-])\d{6}(?![\w/=-])/.exec(message.text ?? message.body ?? "")?.[0] ?? "",
+    link: new URLSearchParams(link?.[1] ?? ""),
+    whole,
+    html: message.html ?? "",
+  };
+}
+
+function parse(text: string): Reply["body"] {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+
+/** What an authenticator app shows (RFC 6238), so many steps of 30 s from now. */
+export function totpCode(secret: string, stepsAway = 0): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + stepsAway));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  const number = mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
+/** The same call so many times at once. */
+export const atOnce = <T>(width: number, call: (at: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: width }, (_, at) => call(at)));
