@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { Problem } from "../../../kernel/problem.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext } from "../context.ts";
+import { revokeProviderTokens } from "../oauth/provider-tokens.ts";
 import { problems } from "../problems.ts";
 import { accountProblems } from "./problems.ts";
 import { accountStore, type PlannedRows } from "./store.ts";
@@ -17,6 +18,7 @@ export async function eraseAccount(
   userId: string,
 ): Promise<readonly PlannedRows[]> {
   const pseudonym = pseudonymOf(context, userId);
+  await revokeProviderTokens(context, tx, userId);
   for (const erase of context.onErased) await erase(tx, userId);
   const plan = await eraseRows(context, tx, userId, pseudonym);
   const count = (action: string) => plan.reduce((sum, one) => sum + (one.action === action ? one.rows : 0), 0);

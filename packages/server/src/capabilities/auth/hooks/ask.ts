@@ -40,7 +40,7 @@ export function createAsk(
         : await askFunction(name, target, payload, db, tx ?? null);
     if (answer === null) return {};
     if (!isObject(answer)) throw hookProblems.failed(name, "Hook did not return a JSON object");
-    throwRefusal(answer);
+    throwRefusal(name, answer);
     return answer;
   };
 }
@@ -74,9 +74,11 @@ async function askFunction(
 }
 
 /** `{"error": {"http_code", "message"}}`, whatever the status it came with (Supabase docs, Auth Hooks, Error handling). */
-function throwRefusal({ error }: Fields): void {
+function throwRefusal(name: string, { error }: Fields): void {
   if (!isObject(error) || typeof error.message !== "string" || error.message === "") return;
   const code = error.http_code;
   const isError = typeof code === "number" && Number.isInteger(code) && code >= 400 && code <= 599;
-  throw hookProblems.refused(isError ? code : 500, error.message);
+  if (!isError || code === 500) throw hookProblems.failed(name, error.message);
+  // Any status is the hook's to choose; the type names those the reference lists.
+  throw hookProblems.refused(code as 400, error.message);
 }

@@ -33,6 +33,5 @@ export const hookProblems = {
   failed: (name: string, message: string, cause?: unknown) =>
     auth("unexpected_failure", 500, message, { details: { hook: name }, ...(cause === undefined ? {} : { cause }) }),
   /** The app's hook refused, in its own words and with its own status. */
-  refused: (status: number, message: string) =>
-    auth(status === 500 ? "unexpected_failure" : "unknown", status, message),
+  refused: (status: 400 | 401 | 403 | 409 | 422 | 429 | 503, message: string) => auth("unknown", status, message),
 };
