@@ -43,9 +43,7 @@ export interface Passwords {
 /** Hashing off the event loop, a bounded number at a time (threat A26). The caller closes it. */
 export function createPasswords(settings: Values<typeof authSettings>, isBlocked: IsBlocked = () => false): Passwords {
   const bcrypt = createBcrypt();
-  const bounded = createBounded(settings.hashConcurrency, settings.hashQueueLimit, () =>
-    problems.overRateLimit("over_request_rate_limit", 1),
-  );
+  const bounded = createBounded(settings.hashConcurrency, settings.hashQueueLimit, () => problems.overRequestRate(1));
   const options = {
     // The enum's value for argon2id: the name itself cannot be imported from an ambient const enum.
     algorithm: 2 as Algorithm,

@@ -2,6 +2,8 @@ import { Problem, type ProblemOptions } from "../../kernel/problem.ts";
 
 export type WeakPasswordReason = "length" | "characters" | "pwned";
 
+type ResponseHeaders = Readonly<Record<string, string>>;
+
 /** A failure of this capability; each of its rooms names its own. */
 export const auth = (code: string, status: number, message: string, options?: ProblemOptions) =>
   new Problem(`auth/${code}`, status, message, options);
@@ -93,17 +95,23 @@ export const problems = {
     auth("insufficient_aal", 401, "AAL2 session is required to update email or password when MFA is enabled."),
   /** The database refused the new account: most often a trigger of the app's on `auth.users` fails. The server's log has the reason. */
   savingUserFailed: (cause: unknown) => auth("unexpected_failure", 500, "Database error saving new user", { cause }),
-  /** Too many requests from this address, to this account, or of this kind. */
-  overRateLimit: (
-    code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit",
-    retryAfterSeconds: number,
-    headers: Readonly<Record<string, string>> = {},
-  ) => {
-    const seconds = Math.max(1, Math.ceil(retryAfterSeconds));
-    const message =
-      code === "over_request_rate_limit"
-        ? "Request rate limit reached"
-        : `For security purposes, you can only request this after ${seconds} seconds.`;
-    return auth(code, 429, message, { headers: { "Retry-After": String(seconds), ...headers } });
-  },
+  /** Too many tries from this address or to this account. `Retry-After` says when to come again. */
+  overRequestRate: (retryAfterSeconds: number, headers: ResponseHeaders = {}) =>
+    auth("over_request_rate_limit", 429, "Request rate limit reached", after(retryAfterSeconds, headers)),
+  /** Too many mails to this address, or of the whole project. */
+  overMailRate: (retryAfterSeconds: number, headers: ResponseHeaders = {}) =>
+    auth("over_email_send_rate_limit", 429, sendAgainAfter(retryAfterSeconds), after(retryAfterSeconds, headers)),
+  /** Too many text messages to this number, or of the whole project. */
+  overSmsRate: (retryAfterSeconds: number, headers: ResponseHeaders = {}) =>
+    auth("over_sms_send_rate_limit", 429, sendAgainAfter(retryAfterSeconds), after(retryAfterSeconds, headers)),
 };
+
+const wholeSeconds = (seconds: number): number => Math.max(1, Math.ceil(seconds));
+
+/** Apps read the number out of it. */
+const sendAgainAfter = (seconds: number): string =>
+  `For security purposes, you can only request this after ${wholeSeconds(seconds)} seconds.`;
+
+const after = (seconds: number, headers: ResponseHeaders): ProblemOptions => ({
+  headers: { "Retry-After": String(wholeSeconds(seconds)), ...headers },
+});

@@ -39,7 +39,7 @@ export function createCaptcha(needs: {
   }
   // Whoever makes tokens up makes us ask: not more at once than the provider and we can bear.
   const bounded = createBounded(settings.captchaConcurrency, settings.captchaQueueLimit, () =>
-    problems.overRateLimit("over_request_rate_limit", 1),
+    problems.overRequestRate(1),
   );
   const seen = new Lru<string, number>(rememberedTokens);
   return {

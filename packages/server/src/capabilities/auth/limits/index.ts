@@ -142,7 +142,7 @@ function limitsOf(settings: Values<typeof limitSettings>): ReadonlyMap<LimitName
 /** Says when to come again, and by which rule (draft-ietf-httpapi-ratelimit-headers). @throws Problem when `waitSeconds` is above 0 */
 function refuse({ name, rule }: Limit, waitSeconds: number): void {
   if (waitSeconds <= 0) return;
-  throw problems.overRateLimit(rule.code, waitSeconds, {
+  throw problems[rule.refusal](waitSeconds, {
     "RateLimit-Policy": `"${name}";q=${rule.count};w=${rule.periodSeconds}`,
     RateLimit: `"${name}";r=0;t=${Math.max(1, Math.ceil(waitSeconds))}`,
   });

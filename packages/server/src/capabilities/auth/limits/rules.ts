@@ -5,8 +5,7 @@ import type { limitSettings } from "./settings.ts";
 export interface Rule {
   readonly count: number;
   readonly periodSeconds: number;
-  /** `error_code` of the refusal. */
-  readonly code: "over_request_rate_limit" | "over_email_send_rate_limit" | "over_sms_send_rate_limit";
+  readonly refusal: "overRequestRate" | "overMailRate" | "overSmsRate";
   /** How many at once, when that is not all of `count`. */
   readonly burst?: number;
 }
@@ -64,10 +63,10 @@ const fiveMinutes = 300;
 const hour = 3_600;
 
 export function limitRules(settings: Values<typeof limitSettings>): Readonly<Record<LimitName, Rule>> {
-  const rule = (count: number, periodSeconds: number, code: Rule["code"] = "over_request_rate_limit"): Rule => ({
+  const rule = (count: number, periodSeconds: number, refusal: Rule["refusal"] = "overRequestRate"): Rule => ({
     count,
     periodSeconds,
-    code,
+    refusal,
   });
   return {
     signIn: rule(settings.rateLimitSignIn, fiveMinutes),
@@ -75,10 +74,10 @@ export function limitRules(settings: Values<typeof limitSettings>): Readonly<Rec
     anonymous: rule(settings.rateLimitAnonymous, hour),
     verify: rule(settings.rateLimitVerify, fiveMinutes),
     otp: rule(settings.rateLimitOtp, fiveMinutes),
-    mailTo: rule(1, settings.mailMinIntervalSeconds, "over_email_send_rate_limit"),
-    smsTo: rule(1, settings.smsMinIntervalSeconds, "over_sms_send_rate_limit"),
-    mail: rule(settings.rateLimitMail, hour, "over_email_send_rate_limit"),
-    sms: rule(settings.rateLimitSms, hour, "over_sms_send_rate_limit"),
+    mailTo: rule(1, settings.mailMinIntervalSeconds, "overMailRate"),
+    smsTo: rule(1, settings.smsMinIntervalSeconds, "overSmsRate"),
+    mail: rule(settings.rateLimitMail, hour, "overMailRate"),
+    sms: rule(settings.rateLimitSms, hour, "overSmsRate"),
     mfa: rule(settings.rateLimitMfa, 60),
     passkey: rule(settings.rateLimitPasskey, fiveMinutes),
     oauth: rule(settings.rateLimitOauth, fiveMinutes),

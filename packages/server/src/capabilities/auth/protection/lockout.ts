@@ -54,7 +54,7 @@ export function createLockout(needs: {
       if (!settings.rateLimits) return unlimited;
       const keys: AttemptKeys = { network: hash(`${account}\0${network}`), account: hash(account) };
       const { isAdmitted, isTrusted, waitSeconds } = await attemptStore.enter(db, keys, lockouts, shiftMs());
-      if (!isAdmitted) throw problems.overRateLimit("over_request_rate_limit", waitSeconds);
+      if (!isAdmitted) throw problems.overRequestRate(waitSeconds);
       const settle = (trustedDays: number | null) =>
         attemptStore.settle(db, keys, { isTrusted, trustedDays }, lockouts, shiftMs());
       return {

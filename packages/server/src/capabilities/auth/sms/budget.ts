@@ -55,14 +55,14 @@ export function createSmsBudget(needs: {
       for (const { scope, sent, secondsLeft } of counted) {
         const limit = limits[scope];
         if (limit === 0 || sent < limit) continue;
-        if (sent > limit) throw problems.overRateLimit("over_sms_send_rate_limit", secondsLeft);
+        if (sent > limit) throw problems.overSmsRate(secondsLeft);
         if (scope !== "number") tell(observe, `today's ${limit} text messages ${wordsFor(scope, country)} are used up`);
       }
       if (minPercent > 0) {
         const { sent, verified, secondsLeft } = await smsStore.conversion(tx, country);
         // The one just counted cannot have come back.
         if (sent > after && verified * 100 < (sent - 1) * minPercent) {
-          throw problems.overRateLimit("over_sms_send_rate_limit", secondsLeft);
+          throw problems.overSmsRate(secondsLeft);
         }
         // Told once, with the last message before it: the refused ones are rolled back and leave no trace.
         if (sent === after && verified * 100 < sent * minPercent) {
