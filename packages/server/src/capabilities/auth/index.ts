@@ -20,6 +20,7 @@ import { createMessages, defaultMailTemplates, type WaysOut } from "./mail/index
 import type { Messages } from "./messages.ts";
 import { metadataRoutes } from "./metadata-routes.ts";
 import { mfaPart } from "./mfa/index.ts";
+import { notServedPart } from "./not-served/index.ts";
 import { oauthPart } from "./oauth/index.ts";
 import { oneTimePart } from "./one-time/index.ts";
 import type { AuthPart } from "./part.ts";
@@ -113,6 +114,7 @@ export function createAuth(needs: AuthNeeds): Capability & { readonly accounts: 
     ...(inbox === null ? [] : [inboxPart(context)]),
     protectionPart(context),
     sessionsPart(context),
+    notServedPart(),
   ];
   const grants = new Map(rooms.flatMap((room) => Object.entries(room.grants ?? {})));
   const parts: readonly AuthPart[] = [
