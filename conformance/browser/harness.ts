@@ -2,11 +2,13 @@ import { accessSync, constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, type TestContext } from "vitest";
 
 /** Where pictures of pages go whose tests have failed. */
 const screenshotsDir = join(tmpdir(), "mainstay-browser");
+/** What a page is given to do as it is told: less than a test has, so that a failure says what it waited for. In ms. */
+const pageTimeoutMs = 8_000;
 
 /** The environment's choice, or the first of the names Chromium goes by that is on the path; `null` when there is none. */
 export function findChromium(env: Readonly<Record<string, string | undefined>> = process.env): string | null {
@@ -30,7 +32,7 @@ export interface BrowserHarness {
    * A page with a profile of its own: cookies, storage and authenticators are nobody else's. It is closed when the test ends;
    * when the test has failed, its picture and what it wrote to its console are kept and named.
    */
-  page(test: TestContext): Promise<Page>;
+  page(test: TestContext, options?: BrowserContextOptions): Promise<Page>;
 }
 
 /** `describe` for tests in a browser: where there is none, it says so in its name and skips them. */
@@ -48,7 +50,7 @@ export function describeInBrowser(name: string, define: (browser: BrowserHarness
       browser = await launch(executablePath);
     });
     afterAll(() => browser?.close());
-    define({ page: (test) => openPage(browser, test) });
+    define({ page: (test, options) => openPage(browser, test, options) });
   });
 }
 
@@ -58,8 +60,9 @@ function launch(executablePath: string): Promise<Browser> {
   return chromium.launch({ executablePath, args });
 }
 
-async function openPage(browser: Browser, test: TestContext): Promise<Page> {
-  const context: BrowserContext = await browser.newContext();
+async function openPage(browser: Browser, test: TestContext, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(pageTimeoutMs);
   const page = await context.newPage();
   const said: string[] = [];
   page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
