@@ -8,6 +8,7 @@ import { type Fields, isUuid } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
 import type { User } from "../user.ts";
 import { type UserPage, type UserPatch, userStore } from "../user-store.ts";
+import { admitUser } from "./admit-user.ts";
 import { insertUser } from "./insert-user.ts";
 import { storePatch } from "./store-patch.ts";
 
@@ -46,20 +47,22 @@ export async function createUser(context: AuthContext, given: AdminUser, caller:
   if (phone !== null && (await userStore.findByPhone(db, phone)) !== null) throw problems.phoneExists();
   const providers = [...(email === null ? [] : ["email"]), ...(phone === null ? [] : ["phone"])];
   const passwordHash = await hashOf(context, given);
+  // Before the transaction: the app's hook may take seconds, and no connection is to wait for it.
+  const newUser = await admitUser(context, null, {
+    id,
+    email,
+    phone,
+    passwordHash,
+    role: roleOf(given.role) ?? "authenticated",
+    isEmailConfirmed: email !== null && given.emailConfirm,
+    isPhoneConfirmed: phone !== null && given.phoneConfirm,
+    appMetadata: { ...given.appMetadata, provider: providers[0], providers },
+    userMetadata: given.userMetadata ?? {},
+    isAnonymous: false,
+    bannedSeconds: banSeconds(given.banDuration) ?? null,
+  });
   return db.transaction(async (tx) => {
-    const isNew = await insertUser(context, tx, null, {
-      id,
-      email,
-      phone,
-      passwordHash,
-      role: roleOf(given.role) ?? "authenticated",
-      isEmailConfirmed: email !== null && given.emailConfirm,
-      isPhoneConfirmed: phone !== null && given.phoneConfirm,
-      appMetadata: { ...given.appMetadata, provider: providers[0], providers },
-      userMetadata: given.userMetadata ?? {},
-      isAnonymous: false,
-      bannedSeconds: banSeconds(given.banDuration) ?? null,
-    });
+    const isNew = await insertUser(context, tx, null, newUser);
     if (!isNew) throw email === null ? problems.phoneExists() : problems.emailExists();
     await context.audit.record(tx, { action: "user_signedup", userId: id, actor: "service_role", caller });
     return (await findOrThrow(context, id, tx)).user;
