@@ -50,8 +50,10 @@ export interface AuthServer extends BootedApp {
   post(path: string, body: unknown, token?: string): Promise<Reply>;
   /** With the service key, as a backend has it. */
   admin(method: string, path: string, body?: unknown): Promise<Reply>;
-  /** The next message to an address that was not fetched before; waits for it. */
+  /** The next message with a code or a link that came to an address and was not fetched before; waits for it. */
   received(to: string): Promise<Received>;
+  /** As `received`: the next message that only tells something. */
+  notice(to: string): Promise<Received>;
   /** Somebody new with a password and a confirmed address, signed in. */
   newPerson(email?: string): Promise<Person>;
   signIn(person: Pick<Person, "email" | "password">): Promise<Person>;
@@ -137,13 +139,13 @@ function asAuthServer(app: BootedApp): AuthServer {
     if (reply.status !== 200) throw new Error(`${email} cannot sign in: ${reply.text}`);
     return personOf(reply, email, password);
   };
-  const received: AuthServer["received"] = async (to) => {
+  const next = async (to: string, isWanted: (message: Received) => boolean): Promise<Received> => {
     const until = Date.now() + patienceMs;
     for (;;) {
-      const fresh = (await messagesTo(to)).filter(({ id }) => !fetched.has(id ?? "")).at(-1);
-      if (fresh !== undefined) {
-        fetched.add(fresh.id ?? "");
-        return readMessage(fresh);
+      for (const message of (await messagesTo(to)).toReversed().map(readMessage)) {
+        if (fetched.has(message.id) || !isWanted(message)) continue;
+        fetched.add(message.id);
+        return message;
       }
       if (Date.now() > until) throw new Error(`No message came to ${to}.`);
       await sleep(20);
@@ -155,7 +157,8 @@ function asAuthServer(app: BootedApp): AuthServer {
     post,
     admin: (method, path, body) =>
       send(method, path, { apikey: app.secretKey, authorization: `Bearer ${app.serviceRoleKey}` }, body),
-    received,
+    received: (to) => next(to, opensSomething),
+    notice: (to) => next(to, (message) => !opensSomething(message)),
     signIn,
     async newPerson(email = newEmail()) {
       const password = `correct horse ${randomUUID().slice(0, 8)}`;
@@ -178,6 +181,8 @@ export const personOf = ({ body }: Reply, email: string, password = ""): Person 
   token: body.access_token,
   refreshToken: body.refresh_token,
 });
+
+const opensSomething = ({ otp, link }: Received): boolean => otp !== "" || link.has("token");
 
 function readMessage(message: Record<string, string>): Received {
   const whole = [message.subject, message.text, message.html, message.body].filter(Boolean).join("\n");
