@@ -19,7 +19,15 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const server = "packages/server/src/";
 /** Floors of the server, lowest first. Imports go down, or stay on the floor as the rules below allow. */
 const floors = ["kernel", "platform", "capabilities", "adapters"];
-const rootFiles = new Set(["compose.ts", "config.ts", "index.ts", "main.ts", "project.ts", "supabase-config.ts"]);
+const rootFiles = new Set([
+  "compose.ts",
+  "config.ts",
+  "index.ts",
+  "main.ts",
+  "preflight.ts",
+  "project.ts",
+  "supabase-config.ts",
+]);
 
 function importsOf(path: string): { readonly to: string; readonly isType: boolean }[] {
   const found = read(path).matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm);

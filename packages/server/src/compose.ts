@@ -8,7 +8,6 @@ import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
-import { localUrl } from "./kernel/local-url.ts";
 import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
@@ -21,6 +20,7 @@ import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platf
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
+import { authSettingsOf, settingErrors } from "./preflight.ts";
 import type { Project } from "./project.ts";
 
 /** Mainstay's own schemas, as plain SQL. */
@@ -78,21 +78,6 @@ function migrationNeeds(
   };
 }
 
-/** Where apps reach the server: as set, or where it listens. Tokens name it as their issuer. */
-function publicUrlOf({ auth, http, origins }: Config): string {
-  if (origins.auth.publicUrl !== "default" || http.port === 0) return auth.publicUrl;
-  return localUrl(http.host, http.port);
-}
-
-/**
- * Whether addresses count as confirmed at once. Unless somebody has said, that is so as long as no mail can leave: else nobody
- * could sign up; and from then on that it can, nobody gets in with an address of somebody else.
- */
-function mailerAutoconfirmOf({ auth, origins }: Config): boolean {
-  if (origins.auth.mailerAutoconfirm !== "default") return auth.mailerAutoconfirm;
-  return auth.smtpHost === null && !auth.sendEmailHookEnabled;
-}
-
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
 
@@ -104,6 +89,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { observe } = options;
   const config = await loadConfig(options);
   const { project } = config;
+  const [unusable] = settingErrors(config, { isDevelopment: options.mode === "dev" });
+  if (unusable !== undefined) throw unusable;
   const opened: Closer[] = [];
   const stop = async (signal?: AbortSignal): Promise<void> => {
     for (const close of opened.splice(0).reverse()) await close(signal);
@@ -171,11 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.outbox,
       observe,
     });
-    const authSettings = {
-      ...config.auth,
-      publicUrl: publicUrlOf(config),
-      mailerAutoconfirm: mailerAutoconfirmOf(config),
-    };
+    const authSettings = authSettingsOf(config);
     const transport = smtpTransport(authSettings);
     if (transport !== null) opened.push(() => transport.close());
     const isInboxOpen = hasInbox({
@@ -281,7 +264,7 @@ export async function openProjectAccounts(
     db: database,
     identity: keys.identity,
     signer: keys.signer,
-    settings: { ...config.auth, publicUrl: publicUrlOf(config) },
+    settings: authSettingsOf(config),
     clock: systemClock,
     observe,
     // Never started here: what is put into it leaves with the next server.

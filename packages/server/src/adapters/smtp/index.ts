@@ -26,26 +26,12 @@ const mailsPerConnection = 100;
  */
 export function smtpTransport(settings: SmtpSettings): MailTransport | null {
   if (settings.smtpHost === null) return null;
-  const host = settings.smtpHost;
-  checked(settings, host);
-  const { smtpPort: port, smtpTls: tls } = settings;
-  const isLocal = isLoopback(host);
-  const isImplicit = tls === "implicit" || (tls === "auto" && port === 465);
+  checked(settings, settings.smtpHost);
   const pool = createTransport({
     pool: true,
-    host,
-    port,
-    secure: isImplicit,
-    requireTLS: !isImplicit && (tls === "starttls" || (tls === "auto" && !isLocal)),
-    ignoreTLS: tls === "none",
-    // A server on this machine has a certificate of its own making, if any.
-    tls: { rejectUnauthorized: !isLocal, minVersion: "TLSv1.2" },
-    ...(settings.smtpUser === null ? {} : { auth: { user: settings.smtpUser, pass: settings.smtpPassword ?? "" } }),
+    ...connectionOf(settings, settings.smtpHost),
     maxConnections: settings.smtpConnections,
     maxMessages: mailsPerConnection,
-    connectionTimeout: settings.smtpTimeoutMs,
-    greetingTimeout: settings.smtpTimeoutMs,
-    socketTimeout: settings.smtpTimeoutMs,
     // A mail is what it says: nothing in it is a file of ours or an address to be fetched.
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -73,6 +59,43 @@ export function smtpTransport(settings: SmtpSettings): MailTransport | null {
     async close() {
       pool.close();
     },
+  };
+}
+
+/**
+ * Connects, encrypts and logs in as for a mail, and sends none.
+ * @returns what went wrong, in a sentence; `null` when the server would take mails, or none is set
+ */
+export async function checkMailServer(settings: SmtpSettings): Promise<string | null> {
+  if (settings.smtpHost === null) return null;
+  checked(settings, settings.smtpHost);
+  const transport = createTransport(connectionOf(settings, settings.smtpHost));
+  try {
+    await transport.verify();
+    return null;
+  } catch (error) {
+    return failureOf(error).message;
+  } finally {
+    transport.close();
+  }
+}
+
+function connectionOf(settings: SmtpSettings, host: string) {
+  const { smtpPort: port, smtpTls: tls } = settings;
+  const isLocal = isLoopback(host);
+  const isImplicit = tls === "implicit" || (tls === "auto" && port === 465);
+  return {
+    host,
+    port,
+    secure: isImplicit,
+    requireTLS: !isImplicit && (tls === "starttls" || (tls === "auto" && !isLocal)),
+    ignoreTLS: tls === "none",
+    // A server on this machine has a certificate of its own making, if any.
+    tls: { rejectUnauthorized: !isLocal, minVersion: "TLSv1.2" as const },
+    ...(settings.smtpUser === null ? {} : { auth: { user: settings.smtpUser, pass: settings.smtpPassword ?? "" } }),
+    connectionTimeout: settings.smtpTimeoutMs,
+    greetingTimeout: settings.smtpTimeoutMs,
+    socketTimeout: settings.smtpTimeoutMs,
   };
 }
 

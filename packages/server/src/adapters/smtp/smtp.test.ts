@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { MailTransport, OutgoingMail } from "../../capabilities/auth/ports.ts";
 import { SettingError } from "../../kernel/settings.ts";
 import { DeliveryError } from "../../platform/outbox/index.ts";
-import { type SmtpSettings, smtpTransport } from "./index.ts";
+import { checkMailServer, type SmtpSettings, smtpTransport } from "./index.ts";
 import { openTestSmtpServer, type TestSmtpServer } from "./test-server.ts";
 
 const mail: OutgoingMail = {
@@ -18,18 +18,20 @@ const mail: OutgoingMail = {
 let server: TestSmtpServer;
 const transports: MailTransport[] = [];
 
+const withDefaults = (settings: Partial<SmtpSettings>): SmtpSettings => ({
+  smtpHost: "127.0.0.1",
+  smtpPort: server.port,
+  smtpUser: null,
+  smtpPassword: null,
+  smtpTls: "auto",
+  smtpConnections: 2,
+  smtpTimeoutMs: 400,
+  mailFrom: "no-reply@app.example",
+  ...settings,
+});
+
 function transport(settings: Partial<SmtpSettings> = {}): MailTransport {
-  const made = smtpTransport({
-    smtpHost: "127.0.0.1",
-    smtpPort: server.port,
-    smtpUser: null,
-    smtpPassword: null,
-    smtpTls: "auto",
-    smtpConnections: 2,
-    smtpTimeoutMs: 400,
-    mailFrom: "no-reply@app.example",
-    ...settings,
-  });
+  const made = smtpTransport(withDefaults(settings));
   if (made === null) throw new Error("there is a host");
   transports.push(made);
   return made;
@@ -159,5 +161,26 @@ describe("smtp", () => {
     expect(() => smtpTransport({ ...settings, mailFrom: null })).toThrow(SettingError);
     expect(() => smtpTransport({ ...settings, mailFrom: "App <a@b.example>" })).toThrow(SettingError);
     expect(() => smtpTransport({ ...settings, smtpTls: "none" })).toThrow(SettingError);
+  });
+});
+
+describe("a look at the mail server", () => {
+  it("logs in and sends nothing", async () => {
+    const login = { smtpUser: "app", smtpPassword: "s3cret" };
+    expect(await checkMailServer(withDefaults(login))).toBeNull();
+    expect(server.lines.some((line) => line.startsWith("AUTH"))).toBe(true);
+    expect(server.mails).toEqual([]);
+  });
+
+  it("says what is wrong, and not the password", async () => {
+    const said = await checkMailServer(withDefaults({ smtpUser: "app", smtpPassword: "wrong-one" }));
+    expect(said).toMatch(/refused the login/);
+    expect(said).not.toContain("wrong-one");
+    await server.close();
+    expect(await checkMailServer(withDefaults({}))).toMatch(/cannot be reached/);
+  });
+
+  it("has nothing to say where none is set", async () => {
+    expect(await checkMailServer(withDefaults({ smtpHost: null }))).toBeNull();
   });
 });

@@ -35,8 +35,11 @@ import { createRefreshTokens } from "./tokens.ts";
 import { webauthnPart } from "./webauthn/index.ts";
 
 export type { Accounts, ImportedIdentity, ImportedUser, ImportOptions, ImportOutcome } from "./account/index.ts";
+export { authSettingErrors, settingErrorOf } from "./check-settings.ts";
+export type { AuthSettings } from "./context.ts";
 export { hasInbox } from "./inbox/index.ts";
 export { openMailTemplates, type WaysOut } from "./mail/index.ts";
+export { enabledProviders, idleProviders } from "./oauth/index.ts";
 export type { IsBlocked } from "./password.ts";
 export { authSettings } from "./settings.ts";
 

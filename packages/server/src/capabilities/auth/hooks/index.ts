@@ -7,7 +7,7 @@ import { type Ask, createAsk } from "./ask.ts";
 import { checkedClaims } from "./claims.ts";
 import { createDurations } from "./durations.ts";
 import { mailPayload, smsPayload } from "./messages.ts";
-import { hookTarget } from "./target.ts";
+import { type HookTarget, hookTarget } from "./target.ts";
 import type { Hooks } from "./types.ts";
 import { goOn, verdictOf } from "./verdict.ts";
 
@@ -31,6 +31,28 @@ type HookName = {
   [K in keyof AuthSettings]: K extends `${infer N}HookEnabled` ? N : never;
 }[keyof AuthSettings];
 
+/** Each hook's name in environment variables. */
+const variables: Readonly<Record<HookName, string>> = {
+  customAccessToken: "CUSTOM_ACCESS_TOKEN",
+  beforeUserCreated: "BEFORE_USER_CREATED",
+  afterUserCreated: "AFTER_USER_CREATED",
+  passwordVerification: "PASSWORD_VERIFICATION_ATTEMPT",
+  mfaVerification: "MFA_VERIFICATION_ATTEMPT",
+  sendEmail: "SEND_EMAIL",
+  sendSms: "SEND_SMS",
+};
+
+/** `null` for a hook that is off. @throws SettingError for one that cannot be asked */
+const targetOf = (settings: AuthSettings, name: HookName): HookTarget | null =>
+  settings[`${name}HookEnabled`]
+    ? hookTarget(`MAINSTAY_HOOK_${variables[name]}`, settings[`${name}HookUri`], settings[`${name}HookSecrets`])
+    : null;
+
+/** @throws SettingError for the first hook that is on and cannot be asked */
+export function assertHooks(settings: AuthSettings): void {
+  for (const name of Object.keys(variables) as HookName[]) targetOf(settings, name);
+}
+
 /**
  * The hooks the settings name.
  * @throws SettingError for a hook that is on and cannot be asked: a say the app should have is not skipped in silence
@@ -41,18 +63,17 @@ export function createHooks(needs: {
   readonly clock: Clock;
 }): Hooks {
   const { settings } = needs;
-  const open = (name: HookName, wireName: string, variable: string): Ask | null => {
-    if (!settings[`${name}HookEnabled`]) return null;
-    const target = hookTarget(`MAINSTAY_HOOK_${variable}`, settings[`${name}HookUri`], settings[`${name}HookSecrets`]);
-    return createAsk(wireName, target, needs);
+  const open = (name: HookName, wireName: string): Ask | null => {
+    const target = targetOf(settings, name);
+    return target === null ? null : createAsk(wireName, target, needs);
   };
-  const token = open("customAccessToken", "customize-access-token", "CUSTOM_ACCESS_TOKEN");
-  const before = open("beforeUserCreated", "before-user-created", "BEFORE_USER_CREATED");
-  const after = open("afterUserCreated", "after-user-created", "AFTER_USER_CREATED");
-  const password = open("passwordVerification", "password-verification", "PASSWORD_VERIFICATION_ATTEMPT");
-  const mfa = open("mfaVerification", "mfa-verification", "MFA_VERIFICATION_ATTEMPT");
-  const email = open("sendEmail", "send-email", "SEND_EMAIL");
-  const sms = open("sendSms", "send-sms", "SEND_SMS");
+  const token = open("customAccessToken", "customize-access-token");
+  const before = open("beforeUserCreated", "before-user-created");
+  const after = open("afterUserCreated", "after-user-created");
+  const password = open("passwordVerification", "password-verification");
+  const mfa = open("mfaVerification", "mfa-verification");
+  const email = open("sendEmail", "send-email");
+  const sms = open("sendSms", "send-sms");
   const durations = createDurations();
 
   return {

@@ -2,11 +2,11 @@ import type { AuthContext } from "../context.ts";
 import type { AuthPart } from "../part.ts";
 import { signInWithIdToken } from "./id-token-grant.ts";
 import { createRevoker } from "./provider-tokens.ts";
-import { createProviders } from "./registry.ts";
+import { createProviders, idleProviders } from "./registry.ts";
 import { oauthRoutes } from "./routes.ts";
 
 export { revokeProviderTokens } from "./provider-tokens.ts";
-export { enabledProviders } from "./registry.ts";
+export { enabledProviders, idleProviders } from "./registry.ts";
 
 /** Sign-in with providers, and the identities it makes. @throws SettingError for a provider that cannot work */
 export function oauthPart(context: AuthContext): AuthPart {
@@ -15,7 +15,13 @@ export function oauthPart(context: AuthContext): AuthPart {
   return {
     routes: oauthRoutes(context, providers),
     grants: { id_token: (fields, call) => signInWithIdToken(context, providers, fields, call) },
-    start: revoker.start,
+    async start() {
+      for (const name of idleProviders(context.settings)) {
+        const message = `Sign-in with ${name} is switched on and stays off: it has no client id.`;
+        context.observe({ kind: "warning", area: "auth", message });
+      }
+      await revoker.start();
+    },
     stop: revoker.stop,
   };
 }

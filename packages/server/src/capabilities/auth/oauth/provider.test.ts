@@ -7,7 +7,7 @@ import { storableProfile } from "./profile.ts";
 import { assertDefinition } from "./provider.ts";
 import { azure } from "./providers/azure.ts";
 import { definitions } from "./providers/index.ts";
-import { createProviders, enabledProviders } from "./registry.ts";
+import { createProviders, enabledProviders, idleProviders } from "./registry.ts";
 import { providerFields, providerNames, providerSetting } from "./settings.ts";
 import { s256 } from "./testing.ts";
 import type { Authorization, ProfileSource, ProviderDefinition, ProviderOptions } from "./types.ts";
@@ -60,6 +60,21 @@ describe("A24 a provider that is not whole does not start", () => {
 });
 
 describe("settings", () => {
+  test("that switch a provider on without a client id are told apart from those that leave it off", () => {
+    const settings = settingsOf({
+      googleEnabled: true,
+      githubEnabled: true,
+      githubClientIds: ["id"],
+      githubSecret: "secret",
+      providers: {
+        "custom:acme": { issuer: "https://acme.example", enabled: false },
+        "custom:b": { issuer: "https://b.example" },
+      },
+    });
+    expect([...enabledProviders(settings)]).toEqual(["github"]);
+    expect(idleProviders(settings)).toEqual(["google", "custom:b"]);
+  });
+
   test("every provider has each field, under GoTrue's variable and ours", () => {
     for (const name of providerNames) {
       for (const [key, field] of providerFields) {

@@ -22,6 +22,12 @@ export interface Providers {
 export const enabledProviders = (settings: AuthSettings): ReadonlySet<string> =>
   new Set(configured(settings).map(({ definition }) => definition.name));
 
+/** Providers that somebody has switched on and that stay off, for want of a client id. */
+export const idleProviders = (settings: AuthSettings): readonly string[] =>
+  allOf(settings)
+    .filter(({ isEnabled, options }) => isEnabled && options.clientIds.length === 0)
+    .map(({ definition }) => definition.name);
+
 /**
  * All that are on, checked (threat A24). @param known What there is besides `custom:` ones; in the order of nothing
  * @throws SettingError for one that cannot work: the server does not start with it
@@ -58,23 +64,29 @@ interface Configured {
   readonly options: ProviderOptions;
 }
 
-function configured(
+const configured = (
   settings: AuthSettings,
   known: Readonly<Record<string, ProviderDefinition>> = definitions,
-): readonly Configured[] {
+): readonly Configured[] =>
+  allOf(settings, known).filter(({ isEnabled, options }) => isEnabled && options.clientIds.length > 0);
+
+/** @throws SettingError when the setting `providers` cannot be read */
+function allOf(
+  settings: AuthSettings,
+  known: Readonly<Record<string, ProviderDefinition>> = definitions,
+): readonly (Configured & { readonly isEnabled: boolean })[] {
   const stray = Object.keys(settings.providers).find((name) => !customName.test(name) && !Object.hasOwn(known, name));
   if (stray !== undefined) {
     throw new SettingError(
       `providers: there is no ${JSON.stringify(stray)}. A provider of your own is named custom: and letters, digits, - and _.`,
     );
   }
-  const all: (Configured & { readonly isEnabled: boolean })[] = [
+  return [
     ...Object.values(known).map((definition) => ({ definition, ...optionsOf(settings, definition.name) })),
     ...Object.entries(settings.providers)
       .filter(([name]) => customName.test(name))
       .map(([name, value]) => ({ definition: customDefinition(name, value), ...readProvider(name, value) })),
   ];
-  return all.filter(({ isEnabled, options }) => isEnabled && options.clientIds.length > 0);
 }
 
 /** The provider's own settings; what they leave open, its entry in `providers` says. */

@@ -103,7 +103,8 @@ export function assertCountryServed(settings: CountrySettings, phone: string): v
 
 type CountrySettings = Pick<AuthSettings, "smsAllowedCountries" | "smsDeniedCountries">;
 
-function assertCountries(settings: CountrySettings): void {
+/** @throws SettingError for what is the code of no country */
+export function assertCountries(settings: CountrySettings): void {
   for (const name of ["smsAllowedCountries", "smsDeniedCountries"] as const) {
     const stray = settings[name].find((code) => !countries.has(code.toUpperCase()));
     if (stray === undefined) continue;

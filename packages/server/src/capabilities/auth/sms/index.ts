@@ -4,7 +4,7 @@ import type { Messages } from "../messages.ts";
 import type { SmsBudget } from "./budget.ts";
 import { testOtpOf } from "./test-numbers.ts";
 
-export { assertCountryServed, countVerifiedSms, createSmsBudget, type SmsBudget } from "./budget.ts";
+export { assertCountries, assertCountryServed, countVerifiedSms, createSmsBudget, type SmsBudget } from "./budget.ts";
 export { createSmsDelivery, type SmsDelivery } from "./delivery.ts";
 export { assertTestNumbers, testOtpOf } from "./test-numbers.ts";
 

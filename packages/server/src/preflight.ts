@@ -1,0 +1,55 @@
+import { smsGateway } from "./adapters/sms/index.ts";
+import { checkMailServer as askMailServer, smtpTransport } from "./adapters/smtp/index.ts";
+import { type AuthSettings, authSettingErrors, hasInbox, settingErrorOf } from "./capabilities/auth/index.ts";
+import type { Config } from "./config.ts";
+import { type Clock, systemClock } from "./kernel/clock.ts";
+import { localUrl } from "./kernel/local-url.ts";
+import type { SettingError } from "./kernel/settings.ts";
+
+// What can be known of a configuration without starting it: for the start itself, which is to fail early, and for `mainstay doctor`.
+
+/** The settings of sign-in as they are in force: what follows from others is filled in. */
+export function authSettingsOf(config: Config): AuthSettings {
+  return { ...config.auth, publicUrl: publicUrlOf(config), mailerAutoconfirm: mailerAutoconfirmOf(config) };
+}
+
+/** Where apps reach the server: as set, or where it listens. Tokens name it as their issuer. */
+function publicUrlOf({ auth, http, origins }: Config): string {
+  if (origins.auth.publicUrl !== "default" || http.port === 0) return auth.publicUrl;
+  return localUrl(http.host, http.port);
+}
+
+/**
+ * Whether addresses count as confirmed at once. Unless somebody has said, that is so as long as no mail can leave: else nobody
+ * could sign up; and from then on that it can, nobody gets in with an address of somebody else.
+ */
+function mailerAutoconfirmOf({ auth, origins }: Config): boolean {
+  if (origins.auth.mailerAutoconfirm !== "default") return auth.mailerAutoconfirm;
+  return auth.smtpHost === null && !auth.sendEmailHookEnabled;
+}
+
+/** Everything in the settings that would keep a server from starting, all of it at once. Nothing is opened or asked. */
+export function settingErrors(
+  config: Config,
+  how: {
+    /** True under `mainstay dev`. */
+    readonly isDevelopment: boolean;
+    readonly clock?: Clock;
+  },
+): readonly SettingError[] {
+  const settings = authSettingsOf(config);
+  const { isDevelopment, clock = systemClock } = how;
+  return [
+    ...authSettingErrors(settings, clock),
+    // A transport that is made connects when there is a mail.
+    ...settingErrorOf(() => smtpTransport(settings)?.close()),
+    ...settingErrorOf(() => smsGateway(settings)),
+    ...settingErrorOf(() => hasInbox({ settings, isDevelopment, host: config.http.host })),
+  ];
+}
+
+/**
+ * Connects to the mail server, encrypts and logs in as for a mail, and sends none.
+ * @returns what went wrong, in a sentence; `null` when it would take mails, or none is set
+ */
+export const checkMailServer = (config: Config): Promise<string | null> => askMailServer(config.auth);
