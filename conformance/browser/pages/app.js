@@ -28,7 +28,7 @@ const events = [];
 client.auth.onAuthStateChange((event, session) => {
   events.push(event);
   show("events", events.join(" "));
-  show("who", session ? `${session.user.email} by ${session.user.app_metadata.providers}` : "nobody");
+  show("who", session ? `${session.user.email} by ${session.user.app_metadata.providers.toSorted()}` : "nobody");
 });
 client.auth.initialize().then(({ error }) => {
   show("problem", error ? `${error.details?.code ?? error.code ?? error.name}: ${error.message}` : "");
