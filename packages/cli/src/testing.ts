@@ -21,7 +21,7 @@ export interface RunOptions {
 export function startMainstay(args: readonly string[], { cwd = tmpdir(), env = {} }: RunOptions = {}): ChildProcess {
   const inherited = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(?:MAINSTAY_|PGRST_|GOTRUE_|SUPABASE_|DATABASE_URL$|PORT$|HOST$|JWT_SECRET$|FORCE_COLOR$|NO_COLOR$|CI$)/.test(
+      !/^(?:MAINSTAY_|PGRST_|GOTRUE_|SUPABASE_|DATABASE_URL$|PORT$|HOST$|JWT_SECRET$|NODE_ENV$|FORCE_COLOR$|NO_COLOR$|CI$)/.test(
         name,
       ),
   );

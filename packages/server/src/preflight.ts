@@ -4,7 +4,11 @@ import { type AuthSettings, authSettingErrors, hasInbox, settingErrorOf } from "
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
+import { isLoopback } from "./kernel/loopback.ts";
 import type { SettingError } from "./kernel/settings.ts";
+
+export { enabledProviders, idleProviders } from "./capabilities/auth/index.ts";
+export { isLoopback } from "./kernel/loopback.ts";
 
 // What can be known of a configuration without starting it: for the start itself, which is to fail early, and for `mainstay doctor`.
 
@@ -26,6 +30,12 @@ function publicUrlOf({ auth, http, origins }: Config): string {
 function mailerAutoconfirmOf({ auth, origins }: Config): boolean {
   if (origins.auth.mailerAutoconfirm !== "default") return auth.mailerAutoconfirm;
   return auth.smtpHost === null && !auth.sendEmailHookEnabled;
+}
+
+/** Whether others than this machine reach the server: by itself, or through a proxy that has its public URL. */
+export function isPublic(config: Config): boolean {
+  const { publicUrl } = authSettingsOf(config);
+  return !isLoopback(config.http.host) || !URL.canParse(publicUrl) || !isLoopback(new URL(publicUrl).hostname);
 }
 
 /** Everything in the settings that would keep a server from starting, all of it at once. Nothing is opened or asked. */

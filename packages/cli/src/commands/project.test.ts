@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Settings } from "@mainstay/server";
+import { settingGroups } from "@mainstay/server/config";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { mainstay, temporaryFolder } from "../testing.ts";
 
@@ -68,6 +70,28 @@ describe("mainstay config show", () => {
     expect(shown).toContainEqual(expect.objectContaining({ name: "host", value: "127.0.0.2" }));
     expect(shown).toContainEqual(expect.objectContaining({ name: "jwtSecret", value: "(secret)" }));
     expect((await run(["config", "show"])).out).not.toContain("Zq81");
+  });
+
+  it("shows none of all the secrets there are (threat A28)", async () => {
+    const secrets = Object.values(settingGroups).flatMap((group) =>
+      Object.values(group as Settings).filter(({ isSecret }) => isSecret),
+    );
+    const env = Object.fromEntries(
+      secrets.map(({ env: [name = ""], type }, at) => [
+        name,
+        type === "object" ? `{"custom:a": {"secret": "hidden-${at}"}}` : `hidden-${at}`,
+      ]),
+    );
+    expect(secrets.length).toBeGreaterThan(40);
+    for (const args of [
+      ["config", "show"],
+      ["config", "show", "--json"],
+    ]) {
+      const { code, out, err } = await run(args, env);
+      expect(code).toBe(0);
+      expect(out.match(/\(secret\)/g)).toHaveLength(secrets.length);
+      expect(out + err).not.toContain("hidden-");
+    }
   });
 
   it("ends with 3 and one line when a setting cannot be used; the stack only with --debug", async () => {

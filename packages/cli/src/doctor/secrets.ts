@@ -31,6 +31,22 @@ export const checkSecrets: Check = async ({ config }) => {
   return findings.length > 0 ? findings : [ok("secrets", "keys are strong, and private to this user")];
 };
 
+/** Keys of one machine alone do not go with a database that outlives it, or is others' too. */
+export const checkSharedKeys: Check = ({ config }) => {
+  if (config === null || !config.postgres.databaseUrl) return [];
+  const { masterKey, jwtSecret, publishableKey, secretKey, jwtAlgorithm } = config.identity;
+  if (masterKey !== null) return [ok("keys", "all servers of this database share their keys in it, encrypted")];
+  const isGiven = jwtSecret !== null && jwtAlgorithm !== "ES256" && publishableKey !== null && secretKey !== null;
+  if (isGiven) return [ok("keys", "they are given by the settings")];
+  return [
+    warn(
+      "keys",
+      `the database is elsewhere, and the keys are in ${join(config.project.dataDir, "keys")} alone: without them nobody's token is good`,
+      "Set MAINSTAY_MASTER_KEY on every server, to what `openssl rand -base64 32` prints. Keep it with your backups.",
+    ),
+  ];
+};
+
 /** Stands for a key that the server makes: as random as that one. */
 const generated = `sb_secret_${crypto.randomUUID()}${crypto.randomUUID()}`;
 
