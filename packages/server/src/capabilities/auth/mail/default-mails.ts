@@ -7,6 +7,8 @@ export interface DefaultMail {
   readonly preview: string;
   readonly title: string;
   readonly paragraphs: readonly string[];
+  /** A table below them; lines whose variable is empty are left out. */
+  readonly details?: readonly Detail[];
   /** Words on the button of the mail's link; left out, there is none. */
   readonly button?: string;
   /** Whether the mail has a code to type in. */
@@ -15,9 +17,18 @@ export interface DefaultMail {
   readonly otherwise: string;
 }
 
+/** A second factor as people call it. */
+const factor =
+  '{{ if eq .FactorType "totp" }}: an authenticator app{{ else if eq .FactorType "phone" }}: a phone number{{ else if eq .FactorType "webauthn" }}: a security key{{ end }}';
 const ignoreIt = "If this was not you, ignore this mail: nothing happens without the code or the link.";
 const reactNow =
   "If this was not you, change your password at once, sign out your other devices and tell whoever runs {{ .AppName }}.";
+
+export interface Detail {
+  readonly label: string;
+  /** Of the template, without its dot. */
+  readonly variable: string;
+}
 
 export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
   confirmation: {
@@ -33,7 +44,9 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     subject: "You are invited to {{ .AppName }}",
     preview: "An account is waiting for you.",
     title: "You are invited",
-    paragraphs: ["Somebody at {{ .AppName }} has invited you to make an account with this e-mail address."],
+    paragraphs: [
+      "Somebody at {{ .AppName }} has invited you to make an account with this e-mail address. Type this code in the app, or use the button.",
+    ],
     button: "Accept the invitation",
     hasCode: true,
     otherwise: "If you did not expect this, ignore this mail: nothing happens without you.",
@@ -127,18 +140,14 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     subject: "A second factor was added at {{ .AppName }}",
     preview: "Was it you?",
     title: "A second factor was added",
-    paragraphs: [
-      "Your account {{ .Email }} at {{ .AppName }} now has a second factor{{ with .FactorType }} ({{ . }}){{ end }}.",
-    ],
+    paragraphs: [`Your account {{ .Email }} at {{ .AppName }} now has a second factor${factor}.`],
     otherwise: reactNow,
   },
   mfa_factor_unenrolled: {
     subject: "A second factor was removed at {{ .AppName }}",
     preview: "Was it you?",
     title: "A second factor was removed",
-    paragraphs: [
-      "A second factor{{ with .FactorType }} ({{ . }}){{ end }} of your account {{ .Email }} at {{ .AppName }} was removed.",
-    ],
+    paragraphs: [`A second factor of your account {{ .Email }} at {{ .AppName }} was removed${factor}.`],
     otherwise: reactNow,
   },
   new_device: {
@@ -146,8 +155,12 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     preview: "Was it you?",
     title: "New sign-in",
     paragraphs: [
-      "Your account {{ .Email }} at {{ .AppName }} was signed in to from a device we have not seen before{{ with .Device }}: {{ . }}{{ end }}.",
-      "{{ with .Address }}Network address: {{ . }}{{ end }}{{ if and .Address .Time }}. {{ end }}{{ with .Time }}Time: {{ . }}{{ end }}",
+      "Your account {{ .Email }} at {{ .AppName }} was signed in to from a device we have not seen before. There is nothing to do if it was you.",
+    ],
+    details: [
+      { label: "Device", variable: "Device" },
+      { label: "Network", variable: "Address" },
+      { label: "Time", variable: "Time" },
     ],
     otherwise: reactNow,
   },

@@ -1,4 +1,4 @@
-import type { DefaultMail } from "./default-mails.ts";
+import type { DefaultMail, Detail } from "./default-mails.ts";
 
 /**
  * The HTML of one of our mails, as a template in the language projects write theirs in. One column of tables with its styles
@@ -29,6 +29,8 @@ export const htmlLayout = (mail: DefaultMail): string => `<!doctype html>
 @media (max-width: 520px) {
   .card { padding: 28px 22px !important; }
   .code { font-size: 30px !important; letter-spacing: 6px !important; }
+  .wide { width: 100% !important; }
+  .button { display: block !important; text-align: center !important; }
 }
 </style>
 </head>
@@ -41,6 +43,7 @@ export const htmlLayout = (mail: DefaultMail): string => `<!doctype html>
 <tr><td class="card" style="padding: 36px; background: #ffffff; border: 1px solid #e2e6ea; border-radius: 14px;">
 <h1 class="ink" style="margin: 0 0 12px; ${font} font-size: 23px; line-height: 30px; font-weight: 650; letter-spacing: -0.2px; color: #14171a;">${mail.title}</h1>
 ${mail.paragraphs.map(htmlParagraph).join("\n")}
+${mail.details === undefined ? "" : htmlDetails(mail.details)}
 ${mail.hasCode ? htmlCode : ""}
 ${mail.button === undefined ? "" : htmlButton(mail.button)}
 <p class="soft rule" style="margin: 28px 0 0; padding: 20px 0 0; border-top: 1px solid #e2e6ea; ${font} font-size: 13px; line-height: 20px; color: #5b6570;">${mail.otherwise}</p>
@@ -58,24 +61,35 @@ const font = "font-family: -apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto
 const htmlParagraph = (text: string): string =>
   `<p class="ink" style="margin: 0 0 14px; ${font} font-size: 16px; line-height: 25px; color: #2a3036;">${text}</p>`;
 
+const htmlDetails = (details: readonly Detail[]): string =>
+  `<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin: 0 0 14px;">
+${details.map(htmlDetail).join("\n")}
+</table>`;
+
+const htmlDetail = ({ label, variable }: Detail): string =>
+  `{{ with .${variable} }}<tr><td class="soft" valign="top" style="padding: 2px 16px 2px 0; ${font} font-size: 14px; line-height: 22px; color: #5b6570; white-space: nowrap;">${label}</td><td class="ink" valign="top" style="padding: 2px 0; ${font} font-size: 14px; line-height: 22px; color: #2a3036; overflow-wrap: anywhere;">{{ . }}</td></tr>{{ end }}`;
+
 /** Selected whole by one touch; `code` near the digits is what keyboards that fill in codes look for. */
-const htmlCode = `{{ if .Token }}<p class="soft" style="margin: 22px 0 8px; ${font} font-size: 13px; line-height: 18px; color: #5b6570;">Your code, for {{ .ValidFor }}:</p>
+const htmlCode = `{{ if .Token }}<p class="soft" style="margin: 22px 0 8px; ${font} font-size: 13px; line-height: 18px; color: #5b6570;">Your code, valid for {{ .ValidFor }}</p>
 <p class="code" style="margin: 0 0 24px; padding: 16px 8px 16px 16px; background: #f2f4f6; border: 1px solid #e2e6ea; border-radius: 10px; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 34px; line-height: 42px; font-weight: 600; letter-spacing: 8px; text-align: center; color: #14171a; -webkit-user-select: all; user-select: all;">{{ .Token }}</p>{{ end }}`;
 
 /** As a button and as text: some programs show neither tables nor buttons, and some people look where a link leads. */
 const htmlButton = (
   words: string,
-): string => `{{ if .ConfirmationURL }}<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin: 22px 0 18px;">
+): string => `{{ if .ConfirmationURL }}<table class="wide" role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin: 22px 0 18px;">
 <tr><td><a class="button" href="{{ .ConfirmationURL }}" style="display: inline-block; padding: 13px 24px; background: #14171a; border-radius: 9px; ${font} font-size: 16px; line-height: 22px; font-weight: 600; color: #ffffff; text-decoration: none;">${words}</a></td></tr>
 </table>
-<p class="soft" style="margin: 0; ${font} font-size: 13px; line-height: 20px; color: #5b6570;">Or open this address:<br><a class="link" href="{{ .ConfirmationURL }}" style="color: #0b5cd5; word-break: break-all; overflow-wrap: anywhere;">{{ .ConfirmationURL }}</a></p>{{ end }}`;
+<p class="soft" style="margin: 0; ${font} font-size: 12px; line-height: 18px; color: #5b6570;">If the button does not work, open this address:<br><a class="link" href="{{ .ConfirmationURL }}" style="color: #0b5cd5; text-decoration: none; word-break: break-all; overflow-wrap: anywhere;">{{ .ConfirmationURL }}</a></p>{{ end }}`;
+
+const textDetail = ({ label, variable }: Detail): string => `{{ with .${variable} }}${label}: {{ . }}\n{{ end }}`;
 
 /** The same mail without any markup. */
 export const textLayout = (mail: DefaultMail): string =>
   [
     mail.title,
     ...mail.paragraphs,
-    ...(mail.hasCode ? ["{{ if .Token }}Your code, for {{ .ValidFor }}: {{ .Token }}{{ end }}"] : []),
+    ...(mail.details === undefined ? [] : [mail.details.map(textDetail).join("")]),
+    ...(mail.hasCode ? ["{{ if .Token }}Your code, valid for {{ .ValidFor }}: {{ .Token }}{{ end }}"] : []),
     ...(mail.button === undefined ? [] : [`{{ if .ConfirmationURL }}${mail.button}:\n{{ .ConfirmationURL }}{{ end }}`]),
     mail.otherwise,
     "-- \n{{ .AppName }}\n{{ .SiteURL }}\n",

@@ -108,6 +108,22 @@ describe("our own mails", () => {
     }
   });
 
+  it("lists what is known of a new device, and leaves out what is not", () => {
+    const write = (facts: Record<string, string>) =>
+      writeMail(mailOf({ kind: "new_device", otp: "", tokenHash: "", facts }), defaultMailTemplates(), settings);
+    const known = write({ device: "Chrome on Android", address: "203.0.113.7", time: "" });
+    expect(known.text).toContain("Device: Chrome on Android\nNetwork: 203.0.113.7\n");
+    expect(known.html).toMatch(/>Network<\/td><td[^>]*>203\.0\.113\.7<\/td>/);
+    for (const words of [known.html, known.text, write({}).text]) expect(words).not.toContain("Time");
+  });
+
+  it("calls a second factor what people call it", () => {
+    const write = (factor_type: string) =>
+      writeMail(mailOf({ kind: "mfa_factor_enrolled", facts: { factor_type } }), defaultMailTemplates(), settings).text;
+    expect(write("totp")).toContain("now has a second factor: an authenticator app.");
+    expect(write("another")).toContain("now has a second factor.");
+  });
+
   it("says how long a code holds", () => {
     expect([60, 90, 3_600, 86_400, 7_200, 5_400].map(durationWords)).toEqual([
       "1 minute",
