@@ -60,7 +60,7 @@ describeInBrowser("links in mails, in Chromium", (browser) => {
 
       const link = await app.linkTo(email, "confirmation");
       await page.goto(link);
-      expect(await page.textContent("h1")).toBe("Confirm your email address");
+      expect(await page.textContent("h1")).toBe("Confirm your e-mail address");
       await pressContinue(page);
       await says(page, "who", `${email} by email`);
       await says(page, "events", /\bSIGNED_IN\b/);
@@ -105,7 +105,7 @@ describeInBrowser("links in mails, in Chromium", (browser) => {
       await says(page, "said", `Waiting for ${newEmail}.`);
 
       await page.goto(await app.linkTo(newEmail, "email_change"));
-      expect(await page.textContent("h1")).toBe("Confirm the change of your email address");
+      expect(await page.textContent("h1")).toBe("Confirm the change of your e-mail address");
       await pressContinue(page);
       await says(page, "message", /proceed to confirm link sent to the other email/);
       await says(page, "who", `${email} by email`);

@@ -2,27 +2,40 @@ import { createHash } from "node:crypto";
 import type { Reply } from "../../../kernel/route.ts";
 import { isPrivate } from "../reply.ts";
 
+/** Looks like the mail it is opened from (`mail/layout.ts`): whoever comes from there sees that it belongs together. */
 const style = `
-:root { color-scheme: light dark; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: Canvas; color: CanvasText;
-  font: 1.0625rem/1.5 system-ui, sans-serif; }
-main { box-sizing: border-box; width: 100%; max-width: 26rem; padding: 2rem 1.5rem; text-align: center; }
-h1 { font-size: 1.375rem; line-height: 1.25; margin: 0 0 0.75rem; text-wrap: balance; }
+:root { color-scheme: light dark; --page: #f2f4f6; --card: #ffffff; --line: #e2e6ea; --ink: #14171a; --soft: #5b6570;
+  --button: #14171a; --words: #ffffff; --focus: #0b5cd5; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #0f1113; --card: #191c20; --line: #2b3036; --ink: #eceef0; --soft: #a3abb5;
+    --button: #eceef0; --words: #14171a; --focus: #8fbcff; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; min-height: 100svh; padding: 2rem 0.75rem; display: grid; place-content: center;
+  grid-template-columns: minmax(0, 27rem); background: var(--page); color: var(--ink); -webkit-text-size-adjust: 100%;
+  font: 1rem/1.5 -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+header { padding: 0 0.25rem 1rem; font-size: 0.9375rem; font-weight: 600; overflow-wrap: anywhere; }
+main { padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: 0.875rem; }
+h1 { margin: 0 0 0.625rem; font-size: 1.4375rem; line-height: 1.3; font-weight: 650; letter-spacing: -0.01em; text-wrap: balance; }
 p { margin: 0 0 1.5rem; overflow-wrap: anywhere; }
-button { font: inherit; font-weight: 600; width: 100%; padding: 0.75rem 1.25rem; border: 0; border-radius: 0.625rem;
-  background: light-dark(#1f5fd1, #8ab4ff); color: light-dark(#fff, #0b1a33); cursor: pointer; }
-button:focus-visible { outline: 3px solid CanvasText; outline-offset: 3px; }
-small { display: block; margin-top: 1.25rem; color: light-dark(#55595f, #b3b8c0); }
+button { width: 100%; min-height: 3rem; padding: 0.75rem 1.5rem; border: 0; border-radius: 0.5625rem; font: inherit;
+  font-weight: 600; background: var(--button); color: var(--words); cursor: pointer; }
+button:hover { opacity: 0.9; }
+button:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
+small { display: block; margin-top: 1.5rem; padding-top: 1.25rem; border-top: 1px solid var(--line); font-size: 0.8125rem;
+  line-height: 1.55; color: var(--soft); }
+@media (max-width: 26rem) { main { padding: 1.75rem 1.375rem; } }
+@media (forced-colors: active) { button { border: 1px solid; } }
 `;
 const styleHash = createHash("sha256").update(style).digest("base64");
 
 const titles: Readonly<Record<string, string>> = {
-  signup: "Confirm your email address",
+  signup: "Confirm your e-mail address",
   email: "Continue to sign in",
   magiclink: "Continue to sign in",
   invite: "Accept your invitation",
   recovery: "Continue to reset your password",
-  email_change: "Confirm the change of your email address",
+  email_change: "Confirm the change of your e-mail address",
 };
 
 /**
@@ -34,6 +47,8 @@ export function confirmationPage(link: {
   readonly token: string;
   readonly type: string;
   readonly redirectTo: string;
+  /** As mails call it. */
+  readonly appName: string;
 }): Reply {
   const title = titles[link.type] ?? "Continue";
   const field = (name: string, value: string) => `<input type="hidden" name="${name}" value="${escaped(value)}">`;
@@ -43,10 +58,12 @@ export function confirmationPage(link: {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${title}</title>
+<meta name="color-scheme" content="light dark">
+<title>${title} · ${escaped(link.appName)}</title>
 <style>${style}</style>
 </head>
 <body>
+<header>${escaped(link.appName)}</header>
 <main>
 <h1>${title}</h1>
 <p>You will go on to <strong>${escaped(destinationOf(link.redirectTo))}</strong>.</p>

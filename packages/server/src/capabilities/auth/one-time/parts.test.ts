@@ -160,7 +160,12 @@ describe("where a browser is sent", () => {
 });
 
 describe("A21 the page a link shows", () => {
-  const link = { token: `x"><script>alert(1)</script>`, type: "signup", redirectTo: "myapp://cb?a='\"<" };
+  const link = {
+    token: `x"><script>alert(1)</script>`,
+    type: "signup",
+    redirectTo: "myapp://cb?a='\"<",
+    appName: "<b>Roam",
+  };
   const page = confirmationPage(link);
   const html = String(page.body);
   const header = (name: string) => page.headers[page.headers.indexOf(name) + 1];
@@ -168,6 +173,7 @@ describe("A21 the page a link shows", () => {
   test("X05 says what it was given as text, and runs nothing", () => {
     expect(html).not.toMatch(/<script|onload|javascript:/i);
     expect(html).toContain("x&quot;&gt;&lt;script&gt;");
+    expect(html).toContain("<header>&lt;b&gt;Roam</header>");
     const policy = header("Content-Security-Policy")!;
     expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]+';/);
     expect(policy).toContain("form-action 'self' https: myapp:");

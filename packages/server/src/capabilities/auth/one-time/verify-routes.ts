@@ -3,6 +3,7 @@ import { type Call, json, type Reply, type Route } from "../../../kernel/route.t
 import { parseMediaType } from "../../../platform/http/media-type.ts";
 import { callerOf } from "../caller.ts";
 import type { AuthContext } from "../context.ts";
+import { appNameOf } from "../mail/data.ts";
 import { problems } from "../problems.ts";
 import { allowedRedirect } from "../redirects.ts";
 import { bodyLimitBytes, isPrivate, replyWithSession } from "../reply.ts";
@@ -31,6 +32,8 @@ export function verifyRoutes(context: AuthContext): readonly Route[] {
     type: given.get("type") ?? "",
     redirectTo: allowedRedirect(settings, given.get("redirect_to")),
   });
+
+  const askFirst = (link: Link): Reply => confirmationPage({ ...link, appName: appNameOf(settings) });
 
   /** Whatever becomes of a link, the browser is sent on (auth.md §7.3). */
   const leadOn = async (link: Link, work: () => Promise<Reply>): Promise<Reply> => {
@@ -72,7 +75,7 @@ export function verifyRoutes(context: AuthContext): readonly Route[] {
         if (settings.verifyLinkConfirmation === "direct") return follow(link, call);
         return leadOn(link, async () => {
           const opened = isPkceToken(link.token) ? await openPkceLink(context, link, callerOf(call)) : null;
-          return opened === null ? confirmationPage(link) : redirectTo(link, opened);
+          return opened === null ? askFirst(link) : redirectTo(link, opened);
         });
       },
     },
@@ -93,7 +96,7 @@ export function verifyRoutes(context: AuthContext): readonly Route[] {
         if (parseMediaType(call.headers["content-type"])?.type === "application/x-www-form-urlencoded") {
           const link = linkOf(new URLSearchParams((await call.body()).toString("utf8")));
           // A form on another site may not sign its visitor in as somebody else; there the person is asked again.
-          if (call.headers["sec-fetch-site"] === "cross-site") return leadOn(link, async () => confirmationPage(link));
+          if (call.headers["sec-fetch-site"] === "cross-site") return leadOn(link, async () => askFirst(link));
           return follow(link, call);
         }
         const verified = await verify(context, await readFields(call), call);
