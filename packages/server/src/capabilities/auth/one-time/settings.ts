@@ -79,7 +79,7 @@ export const oneTimeSettings = {
     unit: "ms",
     min: 0,
     max: 10_000,
-    summary: "Least time that asking for a code takes, so that it does not tell whether there is an account.",
+    summary: "Least time that asking for a code and trying one takes, so that it does not tell whether there is an account.",
   }),
   sweepIntervalSeconds: integer<number>({
     env: ["MAINSTAY_AUTH_SWEEP_INTERVAL_SECONDS"],

@@ -8,6 +8,7 @@ import { problems } from "../problems.ts";
 import { countVerifiedSms } from "../sms/index.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
+import { atLeast } from "./at-least.ts";
 import { codeStore } from "./code-store.ts";
 import { confirm, endFlow } from "./confirm.ts";
 import { oneTimeProblems } from "./problems.ts";
@@ -38,11 +39,14 @@ export async function verifyCode(
   await limits.check("failedCode", key);
   const codeHash = oneTimeHashes(context).ofCode(address, given.code.trim());
   const { codeMaxAttempts: maxAttempts } = settings;
-  // A wrong try must count, so it is thrown only when the transaction is through.
-  const verified = await db.transaction(async (tx) => {
-    const token = await oneTimeStore.tryCode(tx, { address, purposes, codeHash, maxAttempts });
-    return token === null ? null : finish(context, tx, token, caller);
-  });
+  // A wrong try must count, so it is thrown only when the transaction is through. Where a code is outstanding that is a write, where
+  // none is it is not: asked for a recovery before, the time would tell who has an account (threat A16).
+  const verified = await atLeast(settings.codeAnswerMs, () =>
+    db.transaction(async (tx) => {
+      const token = await oneTimeStore.tryCode(tx, { address, purposes, codeHash, maxAttempts });
+      return token === null ? null : finish(context, tx, token, caller);
+    }),
+  );
   if (verified === null) {
     await limits.take("failedCode", key);
     throw oneTimeProblems.codeInvalid();
