@@ -58,7 +58,8 @@ export const mailSettings = {
   mailFromName: text<string | null>({
     env: ["MAINSTAY_SMTP_FROM_NAME", "GOTRUE_SMTP_SENDER_NAME", "SMTP_SENDER_NAME"],
     default: null,
-    summary: "Name our mails are from, and what the app is called in them; the host of the site URL when left out.",
+    summary:
+      "What the app is called: in mails, whose sender it is, and in authenticator apps; the host of the site URL when left out.",
   }),
   ...templateSettings,
 } satisfies Settings;

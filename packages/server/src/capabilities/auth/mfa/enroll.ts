@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { renderSVG } from "uqr";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Caller } from "../context.ts";
+import { appNameOf } from "../mail/data.ts";
 import { problems } from "../problems.ts";
 import { assertEnrollable, type MfaContext, nameOf, type Person, phoneOf } from "./context.ts";
 import type { Factor, FactorType } from "./factor.ts";
@@ -37,7 +38,7 @@ export async function enrollFactor(
   switch (type) {
     case "totp": {
       const secret = newTotpSecret();
-      const issuer = nameOf(given.issuer, "issuer") || hostOf(context.settings.siteUrl);
+      const issuer = nameOf(given.issuer, "issuer") || appNameOf(context.settings);
       const { user } = person;
       const uri = totpUri({ issuer, account: user.email || user.phone || user.id, secret });
       await store(context, person, { ...factor, storedSecret: context.secrets.seal(factor.id, secret) }, caller);
@@ -103,4 +104,3 @@ async function makeRoom(tx: Queryable, factor: NewFactor, all: readonly Factor[]
 }
 
 /** Whom the code is for, as the app shows it. */
-const hostOf = (url: string): string => (URL.canParse(url) && new URL(url).host) || "Mainstay";

@@ -36,6 +36,18 @@ describe("enrolling an authenticator app", () => {
     expect(new URL(named.body.totp.uri).searchParams.get("issuer")).toBe("Roam & Co");
   });
 
+  test("calls the app as its mails do", async () => {
+    const other = await openTestAuth({ mailFromName: "Roam" });
+    try {
+      const there = peopleOf(other);
+      const user = await there.newUser();
+      const { body } = await there.post(user.token, "/factors", { factor_type: "totp" });
+      expect(new URL(body.totp.uri).searchParams.get("issuer")).toBe("Roam");
+    } finally {
+      await other.close();
+    }
+  });
+
   test("the factor is in the user, unverified, and its secret nowhere", async () => {
     const user = await people.newUser();
     const factor = await people.enroll(user.token, "app");
