@@ -21,7 +21,7 @@ export function initProject(dir: string, now: Date): InitResult {
   refuse(dir);
   const layout = isFolder(join(dir, "supabase")) && !isFolder(join(dir, "migrations")) ? "supabase" : "mainstay";
   const name = packageName(basename(dir));
-  const files: [path: string, content: string][] = [["mainstay.config.ts", configFile]];
+  const files: [path: string, content: string][] = [["mainstay.config.ts", configFile(name, layout)]];
   if (layout === "mainstay") {
     if (!hasSql(join(dir, "migrations"))) files.push([`migrations/${timestamp(now)}_init.sql`, initMigration]);
     files.push(["seed.sql", seedFile]);

@@ -1,5 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Settings } from "@mainstay/server";
+import { settingGroups } from "@mainstay/server/config";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { mainstay, temporaryFolder } from "../testing.ts";
 
@@ -28,6 +30,24 @@ describe("mainstay init", () => {
       expect.arrayContaining([".mainstay/", ".env", ".env.local"]),
     );
     expect(JSON.parse(await read("my-app/package.json"))).toEqual({ name: "my-app", private: true, type: "module" });
+  });
+
+  it("shows settings that there are, and calls the app by its name", async () => {
+    await mainstay(["init", "my-app"], { cwd: folder.path });
+    const example = await read("my-app/.env.example");
+    const shown = [...example.matchAll(/^# ([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
+    const known = new Set(
+      Object.values(settingGroups).flatMap((group: Settings) => Object.values(group).flatMap(({ env }) => env)),
+    );
+    expect(shown.length).toBeGreaterThan(15);
+    expect(shown.filter((name) => !known.has(name ?? ""))).toEqual([]);
+    // Whoever takes every line as it is has a configuration, if not a server.
+    await writeFile(join(folder.path, "my-app/.env"), example.replace(/^# ([A-Z][A-Z0-9_]+=)/gm, "$1"));
+    const { code, out } = await mainstay(["config", "show", "--json"], { cwd: join(folder.path, "my-app") });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toContainEqual(
+      expect.objectContaining({ name: "mailFromName", value: "my-app", origin: "mainstay.config.ts" }),
+    );
   });
 
   it("never sends anybody to the package of that name in npm's registry, which is not ours", async () => {

@@ -1,7 +1,25 @@
 /** The files of a new project. Short, and each a real beginning: a newcomer reads them before any documentation. */
 
-export const configFile = `/** Every setting has a default. \`mainstay config show\` lists them all, with where each value comes from. */
+const settingsNote =
+  "/** Every setting has a default. `mainstay config show` lists them all, with where each value comes from. */";
+
+/** Beside a `supabase/` folder its config.toml has the settings; what is here would stand over them. */
+export const configFile = (name: string, layout: "mainstay" | "supabase"): string =>
+  layout === "supabase"
+    ? `${settingsNote}
 export default {};
+`
+    : `${settingsNote}
+export default {
+  auth: {
+    // What mails and authenticator apps call your app.
+    mailFromName: ${JSON.stringify(name)},
+    // Where links in mails and sign-ins with a provider may lead besides the site URL: your app's own scheme, a second site.
+    // redirectAllowList: ["myapp://**"],
+    // Accounts without an address, which people can complete later.
+    // anonymousEnabled: true,
+  },
+};
 `;
 
 export const initMigration = `-- Two tables and who may see them. Change it freely until it is applied; from then on, add files:
@@ -66,9 +84,35 @@ export const envExample = `# Copy to .env (never committed) and set what you nee
 
 # Use a PostgreSQL of yours (15 or newer) in place of the embedded one:
 # DATABASE_URL=postgres://user:password@host:5432/database
+# MAINSTAY_MASTER_KEY=             # with it, and for several servers: openssl rand -base64 32
 
 # Keys are made on the first start and kept in .mainstay/. Set one only to bring it from elsewhere (32 characters or more):
 # JWT_SECRET=
+
+# Before others use it: where apps reach this server, and where links in mails lead.
+# MAINSTAY_PUBLIC_URL=https://api.example.com
+# MAINSTAY_SITE_URL=https://app.example.com
+# MAINSTAY_TRUSTED_PROXIES=loopback
+
+# Mails. Without a mail server none leaves, and addresses count as confirmed; while you develop they are at /inbox.
+# MAINSTAY_SMTP_HOST=smtp.example.com
+# MAINSTAY_SMTP_USER=
+# MAINSTAY_SMTP_PASSWORD=
+# MAINSTAY_SMTP_FROM=no-reply@example.com
+
+# Sign-in with a provider: tell it <public URL>/auth/v1/callback.
+# MAINSTAY_OAUTH_GOOGLE_ENABLED=true
+# MAINSTAY_OAUTH_GOOGLE_CLIENT_ID=
+# MAINSTAY_OAUTH_GOOGLE_SECRET=
+
+# Sign-in with a phone number, and a number with a fixed code for those who review the app in a store.
+# MAINSTAY_PHONE_SIGNIN=true
+# MAINSTAY_SMS_PROVIDER=twilio
+# MAINSTAY_SMS_ALLOWED_COUNTRIES=DE,AT,CH
+# MAINSTAY_SMS_TEST_OTP=16505550100=123456
+# MAINSTAY_SMS_TEST_OTP_VALID_UNTIL=2027-01-31
+
+# \`mainstay doctor\` says what is missing.
 `;
 
 export const gitignore = ["node_modules/", ".mainstay/", ".env", ".env.local"];
@@ -91,6 +135,7 @@ In a clone of Mainstay the command is \`npx mainstay\`, with \`--dir\` and this 
 |---|---|
 | \`${base}migrations/\` | schema and policies: plain SQL, applied in order, never edited once applied |
 | \`${base}seed.sql\` | first rows |
+| \`${base}templates/\` | mails in your own words, if you like: \`confirmation.html\`, \`magic_link.html\` … |
 | \`mainstay.config.ts\` | settings; every one has a default |
 | \`.env\` | secrets, never committed; \`.env.example\` shows what there is |
 | \`.mainstay/\` | the database's files and the keys: back it up, never commit it |

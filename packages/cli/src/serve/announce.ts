@@ -6,6 +6,8 @@ export interface Announcement {
   /** Where mails and text messages are caught; `null` where they are not. */
   readonly inboxUrl: string | null;
   readonly keys: ApiKeys;
+  /** What to type for this command line here: `mainstay`, `npx mainstay`. */
+  readonly command: string;
   /** How to name this project to other commands: `""`, or ` --dir examples/roam`. */
   readonly dirOption: string;
   /** A table that the shown calls read; `null` shows calls that need none. */
@@ -14,7 +16,10 @@ export interface Announcement {
 }
 
 /** What a person wants to see when the server is up: where it is, the keys, and two calls to copy that work. */
-export function announce({ url, inboxUrl, keys, dirOption, table, readyMs }: Announcement, style: Style): string {
+export function announce(
+  { url, inboxUrl, keys, command, dirOption, table, readyMs }: Announcement,
+  style: Style,
+): string {
   const row = (label: string, value: string) => `  ${style.dim(label.padEnd(16))}${value}`;
   const snippet = table === null ? signUpSnippet : readSnippet(table);
   const target = table === null ? "/auth/v1/health" : `/rest/v1/${encodeURIComponent(table)}?select=*&limit=3`;
@@ -26,7 +31,7 @@ export function announce({ url, inboxUrl, keys, dirOption, table, readyMs }: Ann
     ...(inboxUrl === null ? [] : [row("Inbox", `${style.cyan(inboxUrl)} ${style.dim("mails and text messages")}`)]),
     row("Publishable key", keys.publishableKey),
     row("Anon key", keys.anonKey),
-    row("Service key", style.dim(`a secret: mainstay keys show${dirOption}`)),
+    row("Service key", style.dim(`a secret: ${command} keys show${dirOption}`)),
     "",
     style.dim("  // npm install @supabase/supabase-js"),
     '  import { createClient } from "@supabase/supabase-js";',

@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { Config, Observation, Observe, RunningServer } from "@mainstay/server";
 import { type Cli, exitCodes } from "../cli.ts";
 import type { ListenOptions } from "../commands/options.ts";
+import { invocation } from "../init/invocation.ts";
 import { createProgress, type Progress } from "../output/progress.ts";
 import { styleFor } from "../output/style.ts";
 import { announce } from "./announce.ts";
@@ -150,6 +151,7 @@ async function greet(
   const dir = relative(cli.cwd, options.projectDir);
   const dirOption = dir === "" ? "" : ` --dir ${dir.startsWith("..") ? options.projectDir : dir}`;
   const { url, inboxUrl, keys } = server;
-  cli.out.write(announce({ url, inboxUrl, keys, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
+  const command = invocation(cli.cwd, cli.env);
+  cli.out.write(announce({ url, inboxUrl, keys, command, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
   return watchMigrations(server, progress);
 }
