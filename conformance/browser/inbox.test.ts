@@ -139,6 +139,25 @@ describeInBrowser("the inbox of development, in Chromium", (browser) => {
     expect(await page.getByText("nobody@browser.example").count()).toBe(0);
   });
 
+  it("has room on a phone for the list or for one message", async (test) => {
+    const email = `${randomUUID()}@phone.example`;
+    await post("/otp", app.publishableKey, { email });
+    await app.mailTo(email, "confirmation");
+    const page = await browser.page(test, { viewport: { width: 390, height: 760 }, hasTouch: true });
+    await page.goto(`${app.url}/inbox`);
+    await page.getByRole("link", { name: email }).tap();
+    await page.getByRole("heading", { level: 2 }).waitFor();
+    expect(await page.getByRole("navigation").isVisible()).toBe(false);
+    // Nothing stands out of the screen, neither here nor in the mail.
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+    const mail = page.frameLocator("iframe").locator("table").first();
+    await mail.waitFor();
+    expect((await mail.boundingBox())?.width).toBeLessThanOrEqual(390);
+    await page.getByRole("link", { name: "All messages" }).tap();
+    await page.getByRole("link", { name: email }).waitFor();
+    expect(await page.locator("#message").isVisible()).toBe(false);
+  });
+
   it("X05 S04: runs nothing of a mail, neither what somebody is called nor what the template brings along", async (test) => {
     const [page, email] = [await browser.page(test), `${randomUUID()}@browser.example`];
     const name = payloads.join(" ");

@@ -3,6 +3,7 @@
 const pollMs = 2_000;
 const listLimit = 200;
 const api = "/inbox/api/messages";
+const channels = { sms: "SMS", whatsapp: "WhatsApp" };
 
 const place = {
   list: document.getElementById("list"),
@@ -94,6 +95,8 @@ function listItem(message) {
 
 async function showMessage() {
   const id = chosenId();
+  // On a phone there is room for the list or for a message.
+  document.body.classList.toggle("reading", id !== "");
   if (id === "") {
     shownId = null;
     place.message.replaceChildren(
@@ -106,7 +109,10 @@ async function showMessage() {
   const response = await fetch(`${api}/${encodeURIComponent(id)}`);
   if (shownId !== id) return;
   if (!response.ok) {
-    place.message.replaceChildren(element("p", { className: "empty", textContent: "This message is gone." }));
+    place.message.replaceChildren(
+      backLink(),
+      element("p", { className: "empty", textContent: "This message is gone." }),
+    );
     return;
   }
   const message = await response.json();
@@ -115,6 +121,8 @@ async function showMessage() {
   drawMessage(message);
 }
 
+const backLink = () => element("a", { className: "back", href: "#", textContent: "All messages" });
+
 function drawMessage(message) {
   const isMail = message.kind === "mail";
   const code = codeIn(message);
@@ -122,6 +130,7 @@ function drawMessage(message) {
   const body = element("div", { className: "body", id: "body", ...(isMail ? { role: "tabpanel" } : {}) });
   const drawBody = () => body.replaceChildren(...(isMail ? [mailBody(message)] : [phone(message)]));
   place.message.replaceChildren(
+    backLink(),
     element(
       "div",
       { className: "head" },
@@ -132,7 +141,7 @@ function drawMessage(message) {
         ...(isMail
           ? [...fact("From", `${message.from.name} <${message.from.address}>`), ...fact("To", message.to)]
           : []),
-        ...(isMail ? [] : fact("Sent as", message.channel)),
+        ...(isMail ? [] : fact("Sent by", channels[message.channel] ?? message.channel)),
         ...fact("Time", new Date(message.received_at).toLocaleString()),
       ),
     ),
@@ -213,7 +222,7 @@ function phone(message) {
 }
 
 function copyButton(code) {
-  const button = element("button", { type: "button", textContent: `Copy code ${code}` });
+  const button = element("button", { className: "copy", type: "button", textContent: `Copy code ${code}` });
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(code);
     button.textContent = "Copied";
