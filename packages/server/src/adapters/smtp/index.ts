@@ -1,4 +1,3 @@
-import { createTransport } from "nodemailer";
 import type { MailTransport, OutgoingMail } from "../../capabilities/auth/ports.ts";
 import { isLoopback } from "../../kernel/loopback.ts";
 import { SettingError } from "../../kernel/settings.ts";
@@ -16,6 +15,9 @@ export interface SmtpSettings {
   readonly mailFrom: string | null;
 }
 
+/** Loaded with the first mail: a start should not wait for it. */
+const library = () => import("nodemailer");
+
 /** Mails over one connection before it is given up: servers close old ones, and a fresh one finds a new address. */
 const mailsPerConnection = 100;
 
@@ -27,19 +29,26 @@ const mailsPerConnection = 100;
 export function smtpTransport(settings: SmtpSettings): MailTransport | null {
   if (settings.smtpHost === null) return null;
   checked(settings, settings.smtpHost);
-  const pool = createTransport({
-    pool: true,
-    ...connectionOf(settings, settings.smtpHost),
-    maxConnections: settings.smtpConnections,
-    maxMessages: mailsPerConnection,
-    // A mail is what it says: nothing in it is a file of ours or an address to be fetched.
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
+  const connection = connectionOf(settings, settings.smtpHost);
+  let opened: ReturnType<typeof open> | null = null;
+  const open = async () => {
+    const { createTransport } = await library();
+    return createTransport({
+      pool: true,
+      ...connection,
+      maxConnections: settings.smtpConnections,
+      maxMessages: mailsPerConnection,
+      // A mail is what it says: nothing in it is a file of ours or an address to be fetched.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+  };
   return {
     async send(mail, signal) {
       signal?.throwIfAborted();
       refuseInjection(mail);
+      opened ??= open();
+      const pool = await opened;
       try {
         await pool.sendMail({
           // As objects: text would be taken apart, and a comma in it would make two.
@@ -57,7 +66,7 @@ export function smtpTransport(settings: SmtpSettings): MailTransport | null {
       }
     },
     async close() {
-      pool.close();
+      (await opened)?.close();
     },
   };
 }
@@ -69,6 +78,7 @@ export function smtpTransport(settings: SmtpSettings): MailTransport | null {
 export async function checkMailServer(settings: SmtpSettings): Promise<string | null> {
   if (settings.smtpHost === null) return null;
   checked(settings, settings.smtpHost);
+  const { createTransport } = await library();
   const transport = createTransport(connectionOf(settings, settings.smtpHost));
   try {
     await transport.verify();

@@ -1,16 +1,15 @@
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
 } from "@simplewebauthn/server";
 import type { AuthContext } from "../context.ts";
 import type { User } from "../user.ts";
 import { SignatureCounterError, webauthnProblems } from "./problems.ts";
 import { relyingPartyOf } from "./relying-party.ts";
 import { parseAssertion, parseAttestation, withoutAttestation } from "./responses.ts";
+
+/** Loaded with the first ceremony: a start should not wait for it, nor keep its 25 MB. */
+const library = () => import("@simplewebauthn/server");
 
 /**
  * What a credential is for. A `passkey` signs in by itself: the authenticator keeps it and finds out who the person is. A
@@ -64,6 +63,7 @@ export async function beginCreation(
   const party = relyingPartyOf(settings);
   const name = user.email || user.phone || user.id;
   const fullName = user.userMetadata.name;
+  const { generateRegistrationOptions } = await library();
   const options = await generateRegistrationOptions({
     rpID: party.id,
     rpName: party.name,
@@ -91,6 +91,7 @@ export async function finishCreation(
   return refusing(async () => {
     if (state.kind !== "creation") throw new Error("This challenge is not for a registration");
     const attestation = parseAttestation(response);
+    const { verifyRegistrationResponse } = await library();
     const { registrationInfo: info } = await verifyRegistrationResponse({
       response: withoutAttestation(attestation),
       expectedChallenge: state.challenge,
@@ -120,6 +121,7 @@ export async function beginRequest(
   given: { readonly purpose: CredentialPurpose; readonly credentials: readonly Credential[] | null },
 ): Promise<{ options: PublicKeyCredentialRequestOptionsJSON; state: CeremonyState }> {
   const { purpose, credentials } = given;
+  const { generateAuthenticationOptions } = await library();
   const options = await generateAuthenticationOptions({
     rpID: relyingPartyOf(settings).id,
     timeout: settings.webauthnChallengeSeconds * 1_000,
@@ -154,6 +156,7 @@ export async function finishRequest(
     if (response.id !== credential.id) throw new Error("Another credential answered");
     if (state.allowed !== null && !state.allowed.includes(response.id))
       throw new Error("This credential was not asked for");
+    const { verifyAuthenticationResponse } = await library();
     const { verified, authenticationInfo: info } = await verifyAuthenticationResponse({
       response,
       expectedChallenge: state.challenge,
