@@ -138,6 +138,50 @@ describe("the outbox", () => {
     expect(tried).toHaveLength(9);
   });
 
+  it("does not spin while a retry is due and every place is taken", async () => {
+    let looks = 0;
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const tried: string[] = [];
+    const values = { ...readSettings(outboxSettings, { env: {} }).values, ...quick, outboxPollMs: 10_000 };
+    const settings = Object.defineProperty({ ...values }, "outboxConcurrency", {
+      get() {
+        looks++;
+        return 1;
+      },
+    });
+    const db = openDatabase({ connectionString: database.url, max: 3 });
+    const outbox = createOutbox({ db, key: Buffer.alloc(32, 7), settings, observe: () => {} });
+    outbox.serve<Letter>({
+      name: "letters",
+      async deliver({ text }, { attempt }) {
+        tried.push(`${text}${attempt}`);
+        if (text === "again" && attempt === 1) {
+          await put(db, outbox, "long");
+          throw new DeliveryError("450 mailbox busy", { retryAfterSeconds: 0.3 });
+        }
+        if (text === "long") await held;
+      },
+    });
+    stops.push(async () => {
+      await outbox.stop(AbortSignal.timeout(500));
+      await db.close();
+    });
+    await outbox.start();
+    await put(db, outbox, "again");
+    await until(() => tried.includes("long1"));
+    await sleep(500);
+    const before = looks;
+    await sleep(300);
+    expect(looks - before).toBeLessThan(5);
+    expect(tried).toEqual(["again1", "long1"]);
+    release();
+    await until(async () => (await waiting()) === 0);
+    expect(tried).toEqual(["again1", "long1", "again2"]);
+  });
+
   it("gives up at once what was refused for good, and what is out of time, and tells", async () => {
     const { db, outbox, givenUp } = node(async ({ text }) => {
       throw new DeliveryError(`refused: ${text} token=abc123`, { isFinal: text === "bad" });

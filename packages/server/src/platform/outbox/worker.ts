@@ -76,12 +76,17 @@ export class ChannelWorker {
   async #run(): Promise<void> {
     while (!this.#isStopping) {
       this.#isWoken = false;
-      const room = Math.min(this.#needs.settings.outboxConcurrency, this.#breaker.room) - this.#underWay.size;
+      const room = this.#room();
       const taken = room > 0 ? await this.#take(room) : 0;
       // A full catch says that there is more.
       if (taken > 0 && taken === room) continue;
       await this.#sleep();
     }
+  }
+
+  /** How many messages may be begun. */
+  #room(): number {
+    return Math.min(this.#needs.settings.outboxConcurrency, this.#breaker.room) - this.#underWay.size;
   }
 
   async #take(count: number): Promise<number> {
@@ -200,7 +205,8 @@ export class ChannelWorker {
   /** Until it is woken, something of ours is due, the provider has rested, or it is time to look. */
   #sleep(): Promise<void> {
     if (this.#isWoken || this.#isStopping) return Promise.resolve();
-    const dueMs = Math.min(...this.#retriesAtMs) - performance.now();
+    // Without room a retry that is due waits for what is under way, whose end wakes us: until then there is nothing to look at.
+    const dueMs = this.#room() > 0 ? Math.min(...this.#retriesAtMs) - performance.now() : Number.POSITIVE_INFINITY;
     const restMs = this.#breaker.restMs;
     const waitMs = Math.max(1, Math.min(this.#needs.settings.outboxPollMs, restMs > 0 ? restMs : dueMs));
     return new Promise((resolve) => {
