@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { beginWithoutAccount, leave, type Person, secureThePayout, signUpByCode } from "./demo/accounts.ts";
+import { openInbox } from "./demo/inbox.ts";
+import { check, tell } from "./demo/say.ts";
 
 /**
  * Two people use Roam through the unmodified supabase-js. Prints what happens, line by line; ends with exit code 1 at the first thing that
@@ -15,49 +17,31 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  const inbox = openInbox(url);
+  if (!(await inbox.isOpen())) {
+    process.stderr.write(
+      `The server at ${url} shows no inbox, where the codes of mails are read: \`npm start\` has one.\n`,
+    );
+    process.exitCode = 1;
+    return;
+  }
   const newcomer = () => createClient(url, anonKey, { auth: { persistSession: false, autoRefreshToken: false } });
 
   tell(`Roam at ${url}`);
-  const [nora, omar] = [await signUp(newcomer(), "Nora"), await signUp(newcomer(), "Omar")];
+  const nora = await signUpByCode(newcomer(), inbox, "Nora");
+  const omar = await beginWithoutAccount(newcomer(), inbox, "Omar");
   await searchNearby(newcomer());
   await review(nora, omar);
   await keepListPrivate(nora, omar);
   await raceForSlot(nora, omar);
   await writeToEachOther(nora, omar);
-  await Promise.all([nora, omar].map((person) => person.roam.auth.signOut()));
+  await secureThePayout(nora, omar);
+  await leave(url, anonKey, omar, nora);
+  await leave(url, anonKey, nora, { ...omar, roam: newcomer() });
   tell("Everything held.");
 }
 
-interface Person {
-  readonly name: string;
-  readonly id: string;
-  readonly roam: SupabaseClient;
-}
-
 const lisbon = 2267057;
-
-async function signUp(roam: SupabaseClient, name: string): Promise<Person> {
-  const username = `${name.toLowerCase()}_${randomUUID().slice(0, 8)}`;
-  const { data, error } = await roam.auth.signUp({
-    email: `${username}@roam.example`,
-    password: randomUUID(),
-    options: { data: { username, display_name: name } },
-  });
-  if (error) throw error;
-  check(
-    data.session !== null,
-    `${name}'s sign-up gave no session: does this server ask for a confirmed e-mail address?`,
-  );
-  const { data: profile } = await roam
-    .from("profiles")
-    .select("username")
-    .eq("id", data.session.user.id)
-    .single()
-    .throwOnError();
-  check(profile.username === username, `${name}'s profile should carry the chosen name, not ${profile.username}`);
-  tell(`${name} signs up; a profile "${username}" is there in the same moment.`);
-  return { name, id: data.session.user.id, roam };
-}
 
 async function searchNearby(anyone: SupabaseClient): Promise<void> {
   const { data: near } = await anyone
@@ -200,14 +184,6 @@ async function isServing(url: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function check(holds: boolean, otherwise: string): asserts holds {
-  if (!holds) throw new Error(otherwise);
-}
-
-function tell(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 try {

@@ -7,6 +7,7 @@ import { type BootedApp, boot } from "@mainstay/testing";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import config from "./mainstay.config.ts";
 import seed from "./seed.ts";
 
 const here = import.meta.dirname;
@@ -22,7 +23,7 @@ beforeAll(async () => {
       'set search_path to "$user", public, extensions;',
       ...migrations.map((name) => readFileSync(join(here, "migrations", name), "utf8")),
     ].join("\n"),
-    settings: { auth: { rateLimits: false } },
+    settings: { auth: { ...config.auth, rateLimits: false, inbox: "on", environment: "test" } },
   });
   const client = new pg.Client({ connectionString: app.databaseUrl });
   await client.connect();
