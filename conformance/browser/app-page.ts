@@ -1,8 +1,8 @@
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
 
-/** Polled often: pages answer within milliseconds. In ms. */
-const soon = { interval: 20, timeout: 8_000 };
+/** Often enough for pages that answer at once, seldom enough not to be what they wait for. In ms. */
+const soon = { interval: 50, timeout: 8_000 };
 
 /** Fills a form of the app's page in, and sends it. */
 export async function send(page: Page, form: string, fields: Readonly<Record<string, string>>): Promise<void> {
