@@ -3,7 +3,10 @@ import { compile } from "pg-sql2";
 import type { Database, Queryable } from "./database.ts";
 import { sessionProblems } from "./session/problems.ts";
 
-/** A connection of one's own for short statements: they never wait for a transaction that holds one of the pool's. */
+/**
+ * A connection of one's own for short statements, one after the other: they never wait for a transaction that holds one of the
+ * pool's.
+ */
 export interface Lane extends Pick<Queryable, "query"> {
   /** Ends the connection; what is under way may finish for `goodbyeMs`. */
   close(): Promise<void>;
@@ -13,27 +16,29 @@ export interface Lane extends Pick<Queryable, "query"> {
 const goodbyeMs = 1_000;
 
 /**
- * Connects on first use and again after a loss. A statement that has no answer within `timeoutMs` fails, and the connection with
- * it. Callers inside a transaction of the pool may use it: were it the pool's too, as many of them as it has connections would wait
- * for each other for ever.
+ * Connects on first use and again after a loss. A statement that has no answer `timeoutMs` after it was asked for fails, whether it
+ * waited for its turn or for PostgreSQL; then the connection goes with it. Callers inside a transaction of the pool may use it: were
+ * it the pool's too, as many of them as it has connections would wait for each other for ever.
  */
 export function openLane(database: Pick<Database, "connect">, timeoutMs: number): Lane {
   let connecting: Promise<pg.Client> | null = null;
   let isClosed = false;
+  /** Settles, never rejecting, when the statement asked for last is done with the connection. */
+  let last: Promise<unknown> = Promise.resolve();
 
   return {
     async query(statement) {
+      if (isClosed) throw sessionProblems.unavailable(new Error("The connection was closed."));
       const { text, values } = compile(statement);
       const deadline = timer(timeoutMs);
-      const attempt = connected();
+      // A client of pg takes one statement at a time: who hands it a second one is warned now and refused from pg 9 on.
+      const mine = last.then(() => run(text, values as unknown[], deadline));
+      last = mine.catch(() => {});
       try {
-        const client = await Promise.race([attempt, deadline.passed]);
-        const { rows } = await Promise.race([client.query(text, values as unknown[]), deadline.passed]);
+        const { rows } = await Promise.race([mine, deadline.passed]);
         return rows;
       } catch (error) {
-        // With a SQLSTATE it is PostgreSQL's answer, and the connection lives.
         if (isAnswer(error)) throw error;
-        drop(attempt);
         throw sessionProblems.unavailable(error);
       } finally {
         deadline.cancel();
@@ -41,17 +46,30 @@ export function openLane(database: Pick<Database, "connect">, timeoutMs: number)
     },
     async close() {
       isClosed = true;
-      const client = await connecting?.catch(() => null);
-      connecting = null;
-      if (!client) return;
       const deadline = timer(goodbyeMs);
-      await Promise.race([client.end(), deadline.passed]).catch(() => cut(client));
+      await Promise.race([last, deadline.passed]).catch(() => {});
+      const client = await Promise.race([connecting, deadline.passed]).catch(() => null);
+      connecting = null;
+      if (client) await Promise.race([client.end(), deadline.passed]).catch(() => cut(client));
       deadline.cancel();
     },
   };
 
+  /** One statement in its turn. Whose time is over leaves it to the next. */
+  async function run(text: string, values: unknown[], deadline: Timer): Promise<pg.QueryResult> {
+    if (deadline.isOver()) return deadline.passed;
+    const attempt = connected();
+    try {
+      const client = await Promise.race([attempt, deadline.passed]);
+      return await Promise.race([client.query(text, values), deadline.passed]);
+    } catch (error) {
+      // With a SQLSTATE it is PostgreSQL's answer, and the connection lives.
+      if (!isAnswer(error)) drop(attempt);
+      throw error;
+    }
+  }
+
   function connected(): Promise<pg.Client> {
-    if (isClosed) return Promise.reject(new Error("The connection was closed."));
     if (connecting === null) {
       const attempt = database.connect().then((client) => {
         // A loss is emitted besides rejecting what is under way; unheard it would end the process (threat X09).
@@ -75,13 +93,24 @@ export function openLane(database: Pick<Database, "connect">, timeoutMs: number)
   }
 }
 
-function timer(ms: number): { readonly passed: Promise<never>; cancel(): void } {
+interface Timer {
+  readonly passed: Promise<never>;
+  /** Whether the time has passed. */
+  isOver(): boolean;
+  cancel(): void;
+}
+
+function timer(ms: number): Timer {
   let handle: NodeJS.Timeout | undefined;
+  let isOver = false;
   const passed = new Promise<never>((_, reject) => {
-    handle = setTimeout(() => reject(new Error(`No answer within ${ms} ms.`)), ms);
+    handle = setTimeout(() => {
+      isOver = true;
+      reject(new Error(`No answer within ${ms} ms.`));
+    }, ms);
   });
   passed.catch(() => {});
-  return { passed, cancel: () => clearTimeout(handle) };
+  return { passed, isOver: () => isOver, cancel: () => clearTimeout(handle) };
 }
 
 /** Class 08 and 57P are PostgreSQL on its way out or in. */
