@@ -2,19 +2,22 @@ import type { AuthSettings } from "../context.ts";
 import type { AuthMail } from "../messages.ts";
 import { mailLink } from "../one-time/links.ts";
 import { pascal } from "./kinds.ts";
+import { providerWords } from "./provider-words.ts";
 import { TrustedUrl } from "./templates/index.ts";
 
 export type MailData = Readonly<Record<string, unknown>>;
 
 /**
  * What a template may name: Supabase's variables (Supabase docs, Email Templates), each of the mail's own facts under its name
- * (`old_email` is `.OldEmail`), and ours, `.AppName` and `.ValidFor`. Links are ours or allowed by the project, so they may
+ * (`old_email` is `.OldEmail`), and ours, `.AppName`, `.ValidFor` and `.ProviderName`. Links are ours or allowed by the project, so they may
  * have an app's scheme; everything else is data (threat X05).
  */
 export function mailData(mail: AuthMail, settings: AuthSettings): MailData {
-  const facts = Object.entries(mail.facts).map(([name, value]) => [pascal(name), value]);
+  const facts: Record<string, string> = Object.fromEntries(
+    Object.entries(mail.facts).map(([name, value]) => [pascal(name), value]),
+  );
   return {
-    ...Object.fromEntries(facts),
+    ...facts,
     ConfirmationURL: mail.tokenHash === "" ? "" : new TrustedUrl(linkOf(mail, settings)),
     Token: mail.otp,
     TokenHash: mail.tokenHash,
@@ -26,6 +29,7 @@ export function mailData(mail: AuthMail, settings: AuthSettings): MailData {
     Phone: mail.user.phone,
     Data: mail.user.userMetadata,
     AppName: appNameOf(settings),
+    ProviderName: providerWords(facts.Provider ?? ""),
     ValidFor: durationWords(settings.mailCodeSeconds),
   };
 }

@@ -114,7 +114,7 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     preview: "Was it you?",
     title: "Your phone number was changed",
     paragraphs: [
-      "The phone number of your account {{ .Email }} at {{ .AppName }} has been changed{{ with .OldPhone }} from {{ . }}{{ end }}{{ with .Phone }} to {{ . }}{{ end }}.",
+      "The phone number of your account {{ .Email }} at {{ .AppName }} has been changed{{ with .OldPhone }} from +{{ . }}{{ end }}{{ with .Phone }} to +{{ . }}{{ end }}.",
     ],
     otherwise: reactNow,
   },
@@ -123,7 +123,7 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     preview: "Was it you?",
     title: "A way to sign in was added",
     paragraphs: [
-      "Your account {{ .Email }} at {{ .AppName }} can now be signed in to with {{ or .Provider `another provider` }}.",
+      "Your account {{ .Email }} at {{ .AppName }} can now be signed in to with {{ or .ProviderName `another provider` }}.",
     ],
     otherwise: reactNow,
   },
@@ -132,7 +132,7 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     preview: "Was it you?",
     title: "A way to sign in was removed",
     paragraphs: [
-      "Your account {{ .Email }} at {{ .AppName }} can no longer be signed in to with {{ or .Provider `one of its providers` }}.",
+      "Your account {{ .Email }} at {{ .AppName }} can no longer be signed in to with {{ or .ProviderName `one of its providers` }}.",
     ],
     otherwise: reactNow,
   },

@@ -124,6 +124,17 @@ describe("our own mails", () => {
     expect(write("another")).toContain("now has a second factor.");
   });
 
+  it("calls a provider what people call it, and leaves a project's templates its own word", async () => {
+    await project("identity_unlinked.html", "{{ .Provider }} is {{ .ProviderName }}");
+    const templates = await open();
+    const write = (kind: "identity_linked" | "identity_unlinked", provider: string) =>
+      writeMail(mailOf({ kind, facts: { Provider: provider } }), templates, settings).text;
+    expect(write("identity_linked", "linkedin_oidc")).toContain("signed in to with LinkedIn.");
+    expect(write("identity_linked", "custom:acme")).toContain("signed in to with Acme.");
+    expect(write("identity_linked", "")).toContain("signed in to with another provider.");
+    expect(write("identity_unlinked", "github").trim()).toBe("github is GitHub");
+  });
+
   it("says how long a code holds", () => {
     expect([60, 90, 3_600, 86_400, 7_200, 5_400].map(durationWords)).toEqual([
       "1 minute",
