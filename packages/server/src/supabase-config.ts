@@ -33,14 +33,6 @@ const pairs = (value: unknown): unknown =>
     ? Object.entries(value).map(([name, text]) => `${name}=${text}`)
     : value;
 
-/** A Go duration, `1m30s`, as whole seconds; what is none is left for the setting to refuse. */
-function seconds(value: unknown): unknown {
-  if (typeof value !== "string" || !/^(?:\d+(?:\.\d+)?(?:h|m|s|ms))+$/.test(value)) return value;
-  const units: Readonly<Record<string, number>> = { h: 3_600, m: 60, s: 1, ms: 0.001 };
-  const parts = [...value.matchAll(/([\d.]+)(h|ms|m|s)/g)];
-  return Math.ceil(parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0));
-}
-
 /** That product's own mailbox for development: switched off, ours is too. */
 const inboxOff = (value: unknown): unknown => (value === false || value === "false" ? "off" : undefined);
 
@@ -84,13 +76,13 @@ const known: readonly Known[] = [
   ["auth.rate_limit.token_refresh", "auth", "rateLimitRefresh"],
   ["auth.rate_limit.sign_in_sign_ups", "auth", "rateLimitSignIn"],
   ["auth.rate_limit.token_verifications", "auth", "rateLimitVerify"],
-  ["auth.sessions.timebox", "auth", "sessionTimeboxSeconds", seconds],
-  ["auth.sessions.inactivity_timeout", "auth", "sessionInactivitySeconds", seconds],
+  ["auth.sessions.timebox", "auth", "sessionTimeboxSeconds"],
+  ["auth.sessions.inactivity_timeout", "auth", "sessionInactivitySeconds"],
   ["auth.email.enable_signup", "auth", "emailEnabled"],
   ["auth.email.enable_confirmations", "auth", "mailerAutoconfirm", negated],
   ["auth.email.double_confirm_changes", "auth", "mailerSecureEmailChange"],
   ["auth.email.secure_password_change", "auth", "passwordReauthentication"],
-  ["auth.email.max_frequency", "auth", "mailMinIntervalSeconds", seconds],
+  ["auth.email.max_frequency", "auth", "mailMinIntervalSeconds"],
   ["auth.email.otp_length", "auth", "mailCodeLength"],
   ["auth.email.otp_expiry", "auth", "mailCodeSeconds"],
   ["auth.email.smtp.host", "auth", "smtpHost"],
@@ -104,7 +96,7 @@ const known: readonly Known[] = [
   ["auth.sms.enable_signup", "auth", "phoneEnabled"],
   ["auth.sms.enable_confirmations", "auth", "phoneAutoconfirm", negated],
   ["auth.sms.template", "auth", "smsTemplate"],
-  ["auth.sms.max_frequency", "auth", "smsMinIntervalSeconds", seconds],
+  ["auth.sms.max_frequency", "auth", "smsMinIntervalSeconds"],
   ["auth.sms.test_otp", "auth", "smsTestOtp", pairs],
   ["auth.sms.test_otp_valid_until", "auth", "smsTestOtpValidUntil"],
   ["auth.sms.twilio.enabled", "auth", "smsProvider", chosen("twilio")],

@@ -1,3 +1,5 @@
+import { durationMs } from "./duration.ts";
+
 /**
  * Settings are values: a name, a type, a default, a unit and a sentence. The environment, `--help`, `mainstay config`
  * and `docs/reference/config.md` derive from them.
@@ -19,7 +21,7 @@ export interface StringSetting<T extends string | null> extends SettingBase<T> {
 }
 export interface IntegerSetting<T extends number | null> extends SettingBase<T> {
   readonly type: "integer";
-  /** `ms`, `bytes`, `rows`, `connections` …: every number has one. */
+  /** `ms`, `bytes`, `rows`, `connections` …: every number has one. Where it is `s` or `ms`, a Go duration is taken besides. */
   readonly unit: string;
   readonly min?: number;
   readonly max?: number;
@@ -81,19 +83,10 @@ export function parseSetting(setting: Setting, raw: unknown, origin: string): un
     }
     case "integer": {
       const value =
-        typeof raw === "number"
-          ? raw
-          : typeof raw === "string" && /^-?\d+$/.test(raw.trim())
-            ? Number(raw)
-            : Number.NaN;
+        typeof raw === "number" ? raw : typeof raw === "string" ? numberOf(raw.trim(), setting.unit) : Number.NaN;
       const min = setting.min ?? Number.MIN_SAFE_INTEGER;
       const max = setting.max ?? Number.MAX_SAFE_INTEGER;
-      if (!Number.isSafeInteger(value) || value < min || value > max) {
-        const bounds = setting.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
-        return refuse(
-          setting.min === undefined && setting.max === undefined ? "a whole number" : `a whole number ${bounds}`,
-        );
-      }
+      if (!Number.isSafeInteger(value) || value < min || value > max) return refuse(expectedOf(setting, raw));
       return value;
     }
     case "boolean": {
@@ -117,6 +110,32 @@ export function parseSetting(setting: Setting, raw: unknown, origin: string): un
       return value;
     }
   }
+}
+
+/** How many milliseconds a unit of time has: settings in one are written as durations, too. */
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000 };
+
+/** A part of a unit counts as one: what is asked to last 300 ms does not last 0 s. NaN for what is neither number nor duration. */
+function numberOf(text: string, unit: string): number {
+  if (/^-?\d+$/.test(text)) return Number(text);
+  const sizeMs = unitMs[unit];
+  const ms = sizeMs === undefined ? null : durationMs(text);
+  return ms === null || sizeMs === undefined ? Number.NaN : Math.ceil(ms / sizeMs);
+}
+
+function expectedOf({ min, max, unit }: IntegerSetting<number | null>, raw: unknown): string {
+  const number = `a whole number${boundsOf(min, max)}`;
+  if (unitMs[unit] !== undefined) return `${number} (${unit}), or a duration like 1h30m`;
+  // Supabase's rates, `30/1h`: the time ours are counted in is their own.
+  return typeof raw === "string" && /^\d+\/\w+$/.test(raw.trim())
+    ? `${number}, without a time to count them in`
+    : number;
+}
+
+function boundsOf(min: number | undefined, max: number | undefined): string {
+  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
+  if (min !== undefined) return ` of at least ${min}`;
+  return max === undefined ? "" : ` of at most ${max}`;
 }
 
 /** `undefined` for what is no JSON. */

@@ -147,14 +147,14 @@ const coreSettings = {
     summary: "How long any used refresh token still gives the current one, for apps that refresh twice at once.",
   }),
   sessionTimeboxSeconds: integer<number>({
-    env: ["MAINSTAY_SESSION_TIMEBOX_SECONDS"],
+    env: ["MAINSTAY_SESSION_TIMEBOX_SECONDS", "GOTRUE_SESSIONS_TIMEBOX"],
     default: 0,
     unit: "s",
     min: 0,
     summary: "Longest life of a session, 0 for no end.",
   }),
   sessionInactivitySeconds: integer<number>({
-    env: ["MAINSTAY_SESSION_INACTIVITY_SECONDS"],
+    env: ["MAINSTAY_SESSION_INACTIVITY_SECONDS", "GOTRUE_SESSIONS_INACTIVITY_TIMEOUT"],
     default: 0,
     unit: "s",
     min: 0,

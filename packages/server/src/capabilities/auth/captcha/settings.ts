@@ -40,7 +40,7 @@ export const captchaSettings = {
     summary: "The action the captcha must have been solved for, where the provider has actions.",
   }),
   captchaTimeoutMs: integer<number>({
-    env: ["MAINSTAY_CAPTCHA_TIMEOUT_MS"],
+    env: ["MAINSTAY_CAPTCHA_TIMEOUT_MS", "GOTRUE_SECURITY_CAPTCHA_TIMEOUT"],
     default: 5_000,
     unit: "ms",
     min: 100,

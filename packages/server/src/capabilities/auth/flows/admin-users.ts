@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { durationMs } from "../../../kernel/duration.ts";
 import { eraseAccount } from "../account/erase.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
@@ -181,14 +182,10 @@ async function hashOf({ passwords }: AuthContext, given: AdminUser): Promise<str
 export function banSeconds(text: string): number | null | undefined {
   if (text === "") return undefined;
   if (text === "none") return null;
-  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text) || text.length > 64) {
+  const ms = durationMs(text);
+  if (ms === null) {
     throw problems.validationFailed("invalid format for ban duration: must be a duration like 24h, or none");
   }
-  const units: Record<string, number> = { ns: 1e-9, us: 1e-6, µs: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3_600 };
-  let seconds = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
-    seconds += Number(amount) * (units[unit!] ?? 0);
-  }
   // Go's longest duration, some 292 years; PostgreSQL's dates reach further.
-  return Math.min(seconds, 9_223_372_036);
+  return Math.min(ms / 1_000, 9_223_372_036);
 }

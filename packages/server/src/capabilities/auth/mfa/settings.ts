@@ -67,7 +67,7 @@ export const mfaSettings = {
     summary: "Verified second factors of one user.",
   }),
   mfaFactorSeconds: integer<number>({
-    env: ["MAINSTAY_MFA_FACTOR_SECONDS"],
+    env: ["MAINSTAY_MFA_FACTOR_SECONDS", "GOTRUE_MFA_FACTOR_EXPIRY_DURATION"],
     default: 300,
     unit: "s",
     min: 60,
@@ -96,7 +96,7 @@ export const mfaSettings = {
       "A challenge is answered from the address (IPv6: the /64) it was asked for from. Turn off where phones change networks in between.",
   }),
   sessionAal1Seconds: integer<number>({
-    env: ["MAINSTAY_SESSION_AAL1_SECONDS"],
+    env: ["MAINSTAY_SESSION_AAL1_SECONDS", "GOTRUE_SESSIONS_ALLOW_LOW_AAL"],
     default: 0,
     unit: "s",
     min: 0,

@@ -117,7 +117,7 @@ function providerSettings(name: ProviderName): Record<string, Setting> {
 /** Sign-in with providers. */
 export const oauthSettings = {
   oauthFlowSeconds: integer<number>({
-    env: ["MAINSTAY_OAUTH_FLOW_SECONDS"],
+    env: ["MAINSTAY_OAUTH_FLOW_SECONDS", "GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION"],
     default: 300,
     unit: "s",
     min: 30,
@@ -141,7 +141,7 @@ export const oauthSettings = {
     summary: "Largest answer of a provider.",
   }),
   oauthDiscoverySeconds: integer<number>({
-    env: ["MAINSTAY_OAUTH_DISCOVERY_SECONDS"],
+    env: ["MAINSTAY_OAUTH_DISCOVERY_SECONDS", "GOTRUE_EXTERNAL_OIDC_PROVIDER_CACHE_TTL"],
     default: 3_600,
     unit: "s",
     min: 60,

@@ -61,7 +61,7 @@ export const oneTimeSettings = {
     summary: "Tries that one code allows, the right one among them; then it is void. Its link still works.",
   }),
   authCodeSeconds: integer<number>({
-    env: ["MAINSTAY_AUTH_CODE_SECONDS"],
+    env: ["MAINSTAY_AUTH_CODE_SECONDS", "GOTRUE_EXTERNAL_FLOW_STATE_EXPIRY_DURATION"],
     default: 300,
     unit: "s",
     min: 10,
@@ -79,7 +79,8 @@ export const oneTimeSettings = {
     unit: "ms",
     min: 0,
     max: 10_000,
-    summary: "Least time that asking for a code and trying one takes, so that it does not tell whether there is an account.",
+    summary:
+      "Least time that asking for a code and trying one takes, so that it does not tell whether there is an account.",
   }),
   sweepIntervalSeconds: integer<number>({
     env: ["MAINSTAY_AUTH_SWEEP_INTERVAL_SECONDS"],

@@ -40,7 +40,7 @@ export const webauthnSettings = {
       "Origins whose pages and apps may use passkeys: https://app.example.com, android:apk-key-hash:…; when not given, those of the site URL, the public URL and the relying party's id. Android apps named in androidApps are allowed besides.",
   }),
   webauthnChallengeSeconds: integer<number>({
-    env: ["MAINSTAY_WEBAUTHN_CHALLENGE_SECONDS"],
+    env: ["MAINSTAY_WEBAUTHN_CHALLENGE_SECONDS", "GOTRUE_WEBAUTHN_CHALLENGE_EXPIRY_DURATION"],
     default: 300,
     unit: "s",
     min: 30,

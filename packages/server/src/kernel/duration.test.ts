@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { durationMs } from "./duration.ts";
+
+describe("Go's durations", () => {
+  test.each([
+    ["0", 0],
+    ["0s", 0],
+    ["300ms", 300],
+    ["5m0s", 300_000],
+    ["1m30s", 90_000],
+    ["24h", 86_400_000],
+    ["1h30m5s", 5_405_000],
+    ["1.5h", 5_400_000],
+    ["1.1h", 3_960_000],
+    [".5s", 500],
+    ["2.s", 2_000],
+    ["1500us", 1.5],
+    ["3µs", 0.003],
+    ["3μs", 0.003],
+    ["2000ns", 0.002],
+    ["1s1s", 2_000],
+    ["2540400h10m10s", 9_145_440_610_000],
+  ])("%s is %d ms", (text, ms) => {
+    expect(durationMs(text)).toBe(ms);
+  });
+
+  test.each([
+    "",
+    "5",
+    "1d",
+    "h",
+    "-1h",
+    "+1h",
+    "1 h",
+    " 1h",
+    "1h ",
+    "1h30",
+    "1H",
+    "s1",
+    ".s",
+    "1..5s",
+    "1e3s",
+    "30/1h",
+  ])("%j is none", (text) => {
+    expect(durationMs(text)).toBeNull();
+  });
+
+  test("one of a thousand parts is none, at once", () => {
+    expect(durationMs("1h".repeat(1_000))).toBeNull();
+    expect(durationMs(`${"1".repeat(100_000)}x`)).toBeNull();
+  });
+});
