@@ -186,6 +186,19 @@ describe("admin.inviteUserByEmail", () => {
     expect(again.data).toEqual({ user: null });
   });
 
+  it("whoever is invited signs in with a code of their own asking just as well", async () => {
+    const email = newAddress();
+    const { data } = await admin.inviteUserByEmail(email);
+    await app.inbox.mail(email, "invite");
+    const { auth } = app.client();
+    expect((await auth.signInWithOtp({ email, options: { shouldCreateUser: false } })).error).toBeNull();
+    await expect.poll(() => app.inbox.kindsTo(email)).toHaveLength(2);
+    const [, kind = ""] = await app.inbox.kindsTo(email);
+    const { code } = await app.inbox.mail(email, kind);
+    const verified = await auth.verifyOtp({ type: "email", email, token: code });
+    expect([verified.error, verified.data.user?.id]).toEqual([null, data.user?.id]);
+  });
+
   it("the link leads to the app with a session of type invite", async () => {
     const email = newAddress();
     await admin.inviteUserByEmail(email, { redirectTo: deepLink });

@@ -72,6 +72,37 @@ describe("signInWithOtp by mail", () => {
     });
   });
 
+  it.each(["signup", "magiclink"] as const)("the code of somebody new is of type %s too", async (type) => {
+    const email = newAddress();
+    await app.client().auth.signInWithOtp({ email });
+    const { code } = await app.inbox.mail(email, "confirmation");
+    expect((await app.client().auth.verifyOtp({ type, email, token: code })).error).toBeNull();
+  });
+
+  it("A11 token_hash is for what it was sent for", async () => {
+    const email = newAddress();
+    const { auth } = app.client();
+    const hashOf = async (kind: string) =>
+      new URL((await app.inbox.mail(email, kind)).link).searchParams.get("token") ?? "";
+    await auth.signUp({ email, password });
+    expect((await auth.verifyOtp({ type: "email", token_hash: await hashOf("confirmation") })).error).toBeNull();
+    await auth.resetPasswordForEmail(email);
+    const token_hash = await hashOf("recovery");
+    expect((await auth.verifyOtp({ type: "email", token_hash })).error?.code).toBe("otp_expired");
+    expect((await auth.verifyOtp({ type: "recovery", token_hash })).error).toBeNull();
+  });
+
+  it("A10 one code opens one session, however many ask at once", async () => {
+    const { email } = await signedUp(app);
+    await app.client().auth.signInWithOtp({ email });
+    const { code } = await app.inbox.mail(email, "magic_link");
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => app.client().auth.verifyOtp({ type: "email", email, token: code })),
+    );
+    expect(answers.filter(({ error }) => error === null)).toHaveLength(1);
+    expect(new Set(answers.map(({ error }) => error?.code))).toEqual(new Set([undefined, "otp_expired"]));
+  });
+
   it("the link leads where it was asked to with a session", async () => {
     const { email, user } = await signedUp(app);
     const emailRedirectTo = "https://app.roam.example/welcome?from=mail";

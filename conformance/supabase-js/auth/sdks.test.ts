@@ -189,8 +189,9 @@ describe("supabase-flutter and supabase-kt: deep links", () => {
   });
 
   it("the app's own path and query stay", async () => {
-    const url = await linkTo("com.roam.app://login-callback/deep/er?tab=2");
-    expect(url.href.split("#")[0]).toBe("com.roam.app://login-callback/deep/er?tab=2");
+    const url = await linkTo("com.roam.app://login-callback/deep/er?tab=2&name=a%20b");
+    expect(url.href.split(/[?#]/)[0]).toBe("com.roam.app://login-callback/deep/er");
+    expect(Object.fromEntries(url.searchParams)).toEqual({ tab: "2", name: "a b" });
   });
 
   it("with a challenge the answer is a code in the query, and their method is written s256", async () => {
@@ -221,6 +222,32 @@ describe("supabase-flutter and supabase-kt: deep links", () => {
       error_code: "otp_expired",
       error_description: "Email link is invalid or has expired",
     });
+  });
+});
+
+describe("any client in a browser", () => {
+  it("may send what it sends, and read what it needs (CORS)", async () => {
+    const origin = "https://app.roam.example";
+    const preflight = await fetch(`${app.url}/auth/v1/token?grant_type=password`, {
+      method: "OPTIONS",
+      headers: {
+        Origin: origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "apikey,authorization,content-type,x-client-info,x-supabase-api-version",
+      },
+    });
+    expect(preflight.ok).toBe(true);
+    const allowed = (preflight.headers.get("access-control-allow-headers") ?? "").toLowerCase().split(/,\s*/);
+    expect(allowed).toEqual(
+      expect.arrayContaining(["apikey", "authorization", "x-client-info", "x-supabase-api-version"]),
+    );
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+      expect(preflight.headers.get("access-control-allow-methods")).toContain(method);
+    }
+    const answer = await ask("/settings", { headers: { Origin: origin } });
+    expect(answer.headers.get("access-control-allow-origin")).toMatch(/^(\*|https:\/\/app\.roam\.example)$/);
+    const exposed = (answer.headers.get("access-control-expose-headers") ?? "").toLowerCase();
+    for (const name of ["x-total-count", "link", "x-supabase-api-version"]) expect(exposed).toContain(name);
   });
 });
 

@@ -103,6 +103,46 @@ describe("refreshSession, setSession", () => {
     expect(["refresh_token_not_found", "session_not_found"]).toContain(error?.code);
   });
 
+  it("getUser says why a token is worth nothing any more", async () => {
+    const { admin } = app.client(app.serviceRoleKey).auth;
+    const ask = async (token: string) => (await app.client().auth.getUser(token)).error;
+    const [banned, deleted, here] = [await signedUp(app), await signedUp(app), await signedUp(app)];
+    await admin.updateUserById(banned.user.id, { ban_duration: "1h" });
+    expect(await ask(banned.session.access_token)).toMatchObject({ status: 403, code: "user_banned" });
+    await admin.deleteUser(deleted.user.id);
+    expect(await ask(deleted.session.access_token)).toMatchObject({ status: 403, code: "user_not_found" });
+    const claims = claimsOf(here.session.access_token);
+    expect(await ask(mint({ ...claims, exp: 1_700_000_000 }))).toMatchObject({ status: 403, code: "bad_jwt" });
+    const forged = mint(claims, "another secret of at least thirty-two bytes");
+    expect(await ask(forged)).toMatchObject({ status: 403, code: "bad_jwt" });
+    expect(await ask(mint(claims))).toBeNull();
+  });
+
+  it("sessions have an end where that is set: by age, by idleness, by the next one", async () => {
+    const strict = await startAuthApp({
+      sessionTimeboxSeconds: 3_600,
+      sessionInactivitySeconds: 600,
+      singleSessionPerUser: true,
+    });
+    try {
+      const expired = { status: 400, code: "session_expired" };
+      const [old, idle, first] = [await signedUp(strict), await signedUp(strict), await signedUp(strict)];
+      const ago = (userId: string, columns: readonly string[], interval: string) =>
+        strict.sql(
+          `update auth.sessions set ${columns.map((name) => `${name} = now() - interval '${interval}'`).join(", ")}
+           where user_id = '${userId}'`,
+        );
+      await ago(old.user.id, ["created_at"], "2 hours");
+      expect((await old.client.auth.refreshSession()).error).toMatchObject(expired);
+      await ago(idle.user.id, ["created_at", "updated_at", "refreshed_at"], "20 minutes");
+      expect((await idle.client.auth.refreshSession()).error).toMatchObject(expired);
+      expect((await strict.client().auth.signInWithPassword({ email: first.email, password })).error).toBeNull();
+      expect((await first.client.auth.refreshSession()).error?.status).toBe(400);
+    } finally {
+      await strict.stop();
+    }
+  });
+
   it("a server that is away is no reason to sign anybody out", async () => {
     let isAway = false;
     const client = app.client(undefined, {

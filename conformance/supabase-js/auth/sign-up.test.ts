@@ -109,8 +109,23 @@ describe("signUp with an address to be confirmed", () => {
     );
   });
 
+  it("A05 a second sign-up before anybody has confirmed takes the first one's place", async () => {
+    const email = newAddress();
+    const first = await app.client().auth.signUp({ email, password });
+    const second = await app.client().auth.signUp({ email, password: "another good one" });
+    expect(second.data.user?.id).toBe(first.data.user?.id);
+    const { code } = await app.inbox.mail(email, "confirmation", 2);
+    expect((await app.client().auth.verifyOtp({ type: "signup", email, token: code })).error).toBeNull();
+    expect((await app.client().auth.signInWithPassword({ email, password })).error?.code).toBe("invalid_credentials");
+    expect((await app.client().auth.signInWithPassword({ email, password: "another good one" })).error).toBeNull();
+  });
+
   it("says no in the client's own classes", async () => {
     const { auth } = app.client();
+    expect((await auth.signUp({ email: newAddress(), password: "" })).error).toMatchObject({
+      status: 400,
+      code: "validation_failed",
+    });
     const weak = await auth.signUp({ email: newAddress(), password: "12345" });
     expect(weak.error).toBeInstanceOf(AuthWeakPasswordError);
     expect(weak.error).toMatchObject({ status: 422, code: "weak_password", reasons: ["length"] });
@@ -139,6 +154,8 @@ describe("signUp with a number", () => {
       phone,
       email: "",
       app_metadata: { provider: "phone", providers: ["phone"] },
+      user_metadata: { sub: data.user?.id, phone, email_verified: false, phone_verified: false },
+      identities: [{ provider: "phone", id: data.user?.id, identity_data: { phone } }],
       confirmation_sent_at: expect.any(String),
     });
     expect((await client.auth.signInWithPassword({ phone, password })).error).toMatchObject({

@@ -69,6 +69,41 @@ describe("updateUser: a new address", () => {
     expect([error, data.user?.email]).toEqual([null, next]);
   });
 
+  it("the first one, of somebody with a number only, needs one confirmation", async () => {
+    const client = app.client();
+    const phone = newNumber();
+    await client.auth.signInWithOtp({ phone });
+    await client.auth.verifyOtp({ type: "sms", phone, token: await app.inbox.smsCode(phone) });
+    const email = newAddress();
+    await client.auth.updateUser({ email });
+    const { code } = await app.inbox.mail(email, "email_change");
+    const { data, error } = await client.auth.verifyOtp({ type: "email_change", email, token: code });
+    expect([error, data.user?.email, data.user?.phone]).toEqual([null, email, phone]);
+    expect(data.user?.app_metadata.providers?.toSorted()).toEqual(["email", "phone"]);
+  });
+
+  it("needs one where that is set", async () => {
+    const lax = await startAuthApp({ mailerSecureEmailChange: false });
+    try {
+      const { client, email } = await signedUp(lax);
+      const next = newAddress();
+      await client.auth.updateUser({ email: next });
+      const { code } = await lax.inbox.mail(next, "email_change");
+      const { data } = await client.auth.verifyOtp({ type: "email_change", email: next, token: code });
+      expect(data.user?.email).toBe(next);
+      expect(await lax.inbox.kindsTo(email)).not.toContain("email_change");
+    } finally {
+      await lax.stop();
+    }
+  });
+
+  it("the same one is no change", async () => {
+    const { client, email } = await signedUp(app);
+    const { data, error } = await client.auth.updateUser({ email });
+    expect(error).toBeNull();
+    expect(data.user).not.toHaveProperty("new_email");
+  });
+
   it("is refused when it is somebody's, or none", async () => {
     const [{ client }, other] = [await signedUp(app), await signedUp(app)];
     const taken = await client.auth.updateUser({ email: other.email });
@@ -163,6 +198,16 @@ describe("reauthenticate", () => {
     expect((await client.auth.reauthenticate()).error).toBeNull();
     const nonce = await strict.inbox.smsCode(phone, 2);
     expect((await client.auth.updateUser({ password: "an entirely new one", nonce })).error).toBeNull();
+  });
+});
+
+describe("updateUser: metadata", () => {
+  it("that would not go into a token is refused, and changes nothing", async () => {
+    const { client } = await signedUp(app);
+    const { error } = await client.auth.updateUser({ data: { note: "x".repeat(10_000) } });
+    expect(error).toBeInstanceOf(AuthApiError);
+    expect(error).toMatchObject({ status: 400, code: "validation_failed" });
+    expect((await client.auth.getUser()).data.user?.user_metadata).not.toHaveProperty("note");
   });
 });
 
