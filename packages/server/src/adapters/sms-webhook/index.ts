@@ -1,12 +1,12 @@
-import { createHmac } from "node:crypto";
 import type { SmsGateway } from "../../capabilities/auth/sms/ports.ts";
 import type { Clock } from "../../kernel/clock.ts";
+import { webhookHeaders } from "../../platform/outbound/index.ts";
 import { accountTrouble, callSmsApi, field, idOf, refused, senseless } from "../sms/call.ts";
 
 export interface SmsWebhookOptions {
   readonly url: string;
-  /** 24 to 64 bytes. */
-  readonly key: Buffer;
+  /** Each signs; several while they are being changed. */
+  readonly keys: readonly Buffer[];
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
@@ -20,22 +20,18 @@ const passing = new Set([408, 425]);
  * Webhooks. Any 2xx takes it, an `id` in the answer is kept; 400, 422 and their like refuse this message for good. `webhook-id` is the
  * same at every attempt.
  */
-export function webhookSms({ url, key, timeoutMs, clock }: SmsWebhookOptions): SmsGateway {
+export function webhookSms({ url, keys, timeoutMs, clock }: SmsWebhookOptions): SmsGateway {
   const name = "The SMS webhook";
   return {
     name: "webhook",
     async send({ id, to, body, otp, channel }, signal) {
       const payload = JSON.stringify({ id, to: `+${to}`, body, otp, channel });
-      const timestamp = String(Math.floor(clock.nowMs() / 1000));
-      const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${payload}`).digest("base64");
       const { status, json } = await callSmsApi({
         name,
         url,
         headers: {
           "Content-Type": "application/json",
-          "webhook-id": id,
-          "webhook-timestamp": timestamp,
-          "webhook-signature": `v1,${signature}`,
+          ...webhookHeaders({ id, nowMs: clock.nowMs(), body: payload, keys }),
         },
         body: payload,
         timeoutMs,

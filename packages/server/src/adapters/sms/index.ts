@@ -2,6 +2,7 @@ import type { SmsGateway } from "../../capabilities/auth/sms/ports.ts";
 import type { smsSettings } from "../../capabilities/auth/sms/settings.ts";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import { SettingError, type Values } from "../../kernel/settings.ts";
+import { webhookKeys } from "../../platform/outbound/index.ts";
 import { messagebirdSms } from "../messagebird/index.ts";
 import { webhookSms } from "../sms-webhook/index.ts";
 import { textlocalSms } from "../textlocal/index.ts";
@@ -57,7 +58,12 @@ export function smsGateway(settings: SmsSettings, clock: Clock = systemClock): S
         timeoutMs,
       });
     case "webhook":
-      return webhookSms({ url: addressOf(need("smsUrl")), key: keyOf(need("smsWebhookSecret")), timeoutMs, clock });
+      return webhookSms({
+        url: addressOf(need("smsUrl")),
+        keys: webhookKeys("smsWebhookSecret", need("smsWebhookSecret")),
+        timeoutMs,
+        clock,
+      });
   }
 }
 
@@ -65,14 +71,4 @@ function addressOf(url: string): string {
   const { protocol } = URL.canParse(url) ? new URL(url) : { protocol: "" };
   if (protocol !== "https:" && protocol !== "http:") throw new SettingError("smsUrl must be an http or https address.");
   return url;
-}
-
-/** Standard Webhooks: `whsec_` and 24 to 64 bytes as Base64; Supabase writes the scheme's version before it. */
-function keyOf(secret: string): Buffer {
-  const encoded = /^(?:v1,)?whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1] ?? "";
-  const key = Buffer.from(encoded, "base64");
-  if (key.length < 24 || key.length > 64) {
-    throw new SettingError("smsWebhookSecret must be v1,whsec_ and 24 to 64 bytes as Base64.");
-  }
-  return key;
 }

@@ -1,3 +1,4 @@
 export { OutboundError, type OutboundFailure } from "./error.ts";
 export { isPublicAddress } from "./public-address.ts";
 export { type OutboundReply, type OutboundRequest, outboundRequest } from "./request.ts";
+export { isSignedWebhook, type WebhookHeaders, webhookHeaders, webhookKeys } from "./webhook-signature.ts";

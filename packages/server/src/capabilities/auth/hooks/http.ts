@@ -1,7 +1,12 @@
-import { createHmac, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../../../kernel/clock.ts";
-import { OutboundError, type OutboundReply, outboundRequest } from "../../../platform/outbound/index.ts";
+import {
+  OutboundError,
+  type OutboundReply,
+  outboundRequest,
+  webhookHeaders,
+} from "../../../platform/outbound/index.ts";
 import { hookProblems } from "./problems.ts";
 import type { HookTarget } from "./target.ts";
 
@@ -48,21 +53,11 @@ async function send(
   clock: Clock,
   leftMs: number,
 ): Promise<OutboundReply | OutboundError> {
-  const timestamp = String(Math.floor(clock.nowMs() / 1000));
-  const signatures = keys.map(
-    (key) => `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${payload}`).digest("base64")}`,
-  );
-  const headers = {
-    "Content-Type": "application/json",
-    "webhook-id": id,
-    "webhook-timestamp": timestamp,
-    // The receiver takes whichever fits: old and new secret hold while they are being changed.
-    "webhook-signature": signatures.join(" "),
-  };
+  const signed = webhookHeaders({ id, nowMs: clock.nowMs(), body: payload, keys });
   try {
     return await outboundRequest(url, {
       method: "POST",
-      headers,
+      headers: { "Content-Type": "application/json", ...signed },
       body: payload,
       timeoutMs: leftMs,
       maxBytes,

@@ -1,4 +1,5 @@
 import { SettingError } from "../../../kernel/settings.ts";
+import { webhookKeys } from "../../../platform/outbound/index.ts";
 
 /** Where one hook lives. */
 export type HookTarget =
@@ -24,7 +25,10 @@ export function hookTarget(setting: string, uri: string | null, secrets: string 
       `${setting}_URI must begin with https:// or pg-functions://, or be http:// on this machine.`,
     );
   }
-  return { kind: "http", url, keys: signingKeys(setting, secrets) };
+  if (secrets === null || secrets === "") {
+    throw new SettingError(`${setting}_SECRETS must be set for a hook over HTTP.`);
+  }
+  return { kind: "http", url, keys: webhookKeys(`${setting}_SECRETS`, secrets) };
 }
 
 function postgresTarget(setting: string, url: URL): HookTarget {
@@ -34,20 +38,4 @@ function postgresTarget(setting: string, url: URL): HookTarget {
     throw new SettingError(`${setting}_URI must be of the form pg-functions://postgres/<schema>/<function>.`);
   }
   return { kind: "postgres", schema, function: name };
-}
-
-/** `v1,whsec_<base64>|v1,whsec_…` (Standard Webhooks: 24 to 64 bytes each). Several while they are being rotated. */
-function signingKeys(setting: string, secrets: string | null): readonly Buffer[] {
-  const given = (secrets ?? "").split("|").filter((secret) => secret !== "");
-  if (given.length === 0) throw new SettingError(`${setting}_SECRETS must be set for a hook over HTTP.`);
-  return given.map((secret) => {
-    const encoded = /^v1,whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret.trim())?.[1];
-    const key = Buffer.from(encoded ?? "", "base64");
-    if (key.length < 24 || key.length > 64) {
-      throw new SettingError(
-        `${setting}_SECRETS must be of the form v1,whsec_<base64 of 24 to 64 bytes>, several divided by "|".`,
-      );
-    }
-    return key;
-  });
 }

@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isSignedWebhook } from "../../../platform/outbound/index.ts";
 
 const key = Buffer.from("a hook's secret, 32 bytes long...");
 export const secret = `v1,whsec_${key.toString("base64")}`;
@@ -46,15 +46,6 @@ export async function openTestHook(
   };
 }
 
-/** As Standard Webhooks tells receivers to check: any signature of the list, over the bytes as they came. */
-export function isSigned({ headers, text }: Delivery, by: Buffer = key): boolean {
-  const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${text}`;
-  const expected = createHmac("sha256", by).update(signed).digest();
-  return String(headers["webhook-signature"])
-    .split(" ")
-    .some((entry) => {
-      const [version, signature = ""] = entry.split(",");
-      const bytes = Buffer.from(signature, "base64");
-      return version === "v1" && bytes.length === expected.length && timingSafeEqual(bytes, expected);
-    });
-}
+/** As Standard Webhooks tells receivers to check, at the time the message says it is of. */
+export const isSigned = ({ headers, text }: Delivery, by: Buffer = key): boolean =>
+  isSignedWebhook({ headers, body: text, keys: [by], nowMs: Number(headers["webhook-timestamp"]) * 1_000 });

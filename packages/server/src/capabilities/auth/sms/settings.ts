@@ -45,7 +45,7 @@ export const smsSettings = {
     env: ["MAINSTAY_SMS_WEBHOOK_SECRET"],
     default: null,
     isSecret: true,
-    summary: "Signs what the webhook gets (Standard Webhooks), as v1,whsec_ and Base64.",
+    summary: "Signs what the webhook gets (Standard Webhooks), as v1,whsec_ and Base64; several divided by `|`.",
   }),
   smsTwilioAccountSid: text<string | null>({
     env: ["MAINSTAY_SMS_TWILIO_ACCOUNT_SID", "GOTRUE_SMS_TWILIO_ACCOUNT_SID"],
