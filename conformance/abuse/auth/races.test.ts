@@ -305,6 +305,55 @@ describe("A07 A09 A10 of fifty at once one wins, and nothing is left half done",
   });
 });
 
+describe("A10 everything at once on one account", () => {
+  const none500 = (replies: readonly Reply[]) => {
+    expect(replies.filter(({ status }) => status >= 500).map(({ text }) => text)).toEqual([]);
+    expect(auth.observations.filter(({ kind }) => kind === "request.failed")).toEqual([]);
+  };
+
+  test("A10 of a stranger's: sign-ups, codes, links and wrong tries wait for each other, and none is lost to another", async () => {
+    const email = newEmail();
+    await auth.post("/signup", { email, password: "correct horse 8" });
+    const challenge = { code_challenge: s256("v".repeat(43)), code_challenge_method: "s256" };
+    const calls = [
+      () => auth.post("/signup", { email, password: "correct horse 9", ...challenge }),
+      () => auth.post("/otp", { email }),
+      () => auth.post("/otp", { email, ...challenge }),
+      () => auth.post("/recover", { email }),
+      () => auth.post("/resend", { type: "signup", email }),
+      () => auth.post("/verify", { type: "email", email, token: "000000" }),
+      () => auth.post("/verify", { type: "recovery", email, token: "000000" }),
+      () => auth.admin("POST", "/admin/generate_link", { type: "magiclink", email }),
+      () => auth.admin("POST", "/admin/generate_link", { type: "invite", email }),
+      () => auth.admin("POST", "/invite", { email }),
+    ];
+    none500(await atOnce(200, (at) => calls[(at * 7) % calls.length]!()));
+  });
+
+  test("A10 of one's own: changes, nonces, factors, sign-ins, and in the end its deletion", async () => {
+    const person = await auth.newPerson();
+    const { email, token } = person;
+    const calls = [
+      () => auth.ask("PUT", "/user", { token, body: { email: newEmail() } }),
+      () => auth.ask("PUT", "/user", { token, body: { data: { hue: 1 } } }),
+      () => auth.ask("PUT", "/user", { token, body: { phone: newPhone() } }),
+      () => auth.ask("GET", "/reauthenticate", { token }),
+      () => auth.post("/factors", { factor_type: "totp", friendly_name: newEmail().slice(0, 60) }, token),
+      () => auth.post("/factors/recovery-codes/regenerate", {}, token),
+      () => auth.post("/passkeys/registration/options", {}, token),
+      () => auth.post("/token?grant_type=password", person),
+      () => auth.post("/recover", { email }),
+      () => auth.post("/otp", { email }),
+      () => auth.post("/verify", { type: "email", email, token: "000000" }),
+      () => auth.post("/logout?scope=others", {}, token),
+      () => auth.admin("PUT", `/admin/users/${person.id}`, { user_metadata: { hue: 2 } }),
+    ];
+    const deletion = () => auth.ask("DELETE", "/user", { token, body: { password: person.password } });
+    none500(await atOnce(200, (at) => (at === 150 ? deletion() : calls[(at * 5) % calls.length]!())));
+    expect(await auth.sql("select 1 from auth.users where id = $1", [person.id])).toEqual([]);
+  });
+});
+
 describe("A10 second factors", () => {
   const enrolled = async (): Promise<{ person: Person; id: string; secret: string; token: string }> => {
     const person = await auth.newPerson();

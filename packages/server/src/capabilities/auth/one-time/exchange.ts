@@ -37,7 +37,12 @@ export async function exchangeCode(
   if (!isVerifierRight(given.verifier, flow.codeChallenge, flow.codeChallengeMethod)) {
     throw oneTimeProblems.badCodeVerifier();
   }
-  const session = await db.transaction((tx) => take(context, tx, given.code, caller));
+  const { userId } = flow;
+  const session = await db.transaction(async (tx) => {
+    // Whoever sends another code holds the user and then takes this flow away: so do we, in this order.
+    if (userId !== null) await oneTimeStore.lockUser(tx, userId);
+    return take(context, tx, given.code, caller);
+  });
   return session ?? refuseUsed(context, given, caller);
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { problems } from "../problems.ts";
 import type { Purpose } from "./purposes.ts";
 
 /** A code or link as it was sent. */
@@ -43,10 +44,27 @@ const columns = sql`
 const seenColumns = sql`
   ${columns}, t.used_at is not null as "isUsed", t.expires_at <= clock_timestamp() as "isExpired"`;
 
-/** All SQL about codes and links. Each is used up by the one statement that finds it (threat A10). */
+/** `owners`: the users of tokens, held in an order that is the same for all. */
+const ownersOf = (isSought: SQL): SQL => sql`
+  owners as materialized (
+    select u.id from auth.users u where u.id in (select t.user_id from mainstay.one_time_tokens t where ${isSought})
+    order by u.id for no key update
+  )`;
+
+/**
+ * All SQL about codes and links. Each is used up by the one statement that finds it (threat A10).
+ *
+ * Whoever writes here holds the user's row first, then the token's, then the flow's: two that came the other way round would wait for each
+ * other, and PostgreSQL would end one of them.
+ */
 export const oneTimeStore = {
-  /** Takes the place of an earlier one for the same purpose: that one's code, link and redirect are void. */
+  /**
+   * Takes the place of an earlier one for the same purpose: that one's code, link and redirect are void.
+   * @throws Problem 404 when the user was deleted meanwhile
+   */
   async put(tx: Queryable, token: NewOneTimeToken): Promise<void> {
+    // A statement of its own: what is replaced below is what there is when nobody else is at it any more.
+    if (!(await oneTimeStore.lockUser(tx, token.userId))) throw problems.userNotFound();
     await tx.query(sql`
       with replaced as (
         delete from auth.flow_state f using mainstay.one_time_tokens t
@@ -82,11 +100,13 @@ export const oneTimeStore = {
   ): Promise<OneTimeToken | null> {
     const isRight = sql`t.code_hash = ${sql.value(given.codeHash)}`;
     const owner = given.userId === undefined ? sql`true` : sql`t.user_id = ${sql.value(given.userId)}`;
+    const isSought = sql`
+      t.address = ${sql.value(given.address)} and t.purpose = any (${sql.value(given.purposes)}::text[]) and ${owner}`;
     const rows = await db.query<OneTimeToken & { isRight: boolean }>(sql`
+      with ${ownersOf(isSought)}
       update mainstay.one_time_tokens t
       set attempts = attempts + 1, used_at = case when ${isRight} then clock_timestamp() end
-      where t.address = ${sql.value(given.address)} and t.purpose = any (${sql.value(given.purposes)}::text[]) and ${owner}
-        and t.used_at is null and t.expires_at > clock_timestamp() and t.attempts < ${sql.value(given.maxAttempts)}
+      where t.user_id in (select id from owners) and ${isSought} and t.used_at is null and t.expires_at > clock_timestamp() and t.attempts < ${sql.value(given.maxAttempts)}
       returning ${columns}, ${isRight} as "isRight"`);
     const found = rows.find((row) => row.isRight);
     if (found === undefined) return null;
@@ -96,10 +116,11 @@ export const oneTimeStore = {
 
   /** Uses a link up. @returns `null` when there is none to use */
   async takeLink(db: Queryable, linkHash: string, purposes: readonly Purpose[]): Promise<OneTimeToken | null> {
+    const isSought = sql`t.link_hash = ${sql.value(linkHash)} and t.purpose = any (${sql.value(purposes)}::text[])`;
     const [row] = await db.query<OneTimeToken>(sql`
+      with ${ownersOf(isSought)}
       update mainstay.one_time_tokens t set used_at = clock_timestamp()
-      where t.link_hash = ${sql.value(linkHash)} and t.purpose = any (${sql.value(purposes)}::text[])
-        and t.used_at is null and t.expires_at > clock_timestamp()
+      where t.user_id in (select id from owners) and ${isSought} and t.used_at is null and t.expires_at > clock_timestamp()
       returning ${columns}`);
     return row ?? null;
   },
@@ -112,7 +133,7 @@ export const oneTimeStore = {
     return row ?? null;
   },
 
-  /** Uses up what began this flow, however long the link has been open: its code has a life of its own. */
+  /** Uses up what began this flow, whose user is held already, however long the link has been open: its code has a life of its own. */
   async takeOfFlow(tx: Queryable, flowStateId: string): Promise<OneTimeToken | null> {
     const [row] = await tx.query<OneTimeToken>(sql`
       update mainstay.one_time_tokens t set used_at = clock_timestamp()
@@ -151,6 +172,7 @@ export const oneTimeStore = {
 
   /** Nobody has confirmed anything of it yet. */
   async beginEmailChange(tx: Queryable, userId: string): Promise<void> {
+    await oneTimeStore.lockUser(tx, userId);
     await oneTimeStore.remove(tx, userId, ["email_change_current", "email_change_new"]);
     await tx.query(sql`update auth.users set email_change_confirm_status = 0 where id = ${sql.value(userId)}`);
   },

@@ -48,7 +48,9 @@ export function createPasskeys(context: AuthContext): Passkeys {
   const remember = async <T>(options: T, state: CeremonyState, type: ChallengeType, userId: string | null) => {
     const id = randomUUID();
     const lifeSeconds = settings.webauthnChallengeSeconds;
-    return { id, options, expiresAt: await passkeyStore.addChallenge(db, { id, userId, type, state, lifeSeconds }) };
+    const expiresAt = await passkeyStore.addChallenge(db, { id, userId, type, state, lifeSeconds });
+    if (expiresAt === null) throw problems.userOfTokenNotFound();
+    return { id, options, expiresAt };
   };
 
   /** Outside any transaction: whatever comes of the answer, the challenge is spent. */

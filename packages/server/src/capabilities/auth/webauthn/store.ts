@@ -111,7 +111,7 @@ export const passkeyStore = {
     return rows.length === 1;
   },
 
-  /** Remembers a ceremony. @returns when it is over, in Unix seconds */
+  /** Remembers a ceremony. @returns when it is over, in Unix seconds; `null` when its user was deleted meanwhile */
   async addChallenge(
     db: Queryable,
     challenge: {
@@ -121,19 +121,23 @@ export const passkeyStore = {
       readonly state: CeremonyState;
       readonly lifeSeconds: number;
     },
-  ): Promise<number> {
+  ): Promise<number | null> {
+    const owner = sql`${sql.value(challenge.userId)}::uuid`;
     const [row] = await db.query<{ expiresAt: number }>(sql`
       with swept as (
         delete from auth.webauthn_challenges where id in (
           select id from auth.webauthn_challenges where expires_at < now() - make_interval(secs => ${sql.value(lateSeconds)})
           limit ${sql.value(sweptAtOnce)} for update skip locked)
+      ), held as (
+        select u.id from auth.users u where u.id = ${owner} for key share
       )
       insert into auth.webauthn_challenges (id, user_id, challenge_type, session_data, created_at, expires_at)
-      values (${sql.value(challenge.id)}, ${sql.value(challenge.userId)}, ${sql.value(challenge.type)},
+      select ${sql.value(challenge.id)}, ${owner}, ${sql.value(challenge.type)},
         ${sql.value(JSON.stringify(challenge.state))}::jsonb, now(),
-        now() + make_interval(secs => ${sql.value(challenge.lifeSeconds)}))
+        now() + make_interval(secs => ${sql.value(challenge.lifeSeconds)})
+      where ${owner} is null or exists (select from held)
       returning floor(extract(epoch from expires_at))::float8 as "expiresAt"`);
-    return row!.expiresAt;
+    return row?.expiresAt ?? null;
   },
 
   /** Uses a challenge up: whoever comes second, for something else or as somebody else finds none (threats A10, A11). */
