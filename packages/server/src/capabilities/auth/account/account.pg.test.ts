@@ -184,7 +184,7 @@ describe("deletion", () => {
   });
 
   test("A12 is no place to guess a password at", async () => {
-    const server = auth.with({ rateLimits: true, rateLimitAccount: 3 });
+    const server = auth.with({ rateLimits: true, lockoutAfter: 3 });
     await auth.sql("update auth.sessions set created_at = now() - interval '1 hour' where user_id = $1", [ann.id]);
     const statuses = [];
     for (let one = 0; one < 5; one++) {

@@ -1,6 +1,6 @@
 import type { AuthContext, Caller } from "../context.ts";
 import type { CurrentUser } from "../flows/current-user.ts";
-import { accountKey } from "../limits/index.ts";
+import { isPasswordOf } from "../flows/is-password-of.ts";
 import { takeNonce } from "../one-time/reauthenticate.ts";
 import { accountProblems } from "./problems.ts";
 
@@ -21,20 +21,15 @@ export async function assertProven(
   proof: Proof,
   caller: Caller,
 ): Promise<void> {
-  const { settings, passwords, limits } = context;
-  const { user, session, passwordHash } = current;
+  const { settings } = context;
+  const { user, session } = current;
   const hasSecondFactor = user.factors.some((factor) => factor.status === "verified");
   if (hasSecondFactor && session?.aal !== "aal2") throw accountProblems.insufficientAal();
   if (session !== null && session.ageSeconds < settings.accountFreshSeconds) return;
   if (proof.password !== "") {
-    // As at sign-in: this is another place to guess a password at (threat A12).
-    const key = accountKey(user.email || user.phone);
-    await limits.check("failedPassword", key);
-    if (passwordHash !== null && (await passwords.isMatch(proof.password, passwordHash))) return;
-    await limits.take("failedPassword", key);
-    await context.audit.record(context.db, { action: "login_failed", userId: user.id, caller });
+    if (await isPasswordOf(context, current, proof.password, caller)) return;
     throw accountProblems.passwordWrong();
   }
   if (proof.nonce === "") throw accountProblems.reauthenticationNeeded();
-  await takeNonce(context, user, proof.nonce);
+  await takeNonce(context, user, proof.nonce, caller);
 }

@@ -3,6 +3,7 @@ import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
+import { noteLocked } from "../protection/note-locked.ts";
 import { sessionStore } from "../session-store.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
@@ -22,7 +23,7 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
   const { settings, passwords, db, limits, lockout } = context;
   await limits.take("signIn", caller.network);
   const { name, account } = await lookUp(context, grant);
-  const attempt = await lockout.enter(accountKey(name), caller.network);
+  const attempt = await lockout.enter("password", accountKey(name), caller.network);
 
   // A password longer than any we store is wrong, and not worth the hashing.
   const isTooLong = Buffer.byteLength(grant.password) > settings.passwordMaxBytes;
@@ -35,7 +36,7 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
   if (!(await isMatch) || account === null) {
     const userId = account?.user.id ?? null;
     await context.audit.record(db, { action: "login_failed", userId, caller });
-    if (attempt.isLast) await context.audit.record(db, { action: "account_locked", userId, caller });
+    await noteLocked(context, attempt, userId, caller);
     await tellOfFailure(context, account?.user.id ?? null);
     throw problems.invalidCredentials();
   }

@@ -14,6 +14,7 @@ import { sessionStore } from "../session-store.ts";
 import type { User } from "../user.ts";
 import { type UserPatch, userStore } from "../user-store.ts";
 import type { CurrentUser } from "./current-user.ts";
+import { isPasswordOf } from "./is-password-of.ts";
 import { storePatch } from "./store-patch.ts";
 
 export interface UserUpdate {
@@ -45,9 +46,11 @@ export async function updateUser(
   const isSensitive = update.password !== "" || email !== null || phone !== null;
   const hasSecondFactor = user.factors.some((factor) => factor.status === "verified");
   if (isSensitive && hasSecondFactor && session?.aal !== "aal2") throw problems.insufficientAal();
-  const passwordHash = update.password === "" ? null : await newPasswordHash(context, current, update, email ?? phone);
+  const passwordHash =
+    update.password === "" ? null : await newPasswordHash(context, current, update, email ?? phone, caller);
   // Last of all that can be wrong: a nonce is for one try.
-  if (passwordHash !== null && needsNonce(context, current, update)) await takeNonce(context, user, update.nonce);
+  if (passwordHash !== null && needsNonce(context, current, update))
+    await takeNonce(context, user, update.nonce, caller);
 
   const patch: UserPatch = {
     ...(update.data === null ? {} : { userMetadata: update.data }),
@@ -163,6 +166,7 @@ async function newPasswordHash(
   current: CurrentUser,
   update: UserUpdate,
   newAddress: string | null,
+  caller: Caller,
 ): Promise<string> {
   const { settings, passwords } = context;
   const { user, passwordHash } = current;
@@ -171,7 +175,7 @@ async function newPasswordHash(
   }
   if (passwordHash !== null) {
     if (update.currentPassword !== "") {
-      const isRight = await passwords.isMatch(update.currentPassword, passwordHash);
+      const isRight = await isPasswordOf(context, current, update.currentPassword, caller);
       if (!isRight) throw problems.currentPasswordInvalid();
     } else if (settings.passwordCurrentRequired) {
       throw problems.currentPasswordRequired();

@@ -38,11 +38,7 @@ export type LimitName =
   /** Passkey ceremonies, by network. */
   | "passkey"
   /** Starts of OAuth, by network. */
-  | "oauth"
-  /** Failed passwords, by account. */
-  | "failedPassword"
-  /** Wrong codes, by account. */
-  | "failedCode";
+  | "oauth";
 
 /**
  * What is counted where it happens and told to the other nodes soon after: limits by network, which are asked at every request. All
@@ -81,7 +77,5 @@ export function limitRules(settings: Values<typeof limitSettings>): Readonly<Rec
     mfa: rule(settings.rateLimitMfa, 60),
     passkey: rule(settings.rateLimitPasskey, fiveMinutes),
     oauth: rule(settings.rateLimitOauth, fiveMinutes),
-    failedPassword: rule(settings.rateLimitAccount, fiveMinutes),
-    failedCode: rule(settings.rateLimitAccount, fiveMinutes),
   };
 }

@@ -14,13 +14,6 @@ export const limitSettings = {
     min: 1,
     summary: "Sign-ups and sign-ins from one address in five minutes.",
   }),
-  rateLimitAccount: integer<number>({
-    env: ["MAINSTAY_RATE_LIMIT_ACCOUNT"],
-    default: 30,
-    unit: "attempts",
-    min: 1,
-    summary: "Failed sign-ins to one account in five minutes, from wherever they come.",
-  }),
   rateLimitRefresh: integer<number>({
     env: ["MAINSTAY_RATE_LIMIT_REFRESH", "GOTRUE_RATE_LIMIT_TOKEN_REFRESH"],
     default: 150,

@@ -107,7 +107,7 @@ describe("recovery codes", () => {
   });
 
   test("A12 wrong ones count for the account, together with wrong codes of other factors", async () => {
-    const strict = auth.with({ rateLimits: true, rateLimitAccount: 3, rateLimitMfa: 1_000, rateLimitSignIn: 1_000 });
+    const strict = auth.with({ rateLimits: true, lockoutAfter: 3, rateLimitMfa: 1_000, rateLimitSignIn: 1_000 });
     const { user, factor, codes } = await withCodes();
     const attempt = async (code: string) => {
       const { token } = await people.signIn(user);

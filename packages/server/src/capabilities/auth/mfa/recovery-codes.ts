@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
+import { noteLocked } from "../protection/note-locked.ts";
 import type { Session } from "../user.ts";
 import { assertEnrollable, assertVerifiable, type MfaContext, nameOf, type Person } from "./context.ts";
 import { assertRoom, holdAccount } from "./enroll.ts";
@@ -105,15 +106,16 @@ export async function verifyRecoveryCode(
   code: string,
   caller: Caller,
 ): Promise<Session> {
-  const { db, limits, secrets } = context;
+  const { db, limits, lockout, secrets } = context;
   const { user, session } = person;
   assertVerifiable(context, type);
   await limits.take("mfa", caller.network);
-  await limits.take("failedCode", accountKey(user.id));
+  const attempt = await lockout.enter("code", accountKey(user.id), caller.network);
   const factor = (await factorStore.list(db, user.id)).find((one) => one.type === type);
   const id = factor?.id ?? randomUUID();
   const hash = secrets.hash(`recovery/${id}`, canonicalRecoveryCode(code));
   const isValid = await recoveryStore.isUnused(db, id, hash);
+  if (!isValid) await noteLocked(context, attempt, user.id, caller);
   await judge(context, person, { id, type }, isValid, caller);
   const raised = !isValid
     ? null
@@ -130,6 +132,7 @@ export async function verifyRecoveryCode(
         return raiseSession(context, tx, { session, user, method: methodOf[type], factorId: id, caller });
       });
   if (raised === null) throw mfaProblems.verificationFailed("Invalid recovery code entered");
+  await attempt.succeeded();
   return raised;
 }
 

@@ -275,7 +275,7 @@ describe("challenge and verify", () => {
   });
 
   test("A12 wrong codes count for the account, over all challenges, sessions and addresses", async () => {
-    const strict = auth.with({ rateLimits: true, rateLimitAccount: 4, rateLimitMfa: 1_000, rateLimitSignIn: 1_000 });
+    const strict = auth.with({ rateLimits: true, lockoutAccountAfter: 4, rateLimitMfa: 1_000, mfaSameAddress: false });
     const { user, factor } = await people.withFactor();
     people.nextStep();
     const attempt = async (code: string, at: number) => {
@@ -284,7 +284,8 @@ describe("challenge and verify", () => {
       const reply = await strict.send("POST", `/factors/${factor.id}/verify`, {
         token: one.token,
         body: { challenge_id: challenge, code, failed_attempts: 0 },
-        headers: { "x-forwarded-for": `198.51.100.${at}` },
+        address: `198.51.100.${at}`,
+        headers: { "x-forwarded-for": `192.0.2.${at}` },
       });
       return outcome(reply);
     };
@@ -295,7 +296,7 @@ describe("challenge and verify", () => {
   });
 
   test("A12 fifty wrong codes at once are no more looked at than one after another", async () => {
-    const strict = auth.with({ rateLimits: true, rateLimitAccount: 4, rateLimitMfa: 1_000, mfaChallengeAttempts: 50 });
+    const strict = auth.with({ rateLimits: true, lockoutAfter: 4, rateLimitMfa: 1_000, mfaChallengeAttempts: 50 });
     const { user, factor } = await people.withFactor();
     const challenge = await people.challenge(user.token, factor);
     const body = { challenge_id: challenge, code: "12345x" };

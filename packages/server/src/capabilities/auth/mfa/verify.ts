@@ -1,6 +1,7 @@
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Caller } from "../context.ts";
 import { accountKey, networkOf } from "../limits/index.ts";
+import { noteLocked } from "../protection/note-locked.ts";
 import type { Fields } from "../request.ts";
 import { isUuid, textField } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
@@ -29,7 +30,7 @@ export async function verifyFactor(
   fields: Fields,
   caller: Caller,
 ): Promise<Session> {
-  const { db, limits } = context;
+  const { db, limits, lockout } = context;
   const { user } = person;
   await limits.take("mfa", caller.network);
   const factor = await factorStore.find(db, user.id, factorId);
@@ -37,9 +38,9 @@ export async function verifyFactor(
   assertVerifiable(context, factor.type);
   const answer = answerOf(factor, fields);
   const challenge = await openChallenge(context, factor, textField(fields, "challenge_id"), caller);
-  // Taken for right ones too: counted after the look, fifty wrong ones at once would all have had theirs.
-  await limits.take("failedCode", accountKey(user.id));
+  const attempt = await lockout.enter("code", accountKey(user.id), caller.network);
   const proof = await proofOf(context, factor, challenge, answer);
+  if (!proof.isValid) await noteLocked(context, attempt, user.id, caller);
   await judge(context, person, factor, proof.isValid, caller);
   if (!proof.isValid) throw proof.refusal;
 
@@ -63,6 +64,7 @@ export async function verifyFactor(
     });
   });
   if (session === null) throw proof.refusal;
+  await attempt.succeeded();
   if (factor.phone !== null) await countVerifiedSms(context, factor.phone);
   return session;
 }

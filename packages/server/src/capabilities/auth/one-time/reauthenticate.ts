@@ -2,6 +2,7 @@ import type { AuthContext, Caller } from "../context.ts";
 import type { CurrentUser } from "../flows/current-user.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
+import { noteLocked } from "../protection/note-locked.ts";
 import type { User } from "../user.ts";
 import { addressOf, mailNonce, textCode } from "./issue.ts";
 import { oneTimeProblems } from "./problems.ts";
@@ -27,12 +28,11 @@ export async function reauthenticate(context: AuthContext, { user }: CurrentUser
 }
 
 /** Uses the nonce up, right or wrong. @throws Problem 422 `reauthentication_not_valid` */
-export async function takeNonce(context: AuthContext, user: User, nonce: string): Promise<void> {
-  const { db, limits, settings } = context;
+export async function takeNonce(context: AuthContext, user: User, nonce: string, caller: Caller): Promise<void> {
+  const { db, lockout, settings } = context;
   const address = addressOfNonce(user);
   if (address === null) throw problems.reauthenticationNotValid();
-  const key = accountKey(address);
-  await limits.check("failedCode", key);
+  const attempt = await lockout.enter("code", accountKey(address), caller.network);
   const token = await oneTimeStore.tryCode(db, {
     userId: user.id,
     address,
@@ -40,8 +40,8 @@ export async function takeNonce(context: AuthContext, user: User, nonce: string)
     codeHash: oneTimeHashes(context).ofCode(address, nonce.trim()),
     maxAttempts: settings.codeMaxAttempts,
   });
-  if (token !== null) return;
-  await limits.take("failedCode", key);
+  if (token !== null) return attempt.succeeded();
+  await noteLocked(context, attempt, user.id, caller);
   throw problems.reauthenticationNotValid();
 }
 

@@ -244,7 +244,7 @@ describe("A10 once", () => {
   });
 
   test("A12 wrong codes for an account are counted through all its codes, from wherever they come", async () => {
-    const from = auth.with({ rateLimits: true, rateLimitAccount: 3, mailMinIntervalSeconds: 0, codeAnswerMs: 0 });
+    const from = auth.with({ rateLimits: true, lockoutAccountAfter: 3, mailMinIntervalSeconds: 0, codeAnswerMs: 0 });
     const email = await confirmed();
     const statuses = [];
     for (let at = 0; at < 4; at++) {

@@ -5,6 +5,7 @@ import type { AuthContext, Caller } from "../context.ts";
 import { openSession } from "../flows/open-session.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
+import { noteLocked } from "../protection/note-locked.ts";
 import { countVerifiedSms } from "../sms/index.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
@@ -31,12 +32,11 @@ export async function verifyCode(
   given: { readonly type: string; readonly code: string; readonly email: string; readonly phone: string },
   caller: Caller,
 ): Promise<Verified> {
-  const { db, limits, settings } = context;
+  const { db, limits, lockout, settings } = context;
   await limits.take("verify", caller.network);
   const { address, purposes } = whereTo(given);
   if (address === null) throw oneTimeProblems.codeInvalid();
-  const key = accountKey(address);
-  await limits.check("failedCode", key);
+  const attempt = await lockout.enter("code", accountKey(address), caller.network);
   const codeHash = oneTimeHashes(context).ofCode(address, given.code.trim());
   const { codeMaxAttempts: maxAttempts } = settings;
   // A wrong try must count, so it is thrown only when the transaction is through. Where a code is outstanding that is a write, where
@@ -48,9 +48,11 @@ export async function verifyCode(
     }),
   );
   if (verified === null) {
-    await limits.take("failedCode", key);
+    // Whose address it is, if anybody's, is not looked up: that would take time (threat A16).
+    await noteLocked(context, attempt, null, caller);
     throw oneTimeProblems.codeInvalid();
   }
+  await attempt.succeeded();
   if (given.phone !== "") await countVerifiedSms(context, address);
   return verified;
 }

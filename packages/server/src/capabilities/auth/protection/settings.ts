@@ -8,7 +8,7 @@ export const protectionSettings = {
     unit: "attempts",
     min: 1,
     summary:
-      "Wrong passwords for an account from one network until it has to wait there, longer after each further one.",
+      "Wrong passwords for an account from one network, or wrong codes, until it has to wait there, longer after each further one.",
   }),
   lockoutAccountAfter: integer<number>({
     env: ["MAINSTAY_LOCKOUT_ACCOUNT_AFTER"],
@@ -16,7 +16,7 @@ export const protectionSettings = {
     unit: "attempts",
     min: 1,
     summary:
-      "Wrong passwords for an account from anywhere until all networks have to wait that it was never signed in from.",
+      "Wrong passwords for an account from anywhere, or wrong codes, until all networks have to wait that it was never signed in from.",
   }),
   lockoutSeconds: integer<number>({
     env: ["MAINSTAY_LOCKOUT_SECONDS"],
@@ -24,7 +24,7 @@ export const protectionSettings = {
     unit: "s",
     min: 1,
     max: 86_400,
-    summary: "The first such wait; each wrong password after it doubles it.",
+    summary: "The first such wait; each wrong password or code after it doubles it.",
   }),
   lockoutMaxSeconds: integer<number>({
     env: ["MAINSTAY_LOCKOUT_MAX_SECONDS"],
@@ -40,7 +40,7 @@ export const protectionSettings = {
     unit: "s",
     min: 60,
     max: 31_536_000,
-    summary: "After so long without a wrong password they are counted anew.",
+    summary: "After so long without a wrong password, or code, they are counted anew.",
   }),
   knownNetworkDays: integer<number>({
     env: ["MAINSTAY_KNOWN_NETWORK_DAYS"],
