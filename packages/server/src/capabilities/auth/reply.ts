@@ -11,7 +11,9 @@ export const authCors: CorsPolicy = {
   allowMethods: "GET, POST, PUT, PATCH, DELETE",
   allowHeaders:
     "accept, authorization, content-type, x-client-ip, x-client-info, x-jwt-aud, x-use-cookie, x-supabase-api-version, apikey",
-  exposeHeaders: "X-Total-Count, Link, X-Supabase-Api-Version",
+  // GoTrue's three, and what says why a call was refused and when to come again.
+  exposeHeaders:
+    "X-Total-Count, Link, X-Supabase-Api-Version, X-Sb-Error-Code, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id",
   maxAgeSeconds: 3_600,
 };
 

@@ -4,12 +4,12 @@ import type { Handler } from "./handle.ts";
 import { problems } from "./problems.ts";
 import { requestedSchema } from "./schema.ts";
 
-/** What browsers may send and read (PostgREST docs, CORS). */
+/** What browsers may send and read (PostgREST docs, CORS), and when to come again after a 503. */
 export const dataCors: CorsPolicy = {
   allowMethods: "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
   allowHeaders: "Authorization, Accept, Accept-Language, Content-Language",
   exposeHeaders:
-    "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit",
+    "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit, Retry-After",
   maxAgeSeconds: 86_400,
 };
 

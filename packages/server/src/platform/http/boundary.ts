@@ -36,6 +36,6 @@ export const gatewayCors: CorsPolicy = {
     "authorization, apikey, x-client-info, content-type, accept, prefer, range, accept-profile, content-profile, " +
     "x-supabase-api-version, x-upsert, x-metadata, cache-control, x-retry-count, x-region, tus-resumable, upload-length, " +
     "upload-metadata, upload-offset, x-signature, traceparent, tracestate, baggage",
-  exposeHeaders: "X-Request-Id",
+  exposeHeaders: "X-Request-Id, Retry-After",
   maxAgeSeconds: 86_400,
 };

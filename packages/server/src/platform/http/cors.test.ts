@@ -38,7 +38,7 @@ describe("CORS", () => {
     const response = await ask("/", "GET", { apikey: "anon-key", origin });
     expect(corsOf(response)).toEqual({
       "access-control-allow-origin": "*",
-      "access-control-expose-headers": "X-Request-Id",
+      "access-control-expose-headers": "X-Request-Id, Retry-After",
     });
   });
 

@@ -3,6 +3,7 @@ import { systemClock } from "../../../kernel/clock.ts";
 import type { Problem } from "../../../kernel/problem.ts";
 import { readSettings, type Values } from "../../../kernel/settings.ts";
 import { openLane } from "../../../platform/postgres/lane.ts";
+import { authCors } from "../reply.ts";
 import { openTestAuth, type TestAuth } from "../testing.ts";
 import { createLimits, type LimitName, type Limits, networkOf } from "./index.ts";
 import { limitSettings } from "./settings.ts";
@@ -186,4 +187,17 @@ test("full buckets are swept, others stay", async () => {
   await auth.sql("update mainstay.rate_limits set at = at - interval '1 day'");
   await limits.sweep();
   expect(await auth.sql("select 1 from mainstay.rate_limits")).toHaveLength(0);
+});
+
+test("a page of another origin may read why it was refused, and when to come again", async () => {
+  const server = auth.with({ rateLimits: true, rateLimitAnonymous: 1, anonymousEnabled: true });
+  const signUp = () => server.send("POST", "/signup", { body: {}, address: "198.51.100.77" });
+  await signUp();
+  const { status, headers } = await signUp();
+  expect(status).toBe(429);
+  // What any page may read (Fetch, CORS-safelisted response-header name).
+  const { "cache-control": _, "content-type": __, ...others } = headers;
+  expect(Object.keys(others).sort()).toEqual(["ratelimit", "ratelimit-policy", "retry-after", "x-sb-error-code"]);
+  const exposed = authCors.exposeHeaders.toLowerCase().split(", ");
+  expect(exposed).toEqual(expect.arrayContaining(Object.keys(others)));
 });
