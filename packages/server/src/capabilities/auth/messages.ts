@@ -13,6 +13,8 @@ export type MailNotice =
   | "identity_unlinked"
   | "mfa_factor_enrolled"
   | "mfa_factor_unenrolled"
+  | "passkey_added"
+  | "passkey_removed"
   | "new_device";
 
 /** One mail to be written to somebody. */

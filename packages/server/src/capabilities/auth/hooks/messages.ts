@@ -18,6 +18,8 @@ const actions: Readonly<Record<MailRequest | MailNotice, string>> = {
   identity_unlinked: "identity_unlinked_notification",
   mfa_factor_enrolled: "mfa_factor_enrolled_notification",
   mfa_factor_unenrolled: "mfa_factor_unenrolled_notification",
+  passkey_added: "passkey_added_notification",
+  passkey_removed: "passkey_removed_notification",
   new_device: "new_device_notification",
 };
 

@@ -150,6 +150,25 @@ export const defaultMails: Readonly<Record<MailKind, DefaultMail>> = {
     paragraphs: [`A second factor of your account {{ .Email }} at {{ .AppName }} was removed${factor}.`],
     otherwise: reactNow,
   },
+  passkey_added: {
+    subject: "A passkey was added at {{ .AppName }}",
+    preview: "Was it you?",
+    title: "A passkey was added",
+    paragraphs: [
+      "Your account {{ .Email }} at {{ .AppName }} can now be signed in to with a passkey{{ with .PasskeyName }}: {{ . }}{{ end }}. There is nothing to do if it was you.",
+    ],
+    otherwise:
+      "If this was not you, remove the passkey, change your password, sign out your other devices and tell whoever runs {{ .AppName }}.",
+  },
+  passkey_removed: {
+    subject: "A passkey was removed at {{ .AppName }}",
+    preview: "Was it you?",
+    title: "A passkey was removed",
+    paragraphs: [
+      "A passkey of your account {{ .Email }} at {{ .AppName }} was removed{{ with .PasskeyName }}: {{ . }}{{ end }}. It no longer signs anybody in.",
+    ],
+    otherwise: reactNow,
+  },
   new_device: {
     subject: "New sign-in to {{ .AppName }}",
     preview: "Was it you?",

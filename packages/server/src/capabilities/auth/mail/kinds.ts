@@ -17,6 +17,8 @@ export const mailNotices = [
   "identity_unlinked",
   "mfa_factor_enrolled",
   "mfa_factor_unenrolled",
+  "passkey_added",
+  "passkey_removed",
   "new_device",
 ] as const satisfies readonly MailNotice[];
 

@@ -506,6 +506,40 @@ describe("sign-in", () => {
   });
 });
 
+describe("the owner is told by mail", () => {
+  const mailsTo = (id: string, on = auth) =>
+    on.sent.mails.filter(({ user }) => user.id === id).map(({ kind, to, facts }) => ({ kind, to, facts }));
+
+  test("of a new passkey and of one that was removed, by its name, and of nothing that did not happen", async () => {
+    const { who, authenticator, id } = await owner();
+    const { body: user } = await auth.send("GET", "/user", { token: who.token });
+    const added = { kind: "passkey_added", to: user.email, facts: { passkey_name: "Passkey" } };
+    expect(mailsTo(who.id)).toEqual([added]);
+    expect(await register(who, authenticator)).toEqual(refused("webauthn_credential_exists", 422));
+    const other = await owner();
+    expect((await auth.send("DELETE", `/passkeys/${id}`, { token: other.who.token })).status).toBe(404);
+    await signIn(authenticator);
+    await auth.send("PATCH", `/passkeys/${id}`, { body: { friendly_name: "Old phone" }, token: who.token });
+    expect(mailsTo(who.id).filter(({ kind }) => kind.startsWith("passkey"))).toEqual([added]);
+    await auth.send("DELETE", `/passkeys/${id}`, { token: who.token });
+    expect(mailsTo(who.id).at(-1)).toEqual({ ...added, kind: "passkey_removed", facts: { passkey_name: "Old phone" } });
+  });
+
+  test("also when an admin removed it", async () => {
+    const { who, id } = await owner();
+    await auth.admin("DELETE", `/admin/users/${who.id}/passkeys/${id}`);
+    expect(mailsTo(who.id).at(-1)).toMatchObject({ kind: "passkey_removed" });
+  });
+
+  test("at an address that is confirmed, and at no other", async () => {
+    const { who, id } = await owner();
+    await auth.sql("update auth.users set email_confirmed_at = null where id = $1", [who.id]);
+    const before = mailsTo(who.id).length;
+    expect((await auth.admin("DELETE", `/admin/users/${who.id}/passkeys/${id}`)).status).toBe(204);
+    expect(mailsTo(who.id)).toHaveLength(before);
+  });
+});
+
 describe("one's passkeys", () => {
   test("are listed, renamed and removed", async () => {
     const { who, authenticator, id } = await owner();

@@ -12,6 +12,7 @@ import type { Session, User } from "../user.ts";
 import { userStore } from "../user-store.ts";
 import { nameOfAuthenticator } from "./authenticator-names.ts";
 import { beginCreation, beginRequest, type CeremonyState, finishCreation, finishRequest } from "./ceremonies.ts";
+import { tellPasskey } from "./notice.ts";
 import { SignatureCounterError, webauthnProblems } from "./problems.ts";
 import { credentialIdOf, userHandleIn } from "./responses.ts";
 import { type ChallengeType, type Passkey, passkeyStore, type StoredPasskey } from "./store.ts";
@@ -73,9 +74,11 @@ export function createPasskeys(context: AuthContext): Passkeys {
 
   const remove = async (userId: string, id: string, caller: Caller, actor?: "service_role") => {
     await db.transaction(async (tx) => {
-      if (!(await passkeyStore.remove(tx, userId, id))) throw webauthnProblems.credentialNotFound();
+      const removed = await passkeyStore.remove(tx, userId, id);
+      if (removed === null) throw webauthnProblems.credentialNotFound();
       const traits = { passkey_id: id };
       await audit.record(tx, { action: "passkey_deleted", userId, caller, traits, ...(actor && { actor }) });
+      await tellPasskey(context, tx, userId, "passkey_removed", removed.friendlyName);
     });
   };
 
@@ -107,6 +110,7 @@ export function createPasskeys(context: AuthContext): Passkeys {
         if (passkey === null) throw webauthnProblems.credentialExists();
         const traits = { passkey_id: passkey.id };
         await audit.record(tx, { action: "passkey_created", userId: user.id, caller, traits });
+        await tellPasskey(context, tx, user.id, "passkey_added", passkey.friendlyName);
         return passkey;
       });
     },

@@ -104,11 +104,12 @@ export const passkeyStore = {
     return row ?? null;
   },
 
-  /** @returns false when the user has no such passkey */
-  async remove(tx: Queryable, userId: string, id: string): Promise<boolean> {
-    const rows = await tx.query(sql`
-      delete from auth.webauthn_credentials where id = ${sql.value(id)} and user_id = ${sql.value(userId)} returning id`);
-    return rows.length === 1;
+  /** @returns what it was; `null` when the user has no such passkey */
+  async remove(tx: Queryable, userId: string, id: string): Promise<Passkey | null> {
+    const [row] = await tx.query<Passkey>(sql`
+      delete from auth.webauthn_credentials c
+      where c.id = ${sql.value(id)} and c.user_id = ${sql.value(userId)} returning ${columns}`);
+    return row ?? null;
   },
 
   /** Remembers a ceremony. @returns when it is over, in Unix seconds; `null` when its user was deleted meanwhile */
