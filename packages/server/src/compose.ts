@@ -171,6 +171,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         settings: authSettings,
         places: { projectDir: project.dir, templatesDir: project.templatesDir },
         observe,
+        followsFiles: options.mode === "dev",
       }),
       transport,
       gateway: smsGateway(authSettings),

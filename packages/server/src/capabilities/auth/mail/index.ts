@@ -1,2 +1,3 @@
-export { defaultMailTemplates, type MailTemplates, openMailTemplates } from "./open-templates.ts";
+export { defaultMailTemplates, openMailTemplates } from "./open-templates.ts";
 export { createMessages, type WaysOut } from "./service.ts";
+export type { MailTemplates } from "./template-places.ts";

@@ -15,7 +15,7 @@ import type { SmsGateway } from "../sms/ports.ts";
 import { smsTemplate } from "../sms/template.ts";
 import { appNameOf } from "./data.ts";
 import { isNotice, pascal } from "./kinds.ts";
-import type { MailTemplates } from "./open-templates.ts";
+import type { MailTemplates } from "./template-places.ts";
 import { TemplateError } from "./templates/index.ts";
 import { writeMail } from "./write-mail.ts";
 

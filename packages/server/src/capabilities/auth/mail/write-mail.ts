@@ -2,7 +2,7 @@ import type { AuthSettings } from "../context.ts";
 import type { AuthMail } from "../messages.ts";
 import { mailData } from "./data.ts";
 import { htmlToText } from "./html-to-text.ts";
-import type { MailTemplates } from "./open-templates.ts";
+import type { MailTemplates } from "./template-places.ts";
 
 /** A mail's words. */
 export interface WrittenMail {
