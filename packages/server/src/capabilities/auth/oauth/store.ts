@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { ownershipStore } from "../ownership-store.ts";
 
 /** An identity as far as linking asks. */
 export interface IdentityRow {
@@ -87,41 +88,16 @@ export const identityStore = {
       where u.id = ${sql.value(userId)}`);
   },
 
-  /**
-   * Makes an account that nobody has proven to be theirs the account of the one identity that has: everything else that opens it,
-   * or would open it later, goes. Password, other identities, sessions, second factors, passkeys, codes and links under way, changes
-   * of address under way, sign-ins and links begun elsewhere, and what was written about the person (threat A05).
-   */
+  /** Makes an account that nobody has proven to be theirs the account of the one identity that has (threat A05). */
   async takeOver(
     tx: Queryable,
     userId: string,
     by: { readonly provider: string; readonly providerId: string; readonly data: Data },
   ): Promise<void> {
-    const user = sql.value(userId);
+    await ownershipStore.disown(tx, userId, { address: "email", identity: by });
     await tx.query(sql`
-      with identities as (
-        delete from auth.identities where user_id = ${user}
-          and (provider, provider_id) is distinct from (${sql.value(by.provider)}, ${sql.value(by.providerId)})
-      ), sessions as (
-        delete from auth.sessions where user_id = ${user}
-      ), factors as (
-        delete from auth.mfa_factors where user_id = ${user}
-      ), passkeys as (
-        delete from auth.webauthn_credentials where user_id = ${user}
-      ), codes as (
-        delete from mainstay.one_time_tokens where user_id = ${user}
-      ), older_codes as (
-        delete from auth.one_time_tokens where user_id = ${user}
-      ), flows as (
-        delete from auth.flow_state where user_id = ${user} or linking_target_id = ${user}
-      ), devices as (
-        delete from mainstay.known_devices where user_id = ${user}
-      )
-      update auth.users set encrypted_password = '', phone = null, confirmation_token = '', recovery_token = '',
-        email_change = '', email_change_token_new = '', email_change_token_current = '', email_change_confirm_status = 0,
-        phone_change = '', phone_change_token = '', reauthentication_token = '',
-        email_confirmed_at = now(), is_anonymous = false, raw_user_meta_data = ${jsonb(by.data)}, updated_at = now()
-      where id = ${user}`);
+      update auth.users set email_confirmed_at = now(), is_anonymous = false, raw_user_meta_data = ${jsonb(by.data)}
+      where id = ${sql.value(userId)}`);
   },
 
   /**

@@ -3,6 +3,7 @@ import type { AuditAction } from "../audit/index.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { flowStateStore } from "../flow-state-store.ts";
 import { storePatch } from "../flows/store-patch.ts";
+import { ownershipStore } from "../ownership-store.ts";
 import { problems } from "../problems.ts";
 import { type Account, userStore } from "../user-store.ts";
 import { addressOf } from "./issue.ts";
@@ -61,7 +62,9 @@ async function proveAddress(
   // Sent to an address the account has given up since: whoever reads mail there is somebody else now.
   if (token.address !== (isPhone ? user.phone : addressOf(user))) return "stale";
   const isNew = user.confirmedAt === null;
-  if (isNew && !token.keepsPassword) await oneTimeStore.disown(tx, user.id);
+  if (isNew && !token.keepsPassword) {
+    await ownershipStore.disown(tx, user.id, { address: isPhone ? "phone" : "email", token });
+  }
   const isProven = (isPhone ? user.phoneConfirmedAt : user.emailConfirmedAt) !== null;
   if (!isProven) {
     const fresh = isNew ? await accountOf(tx, user.id) : account;

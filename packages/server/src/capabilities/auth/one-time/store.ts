@@ -219,24 +219,4 @@ export const oneTimeStore = {
       select id from reset`);
     return rows.length === 1;
   },
-
-  /**
-   * Takes from an account nobody has confirmed whatever opens it: who comes now has shown that the address is theirs, who came
-   * before has not (threat A05). Identities of other providers go, sessions, factors, passkeys, and the password.
-   */
-  async disown(tx: Queryable, userId: string): Promise<void> {
-    await tx.query(sql`
-      with identities as (
-        delete from auth.identities where user_id = ${sql.value(userId)} and provider not in ('email', 'phone')
-      ), sessions as (
-        delete from auth.sessions where user_id = ${sql.value(userId)}
-      ), factors as (
-        delete from auth.mfa_factors where user_id = ${sql.value(userId)}
-      ), passkeys as (
-        delete from auth.webauthn_credentials where user_id = ${sql.value(userId)}
-      )
-      update auth.users set encrypted_password = '', updated_at = now(),
-        raw_app_meta_data = coalesce(raw_app_meta_data, '{}') - 'provider' - 'providers'
-      where id = ${sql.value(userId)}`);
-  },
 };
