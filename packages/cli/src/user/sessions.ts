@@ -12,7 +12,7 @@ export function sessionsCommand(cli: Cli): Command {
   return withJson(
     withProject(
       new Command("sessions")
-        .description("List where an account is signed in, oldest first.")
+        .description("List where an account is signed in, last used first.")
         .argument("<user>", "its id, e-mail address or phone number")
         .option("--end", "and sign it out everywhere"),
     ),

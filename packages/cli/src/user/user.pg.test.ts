@@ -47,10 +47,15 @@ test("makes, lists, bans, shows and deletes an account", async () => {
   expect((await run(["list"])).out).toContain("banned");
   expect(JSON.parse((await run(["unban", made.id, "--json"])).out).isBanned).toBe(false);
 
-  await client.query("insert into auth.sessions (id, user_id, created_at) values (gen_random_uuid(), $1, now())", [
-    made.id,
-  ]);
-  expect(JSON.parse((await run(["sessions", made.id, "--end", "--json"])).out).sessions).toHaveLength(1);
+  await client.query(
+    `insert into auth.sessions (id, user_id, created_at, not_after, tag) values
+      (gen_random_uuid(), $1, now() - interval '2 hours', null, 'older'), (gen_random_uuid(), $1, now(), null, 'newer'),
+      (gen_random_uuid(), $1, now() - interval '1 day', now() - interval '1 hour', 'over')`,
+    [made.id],
+  );
+  // As `GET /admin/users/:id/sessions` has them.
+  const { sessions } = JSON.parse((await run(["sessions", made.id, "--end", "--json"])).out);
+  expect(sessions.map(({ tag }: { tag: string }) => tag)).toEqual(["newer", "older"]);
   expect(await rows("select from auth.sessions")).toEqual([]);
 
   await client.query("create table public.notes (owner uuid references auth.users on delete cascade)");

@@ -3,6 +3,7 @@ import type { AuthContext } from "../context.ts";
 import { type AdminUser, changeUser, createUser, deleteUser, listUsers } from "../flows/admin-users.ts";
 import { isUuid } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
+import { type ListedSession, lifetimesOf, sessionListStore } from "../sessions/store.ts";
 import type { User } from "../user.ts";
 import { type UserPage, userStore } from "../user-store.ts";
 import {
@@ -13,7 +14,7 @@ import {
   importIdentities,
   importUsers,
 } from "./import.ts";
-import { accountStore, type OpenSession, type PlannedRows } from "./store.ts";
+import { accountStore, type PlannedRows } from "./store.ts";
 
 /** What may be said of a new account. */
 export type NewAccount = Partial<
@@ -36,8 +37,8 @@ export interface Accounts {
   remove(id: string): Promise<void>;
   /** @param duration as Go writes it, `24h`; `none` lifts the ban */
   ban(id: string, duration: string): Promise<User>;
-  /** Oldest first. */
-  sessions(id: string): Promise<readonly OpenSession[]>;
+  /** Those that are not over, the one used last first. */
+  sessions(id: string): Promise<readonly ListedSession[]>;
   endSessions(id: string): Promise<void>;
   import(users: readonly ImportedUser[], options?: ImportOptions): Promise<readonly ImportOutcome[]>;
   importIdentities(
@@ -80,7 +81,7 @@ export function createAccounts(context: AuthContext): Accounts {
     preview: (id) => db.transaction((tx) => accountStore.plan(tx, id, settings.accountErasedTables)),
     remove: (id) => deleteUser(context, id, false),
     ban: (id, duration) => changeUser(context, id, { ...nothing, banDuration: duration }),
-    sessions: (id) => accountStore.sessions(db, id),
+    sessions: (id) => sessionListStore.list(db, id, lifetimesOf(settings)),
     endSessions: (id) => sessionStore.endAll(db, id),
     import: (users, options) => importUsers(context, users, options),
     importIdentities: (identities, options) => importIdentities(context, identities, options),

@@ -29,16 +29,6 @@ export interface AccountReader {
   close(): Promise<void>;
 }
 
-/** One sign-in on one device. Times are RFC 3339. */
-export interface OpenSession {
-  readonly id: string;
-  readonly createdAt: string;
-  readonly refreshedAt: string | null;
-  readonly aal: string;
-  readonly userAgent: string | null;
-  readonly ip: string | null;
-}
-
 /** Schemas whose rows are shown, if at all, column by column: they hold hashes and keys. */
 const ownSchemas = ["auth", "mainstay"];
 /** Rows read at once. */
@@ -77,15 +67,6 @@ export const accountStore = {
     const [row] = await tx.query<{ plan: readonly PlannedRows[] | null }>(sql`
       select mainstay.erase_account(${sql.value(userId)}, ${sql.value(erasedTables)}::text[], ${sql.value(pseudonym)}) as plan`);
     return row?.plan ?? null;
-  },
-
-  /** Oldest first. */
-  sessions(db: Queryable, userId: string): Promise<readonly OpenSession[]> {
-    return db.query<OpenSession>(sql`
-      select s.id, ${rfc3339(sql`s.created_at`)} as "createdAt",
-        ${rfc3339(sql`s.refreshed_at at time zone 'UTC'`)} as "refreshedAt",
-        coalesce(s.aal::text, 'aal1') as aal, s.user_agent as "userAgent", host(s.ip) as ip
-      from auth.sessions s where s.user_id = ${sql.value(userId)} order by s.created_at, s.id`);
   },
 
   /** Writes the wish down. @returns when it will be fulfilled: RFC 3339 */

@@ -8,15 +8,12 @@ import { hasBearer, isUuid } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
 import { userStore } from "../user-store.ts";
 import { sessionProblems } from "./problems.ts";
-import { type ListedSession, sessionListStore } from "./store.ts";
+import { type ListedSession, lifetimesOf, sessionListStore } from "./store.ts";
 
 /** Where a user is signed in, and how to end it from elsewhere: a lost phone, for instance. */
 export function sessionRoutes(context: AuthContext): readonly Route[] {
   const { db, audit, settings } = context;
-  const lifetimes = {
-    timeboxSeconds: settings.sessionTimeboxSeconds,
-    inactivitySeconds: settings.sessionInactivitySeconds,
-  };
+  const lifetimes = lifetimesOf(settings);
 
   return [
     {

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import type { AuthSettings } from "../context.ts";
 
 /** A session as its owner sees it. Times are RFC 3339 UTC texts with microseconds. */
 export interface ListedSession {
@@ -19,6 +20,13 @@ export interface Lifetimes {
   readonly timeboxSeconds: number;
   readonly inactivitySeconds: number;
 }
+
+export const lifetimesOf = (
+  settings: Pick<AuthSettings, "sessionTimeboxSeconds" | "sessionInactivitySeconds">,
+): Lifetimes => ({
+  timeboxSeconds: settings.sessionTimeboxSeconds,
+  inactivitySeconds: settings.sessionInactivitySeconds,
+});
 
 const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
