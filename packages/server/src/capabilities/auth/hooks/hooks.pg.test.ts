@@ -191,6 +191,54 @@ describe("before a user is made", () => {
   });
 });
 
+test("a hook asked about somebody invited holds no connection, and has nothing to say of those who are there", async () => {
+  const held: unknown[] = [];
+  const hook = await openTestHook(async () => {
+    const [row] = await auth.sql(
+      "select count(*)::int as held from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
+    );
+    held.push(row);
+    return {};
+  });
+  const server = auth.with({
+    beforeUserCreatedHookEnabled: true,
+    beforeUserCreatedHookUri: hook.url,
+    beforeUserCreatedHookSecrets: secret,
+  });
+  const link = (type: string, body: object = {}) =>
+    server.admin("POST", "/admin/generate_link", { type, email: `${type}-${email}`, ...body });
+  expect((await server.admin("POST", "/invite", { email })).status).toBe(200);
+  expect((await link("invite")).status).toBe(200);
+  expect((await link("magiclink")).status).toBe(200);
+  expect((await link("signup", { password })).status).toBe(200);
+  const asked = hook.seen.map(({ body }) => body.user.email);
+  expect(asked).toEqual([email, `invite-${email}`, `magiclink-${email}`, `signup-${email}`]);
+  expect(held).toEqual(asked.map(() => ({ held: 0 })));
+  // Invited again, asked for again, and nobody at all.
+  expect((await server.admin("POST", "/invite", { email })).status).toBe(200);
+  expect((await link("magiclink")).status).toBe(200);
+  expect((await link("recovery")).status).toBe(404);
+  expect(hook.seen).toHaveLength(4);
+  await hook.close();
+});
+
+test("somebody invited can be refused, and is not there then", async () => {
+  const hook = await openTestHook(() => ({ error: { http_code: 403, message: "Not here" } }));
+  const server = auth.with({
+    beforeUserCreatedHookEnabled: true,
+    beforeUserCreatedHookUri: hook.url,
+    beforeUserCreatedHookSecrets: secret,
+  });
+  for (const [path, body] of [
+    ["/invite", { email }],
+    ["/admin/generate_link", { type: "magiclink", email }],
+  ] as const) {
+    expect(await server.admin("POST", path, body)).toMatchObject({ status: 403, body: { msg: "Not here" } });
+  }
+  expect(await auth.sql("select from auth.users where email = $1", [email])).toEqual([]);
+  await hook.close();
+});
+
 describe("after a user was made", () => {
   test("the hook is told once it is committed, and its failure undoes nothing", async () => {
     const found: unknown[] = [];

@@ -6,7 +6,7 @@ import { problems } from "../problems.ts";
 import type { Fields } from "../request.ts";
 import type { User } from "../user.ts";
 import { userStore } from "../user-store.ts";
-import { invitee } from "./invite.ts";
+import { admitInvitee, type Invitee, invitee, inviteeOf } from "./invite.ts";
 import { addressOf, issueLink } from "./issue.ts";
 import { mailLink } from "./links.ts";
 import { linkTypeOf, type Purpose } from "./purposes.ts";
@@ -38,12 +38,17 @@ interface Target {
   readonly keepsPassword: boolean;
 }
 
+/** What may be about somebody who has no account yet. */
+const signUpTypes: readonly string[] = ["signup", "invite", "magiclink"];
+
 /** GoTrue's `POST /admin/generate_link`: what would have been mailed, for apps that write their own mails. Nothing is sent. */
 export async function generateLink(context: AuthContext, request: LinkRequest, caller: Caller): Promise<GeneratedLink> {
   const email = emailOf(request.email);
   const passwordHash = await hashOf(context, request, email);
+  const somebody = inviteeOf(email, request.data ?? {}, passwordHash);
+  const newUser = signUpTypes.includes(request.type) ? await admitInvitee(context, somebody, caller) : somebody;
   return context.db.transaction(async (tx) => {
-    const target = await targetOf(context, tx, request, email, passwordHash, caller);
+    const target = await targetOf(context, tx, request, newUser, caller);
     const { otp, token } = await issueLink(context, tx, {
       ...target,
       redirectTo: request.redirectTo,
@@ -73,23 +78,22 @@ async function targetOf(
   context: AuthContext,
   tx: Queryable,
   request: LinkRequest,
-  email: string,
-  passwordHash: string | null,
+  newUser: Invitee,
   caller: Caller,
 ): Promise<Target> {
-  const known = (await userStore.findByEmail(tx, email))?.user ?? null;
+  const known = (await userStore.findByEmail(tx, newUser.email))?.user ?? null;
   switch (request.type) {
     case "magiclink":
     case "recovery": {
       if (known === null && request.type === "recovery") throw problems.userNotFound();
       // A link for somebody new signs them up, as GoTrue has it.
-      if (known === null) return signUp(context, tx, request, email, null, caller);
+      if (known === null) return signUp(context, tx, request, newUser, caller);
       return { user: known, purpose: request.type, address: addressOf(known), mark: "recovery", keepsPassword: false };
     }
     case "signup":
-      return signUp(context, tx, request, email, passwordHash, caller);
+      return signUp(context, tx, request, newUser, caller);
     case "invite": {
-      const user = await invitee(context, tx, email, request.data ?? {}, caller);
+      const user = await invitee(context, tx, newUser, caller);
       return { user, purpose: "invite", address: addressOf(user), mark: "invite", keepsPassword: false };
     }
     case "email_change_current":
@@ -105,11 +109,11 @@ async function signUp(
   context: AuthContext,
   tx: Queryable,
   request: LinkRequest,
-  email: string,
-  passwordHash: string | null,
+  newUser: Invitee,
   caller: Caller,
 ): Promise<Target> {
-  const user = await invitee(context, tx, email, request.data ?? {}, caller, passwordHash);
+  const user = await invitee(context, tx, newUser, caller);
+  const { passwordHash } = newUser;
   // An account that was there keeps what a stranger gave it only until somebody proves the address, unless it is given anew here.
   const keepsPassword = passwordHash !== null;
   if (keepsPassword || request.data !== null) {

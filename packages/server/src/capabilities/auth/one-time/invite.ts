@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import { canonicalEmail } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
+import { admitUser } from "../flows/admit-user.ts";
 import { insertUser } from "../flows/insert-user.ts";
 import { problems } from "../problems.ts";
 import type { Fields } from "../request.ts";
 import type { User } from "../user.ts";
-import { userStore } from "../user-store.ts";
+import { type NewUser, userStore } from "../user-store.ts";
 import { addressOf, mailCode } from "./issue.ts";
 import { countMail } from "./send-limits.ts";
 
@@ -20,8 +21,9 @@ export async function invite(
   const email = canonicalEmail(request.email);
   if (email === null) throw problems.validationFailed("Unable to validate email address: invalid format");
   await countMail(context, true);
+  const newUser = await admitInvitee(context, inviteeOf(email, request.data), caller);
   return db.transaction(async (tx) => {
-    const user = await invitee(context, tx, email, request.data, caller);
+    const user = await invitee(context, tx, newUser, caller);
     const issue = {
       user,
       purpose: "invite",
@@ -36,35 +38,41 @@ export async function invite(
   });
 }
 
+/** Somebody who is known by the address alone. */
+export type Invitee = NewUser & { readonly email: string };
+
+export const inviteeOf = (email: string, data: Fields, passwordHash: string | null = null): Invitee => ({
+  id: randomUUID(),
+  email,
+  phone: null,
+  passwordHash,
+  role: "authenticated",
+  isEmailConfirmed: false,
+  isPhoneConfirmed: false,
+  appMetadata: { provider: "email", providers: ["email"] },
+  userMetadata: data,
+  isAnonymous: false,
+  bannedSeconds: null,
+});
+
+/**
+ * Asks the app's hook about somebody whose address nobody has: before a transaction is open, which would hold a connection for as
+ * long as the hook takes. @throws Problem the hook's refusal
+ */
+export async function admitInvitee(context: AuthContext, somebody: Invitee, caller: Caller): Promise<Invitee> {
+  if ((await userStore.findByEmail(context.db, somebody.email)) !== null) return somebody;
+  return { ...(await admitUser(context, caller, somebody)), email: somebody.email };
+}
+
 /** The account of an address nobody has confirmed, made when there is none. @throws Problem 422 `email_exists` */
-export async function invitee(
-  context: AuthContext,
-  tx: Queryable,
-  email: string,
-  data: Fields,
-  caller: Caller,
-  passwordHash: string | null = null,
-): Promise<User> {
-  const known = await userStore.findByEmail(tx, email);
+export async function invitee(context: AuthContext, tx: Queryable, newUser: Invitee, caller: Caller): Promise<User> {
+  const known = await userStore.findByEmail(tx, newUser.email);
   if (known !== null) {
     if (known.user.emailConfirmedAt !== null) throw problems.emailExists();
     return known.user;
   }
-  const id = randomUUID();
-  const isNew = await insertUser(context, tx, caller, {
-    id,
-    email,
-    phone: null,
-    passwordHash,
-    role: "authenticated",
-    isEmailConfirmed: false,
-    isPhoneConfirmed: false,
-    appMetadata: { provider: "email", providers: ["email"] },
-    userMetadata: data,
-    isAnonymous: false,
-    bannedSeconds: null,
-  });
-  const made = isNew ? await userStore.findById(tx, id) : null;
+  const isNew = await insertUser(context, tx, caller, newUser);
+  const made = isNew ? await userStore.findById(tx, newUser.id) : null;
   if (made === null) throw problems.emailExists();
   return made.user;
 }
