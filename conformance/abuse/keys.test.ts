@@ -1,20 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { freePort, type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import { createClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mint } from "./app.ts";
+import { type Run, runMainstay, servesOrEnds, stop } from "./command.ts";
 import { send } from "./send.ts";
-
-const command = join(
-  dirname(createRequire(import.meta.url).resolve("@mainstay/cli/package.json")),
-  "bin",
-  "mainstay.mjs",
-);
 
 let dir: string;
 let database: TestDatabase;
@@ -37,45 +29,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-interface Run {
-  readonly child: ChildProcess;
-  /** Everything written to standard output and standard error so far. */
-  output(): string;
-  ended: Promise<number | null>;
-}
-
-/** The real command, with nothing of this environment that would set it up. */
-function mainstay(args: readonly string[], env: Readonly<Record<string, string>>): Run {
-  const child = spawn(process.execPath, [command, ...args, "--dir", dir], {
-    env: { PATH: process.env.PATH ?? "", HOME: dir, DATABASE_URL: database.url, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  return { child, output: () => output, ended: once(child, "close").then(() => child.exitCode) };
-}
-
-/** Resolves once it serves, or has ended: whichever comes first. */
-async function servesOrEnds(run: Run, url: string): Promise<"serves" | "ended"> {
-  let hasEnded = false;
-  void run.ended.then(() => {
-    hasEnded = true;
-  });
-  while (!hasEnded) {
-    const answer = await fetch(`${url}/health/live`).catch(() => null);
-    if (answer?.ok) return "serves";
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return "ended";
-}
-
-async function stop(run: Run): Promise<void> {
-  if (run.child.exitCode === null) run.child.kill("SIGTERM");
-  await run.ended;
-}
+/** The real command, on this file's database. */
+const mainstay = (args: readonly string[], env: Readonly<Record<string, string>>): Run =>
+  runMainstay(args, dir, { DATABASE_URL: database.url, ...env });
 
 describe("A28: no key is written down", () => {
   // What a token or key looks like, wherever it stands.

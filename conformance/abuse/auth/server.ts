@@ -44,7 +44,15 @@ export interface Person {
   readonly refreshToken: string;
 }
 
-export interface AuthServer extends BootedApp {
+/** Where a server is, and its keys. */
+export type Target = Pick<BootedApp, "url" | "publishableKey" | "secretKey" | "serviceRoleKey">;
+
+export type AuthServer = BootedApp & AuthClient;
+
+/** What clients of the auth API do. */
+export interface AuthClient {
+  /** Every answer so far. */
+  readonly replies: readonly (Reply & { readonly asked: string })[];
   /** A request below `/auth/v1`, with the publishable key. Redirects are answers. */
   ask(method: string, path: string, request?: Request): Promise<Reply>;
   post(path: string, body: unknown, token?: string): Promise<Reply>;
@@ -87,22 +95,22 @@ const usual = {
   siteUrl: "https://app.example.com",
 } as const;
 
-/** Boots a server, and knows what clients of its auth API do. */
-export async function startAuth(settings: Settings = {}, options: Omit<BootOptions, "settings"> = {}) {
+/** Boots a server, with clients for it. */
+export async function startAuth(settings: Settings = {}): Promise<AuthServer> {
   const app = await boot({
-    ...options,
     settings: {
       ...settings,
       auth: { ...usual, ...settings.auth },
       outbox: { outboxPollMs: 100, ...settings.outbox },
     },
   });
-  return asAuthServer(app);
+  return { ...app, ...authClient(app) };
 }
 
 const patienceMs = 10_000;
 
-function asAuthServer(app: BootedApp): AuthServer {
+export function authClient(app: Target): AuthClient {
+  const replies: (Reply & { asked: string })[] = [];
   const fetched = new Set<string>();
   const messagesTo = async (to: string): Promise<Record<string, string>[]> => {
     const query = new URLSearchParams({ to, limit: "500" });
@@ -120,9 +128,11 @@ function asAuthServer(app: BootedApp): AuthServer {
     const text = await reply.text();
     const body = parse(text);
     const code = reply.headers.get("x-sb-error-code");
-    return { status: reply.status, headers: reply.headers, text, body, code } satisfies Reply;
+    const answer: Reply = { status: reply.status, headers: reply.headers, text, body, code };
+    replies.push({ ...answer, asked: `${method} ${path}` });
+    return answer;
   };
-  const ask: AuthServer["ask"] = (method, path, { body, token, headers } = {}) =>
+  const ask: AuthClient["ask"] = (method, path, { body, token, headers } = {}) =>
     send(
       method,
       path,
@@ -133,8 +143,8 @@ function asAuthServer(app: BootedApp): AuthServer {
       },
       body,
     );
-  const post: AuthServer["post"] = (path, body, token) => ask("POST", path, { body, token });
-  const signIn: AuthServer["signIn"] = async ({ email, password }) => {
+  const post: AuthClient["post"] = (path, body, token) => ask("POST", path, { body, token });
+  const signIn: AuthClient["signIn"] = async ({ email, password }) => {
     const reply = await post("/token?grant_type=password", { email, password });
     if (reply.status !== 200) throw new Error(`${email} cannot sign in: ${reply.text}`);
     return personOf(reply, email, password);
@@ -152,7 +162,7 @@ function asAuthServer(app: BootedApp): AuthServer {
     }
   };
   return {
-    ...app,
+    replies,
     ask,
     post,
     admin: (method, path, body) =>

@@ -217,3 +217,22 @@ describe("A01 A02 A03 id tokens", () => {
     await other.close();
   });
 });
+
+describe("X03 seals", () => {
+  test("X03 a refresh token with any bit flipped, cut or longer was never given out, and ends nothing", async () => {
+    const { refreshToken, token } = await auth.newPerson();
+    const bytes = Buffer.from(refreshToken, "base64url");
+    const forged = [refreshToken.slice(0, -1), `${refreshToken}A`, `${refreshToken}==`, refreshToken.toUpperCase()];
+    for (let bit = 0; bit < bytes.length * 8; bit += 5) {
+      const other = Buffer.from(bytes);
+      other[bit >> 3]! ^= 1 << (bit & 7);
+      forged.push(other.toString("base64url"));
+    }
+    for (const refresh_token of forged) {
+      const { status, code } = await auth.post("/token?grant_type=refresh_token", { refresh_token });
+      expect([status, code]).toEqual([400, "refresh_token_not_found"]);
+    }
+    expect((await auth.ask("GET", "/user", { token })).status).toBe(200);
+    expect((await auth.post("/token?grant_type=refresh_token", { refresh_token: refreshToken })).status).toBe(200);
+  });
+});
