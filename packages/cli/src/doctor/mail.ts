@@ -10,7 +10,7 @@ export const checkMail: Check = async ({ config }) => {
   const { smtpHost, smtpPort, mailFrom, sendEmailHookEnabled } = config.auth;
   if (smtpHost === null) {
     if (sendEmailHookEnabled) return [ok("mail", "the send-email hook delivers them")];
-    return [ok("mail", "no mail server is set: none leaves")];
+    return [ok("mail", "no mail server is set: none leaves, and `mainstay dev` shows them at /inbox")];
   }
   if (sendEmailHookEnabled) {
     return [
