@@ -26,6 +26,8 @@ export interface Request {
 export interface Received {
   readonly id: string;
   readonly kind: "mail" | "sms";
+  readonly to: string;
+  readonly subject: string;
   /** The code to type in. */
   readonly otp: string;
   /** The link's query: `token`, `type`, `redirect_to`; of a mail without a link, empty. */
@@ -117,6 +119,8 @@ export function authClient(app: Target): AuthClient {
     const reply = await fetch(`${app.url}/inbox/api/messages?${query}`);
     return ((await reply.json()) as { messages: Record<string, string>[] }).messages;
   };
+  const whole = async (id: string): Promise<Record<string, string>> =>
+    (await (await fetch(`${app.url}/inbox/api/messages/${id}`)).json()) as Record<string, string>;
   const send = async (method: string, path: string, headers: Record<string, string>, given: unknown) => {
     const isRaw = typeof given === "string";
     const reply = await fetch(`${app.url}/auth/v1${path}`, {
@@ -152,9 +156,11 @@ export function authClient(app: Target): AuthClient {
   const next = async (to: string, isWanted: (message: Received) => boolean): Promise<Received> => {
     const until = Date.now() + patienceMs;
     for (;;) {
-      for (const message of (await messagesTo(to)).toReversed().map(readMessage)) {
-        if (fetched.has(message.id) || !isWanted(message)) continue;
-        fetched.add(message.id);
+      for (const { id = "" } of (await messagesTo(to)).toReversed()) {
+        if (fetched.has(id)) continue;
+        const message = readMessage(await whole(id));
+        if (!isWanted(message)) continue;
+        fetched.add(id);
         return message;
       }
       if (Date.now() > until) throw new Error(`No message came to ${to}.`);
@@ -200,6 +206,8 @@ function readMessage(message: Record<string, string>): Received {
   return {
     id: message.id ?? "",
     kind: message.kind === "sms" ? "sms" : "mail",
+    to: message.to ?? "",
+    subject: message.subject ?? "",
     otp: /(?<![\w/=-])\d{6}(?![\w/=-])/.exec(message.text ?? message.body ?? "")?.[0] ?? "",
     link: new URLSearchParams(link?.[1] ?? ""),
     whole,
