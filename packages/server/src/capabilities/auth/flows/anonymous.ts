@@ -6,7 +6,7 @@ import type { Session } from "../user.ts";
 import { userStore } from "../user-store.ts";
 import { admitUser } from "./admit-user.ts";
 import { insertUser } from "./insert-user.ts";
-import { openSession } from "./open-session.ts";
+import { openSession, signSession } from "./open-session.ts";
 
 /** An account without address or password, to be completed with `PUT /user` (Supabase docs, Anonymous Sign-Ins). */
 export async function signInAnonymously(context: AuthContext, data: Fields, caller: Caller): Promise<Session> {
@@ -28,11 +28,12 @@ export async function signInAnonymously(context: AuthContext, data: Fields, call
     isAnonymous: true,
     bannedSeconds: null,
   });
-  return db.transaction(async (tx) => {
+  const opened = await db.transaction(async (tx) => {
     await insertUser(context, tx, caller, user);
     const account = await userStore.findById(tx, id);
     if (account === null) throw problems.userNotFound();
     await context.audit.record(tx, { action: "user_signedup", userId: id, caller });
     return openSession(context, tx, account, { method: "anonymous", caller });
   });
+  return signSession(context, opened);
 }

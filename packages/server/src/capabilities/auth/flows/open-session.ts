@@ -6,7 +6,7 @@ import { problems } from "../problems.ts";
 import { noticeDevice } from "../protection/new-device.ts";
 import { sessionStore } from "../session-store.ts";
 import { sessionListStore } from "../sessions/store.ts";
-import { firstCounter, signAccessToken } from "../tokens.ts";
+import { type AccessToken, firstCounter, type SessionFacts, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
 
@@ -30,8 +30,16 @@ export interface Opening {
   readonly aal?: "aal1" | "aal2";
 }
 
+/** A session that is there; whose it is gets its access token by `signSession`. */
+export interface OpenedSession extends Omit<Session, "access"> {
+  /** `null` where a server of the app's must be asked first. */
+  readonly access: AccessToken | null;
+  readonly facts: SessionFacts;
+  readonly method: Method;
+}
+
 /**
- * Opens a session for an account that has just proved itself, in `tx`.
+ * Opens a session for an account that has just proved itself, in `tx`. Once that is committed, `signSession` makes it whole.
  * @throws Problem `invalid_credentials` when its password was changed meanwhile
  */
 export async function openSession(
@@ -39,8 +47,8 @@ export async function openSession(
   tx: Queryable,
   account: Account,
   { method, caller, aal = "aal1" }: Opening,
-): Promise<Session> {
-  const { refreshTokens, settings } = context;
+): Promise<OpenedSession> {
+  const { refreshTokens, settings, hooks } = context;
   const id = randomUUID();
   const isOpen = await sessionStore.open(tx, {
     id,
@@ -61,6 +69,24 @@ export async function openSession(
     await levelStore.limitLife(tx, id, settings.sessionAal1Seconds);
   }
   await noticeDevice(context, tx, fresh.user, caller);
-  const access = await signAccessToken(context, fresh.user, session, method, tx);
-  return { id, access, refreshToken: refreshTokens.seal({ sessionId: id, counter: firstCounter }), user: fresh.user };
+  const access = hooks.asksOutsideForClaims ? null : await signAccessToken(context, fresh.user, session, method, tx);
+  const refreshToken = refreshTokens.seal({ sessionId: id, counter: firstCounter });
+  return { id, access, refreshToken, user: fresh.user, facts: session, method };
+}
+
+/**
+ * Signs what was opened, after the transaction: a hook over HTTP may take seconds, and held a connection of the pool for as long,
+ * until a few sign-ins at once had them all. One in the database is asked in the transaction, which its failure undoes.
+ * @throws Problem the hook's; the session is over then. What opened it, a code or a new account, stays as it is.
+ */
+export async function signSession(context: AuthContext, opened: OpenedSession): Promise<Session> {
+  const { access, facts, method, ...session } = opened;
+  if (access !== null) return { ...session, access };
+  try {
+    return { ...session, access: await signAccessToken(context, session.user, facts, method) };
+  } catch (error) {
+    // Nobody has its tokens, so that one which cannot be ended now is no way in.
+    await sessionStore.end(context.db, session.id).catch(() => {});
+    throw error;
+  }
 }

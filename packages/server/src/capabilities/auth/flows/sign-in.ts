@@ -7,7 +7,7 @@ import { noteLocked } from "../protection/note-locked.ts";
 import { sessionStore } from "../session-store.ts";
 import type { Session } from "../user.ts";
 import { type Account, userStore } from "../user-store.ts";
-import { openSession } from "./open-session.ts";
+import { openSession, signSession } from "./open-session.ts";
 
 export interface PasswordGrant {
   readonly email: string;
@@ -48,10 +48,11 @@ export async function signInWithPassword(context: AuthContext, grant: PasswordGr
 
   await askAboutAttempt(context, user.id, true);
   const verified = await rehashed(context, account, grant.password);
-  const session = await db.transaction(async (tx) => {
+  const opened = await db.transaction(async (tx) => {
     await context.audit.record(tx, { action: "login", userId: user.id, caller });
     return openSession(context, tx, verified, { method: "password", caller });
   });
+  const session = await signSession(context, opened);
 
   const weakness = await passwords.weaknessOf(grant.password);
   return weakness === null ? session : { ...session, weakPassword: weakness };

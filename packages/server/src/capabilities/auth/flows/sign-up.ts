@@ -14,7 +14,7 @@ import { type Account, type NewUser, userStore } from "../user-store.ts";
 import { addressFacts } from "./address-facts.ts";
 import { admitUser } from "./admit-user.ts";
 import { insertUser } from "./insert-user.ts";
-import { openSession } from "./open-session.ts";
+import { openSession, signSession } from "./open-session.ts";
 
 export interface SignUp {
   /** As sent; exactly one of the two. */
@@ -71,11 +71,12 @@ async function signUpAtOnce(
 ): Promise<SignedUp> {
   const { db } = context;
   if ((await find(db, address)) !== null) throw problems.userAlreadyExists();
-  return db.transaction(async (tx) => {
+  const opened = await db.transaction(async (tx) => {
     const account = await addUser(context, tx, newUser, caller);
     if (account === null) throw problems.userAlreadyExists();
-    return { session: await openSession(context, tx, account, { method: "password", caller }) };
+    return openSession(context, tx, account, { method: "password", caller });
   });
+  return { session: await signSession(context, opened) };
 }
 
 /**

@@ -17,6 +17,14 @@ beforeAll(async () => {
 });
 afterAll(() => auth.close());
 
+/** How many connections wait within a transaction for somebody else. */
+async function heldNow(): Promise<number> {
+  const [row] = await auth.sql(`
+    select count(*)::int as held from pg_stat_activity
+    where state = 'idle in transaction' and datname = current_database()`);
+  return row!.held as number;
+}
+
 let email: string;
 beforeEach(() => {
   email = `user${++at}@example.com`;
@@ -118,6 +126,89 @@ describe("a database function", () => {
   });
 });
 
+describe("a token hook over HTTP", () => {
+  const withHook = (url: string) =>
+    auth.with({
+      anonymousEnabled: true,
+      customAccessTokenHookEnabled: true,
+      customAccessTokenHookUri: url,
+      customAccessTokenHookSecrets: secret,
+    });
+  const linkTo = async (server: TestAuth, type: string) =>
+    (await server.admin("POST", "/admin/generate_link", { type, email })).body;
+
+  test("is asked with no transaction open, at every way in", async () => {
+    const held: number[] = [];
+    const hook = await openTestHook(async ({ body }) => {
+      held.push(await heldNow());
+      return { claims: { ...body.claims, plan: "pro" } };
+    });
+    const server = withHook(hook.url);
+    const replies = [
+      await signUp(server, email),
+      await signIn(server, email),
+      await server.send("POST", "/signup", { body: {} }),
+      await server.send("POST", "/verify", {
+        body: { type: "magiclink", token_hash: (await linkTo(server, "magiclink")).hashed_token },
+      }),
+      await server.send("POST", "/verify", {
+        body: { type: "recovery", email, token: (await linkTo(server, "recovery")).email_otp },
+      }),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    for (const { body } of replies) expect(claimsOf(body.access_token)).toMatchObject({ plan: "pro", aal: "aal1" });
+    expect(hook.seen.map(({ body }) => body.authentication_method)).toEqual([
+      "password",
+      "password",
+      "anonymous",
+      "otp",
+      "otp",
+    ]);
+    expect(held).toEqual([0, 0, 0, 0, 0]);
+    await hook.close();
+  });
+
+  test("more at once than there are connections do not keep others waiting", async () => {
+    let release = () => {};
+    const open = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const hook = await openTestHook(async ({ body }) => {
+      await open;
+      return { claims: body.claims };
+    });
+    await signUp(auth, email);
+    const server = withHook(hook.url);
+    const slow = Array.from({ length: 12 }, () => signIn(server, email));
+    await expect.poll(() => hook.seen.length, { timeout: 4_000 }).toBe(12);
+    // While all of them wait, another is served.
+    expect((await signIn(auth, email)).status).toBe(200);
+    release();
+    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(slow.map(() => 200));
+    await hook.close();
+  });
+
+  test("that refuses gives no session, in its own words, and ends what was opened", async () => {
+    const hook = await openTestHook(() => ({ error: { http_code: 403, message: "Not before noon" } }));
+    const server = withHook(hook.url);
+    const sessions = () =>
+      auth.sql("select from auth.sessions s join auth.users u on u.id = s.user_id where u.email = $1", [email]);
+    expect(await signUp(server, email)).toMatchObject({ status: 403, body: { msg: "Not before noon" } });
+    expect(await signIn(server, email)).toMatchObject({ status: 403 });
+    const token_hash = (await linkTo(server, "magiclink")).hashed_token;
+    const follow = (on: TestAuth) => on.send("POST", "/verify", { body: { type: "magiclink", token_hash } });
+    expect(await follow(server)).toMatchObject({ status: 403, body: { msg: "Not before noon" } });
+    // The account is there and the link is used up, but nobody is signed in.
+    expect((await follow(auth)).body.error_code).toBe("otp_expired");
+    expect(await sessions()).toEqual([]);
+    await hook.close();
+    expect((await signIn(server, email)).status).toBe(503);
+    expect(await sessions()).toEqual([]);
+    expect((await signIn(auth, email)).status).toBe(200);
+    expect(await sessions()).toHaveLength(1);
+  });
+});
+
 describe("before a user is made", () => {
   // After Supabase's docs, Before User Created Hook, Block by email domain.
   const rejectDomain = `
@@ -164,11 +255,9 @@ describe("before a user is made", () => {
   });
 
   test("a hook that takes its time holds no connection, and knows who would come", async () => {
-    let idle: unknown = null;
+    let held: number | null = null;
     const hook = await openTestHook(async () => {
-      [idle] = await auth.sql(
-        "select count(*)::int as held from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
-      );
+      held = await heldNow();
       return {};
     });
     const server = auth.with({
@@ -182,7 +271,7 @@ describe("before a user is made", () => {
       metadata: { name: "before-user-created", ip_address: "203.0.113.7" },
       user: { id: made.body.user.id, email, is_anonymous: false, app_metadata: { provider: "email" } },
     });
-    expect(idle).toEqual({ held: 0 });
+    expect(held).toBe(0);
     await server.send("POST", "/signup", { body: {} });
     expect(hook.seen[1]?.body.user).toMatchObject({ email: "", is_anonymous: true });
     await hook.close();
@@ -192,12 +281,9 @@ describe("before a user is made", () => {
 });
 
 test("a hook asked about somebody invited holds no connection, and has nothing to say of those who are there", async () => {
-  const held: unknown[] = [];
+  const held: number[] = [];
   const hook = await openTestHook(async () => {
-    const [row] = await auth.sql(
-      "select count(*)::int as held from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
-    );
-    held.push(row);
+    held.push(await heldNow());
     return {};
   });
   const server = auth.with({
@@ -213,7 +299,7 @@ test("a hook asked about somebody invited holds no connection, and has nothing t
   expect((await link("signup", { password })).status).toBe(200);
   const asked = hook.seen.map(({ body }) => body.user.email);
   expect(asked).toEqual([email, `invite-${email}`, `magiclink-${email}`, `signup-${email}`]);
-  expect(held).toEqual(asked.map(() => ({ held: 0 })));
+  expect(held).toEqual([0, 0, 0, 0]);
   // Invited again, asked for again, and nobody at all.
   expect((await server.admin("POST", "/invite", { email })).status).toBe(200);
   expect((await link("magiclink")).status).toBe(200);

@@ -18,6 +18,7 @@ export const noHooks: Hooks = {
   sendsMail: false,
   sendsSms: false,
   watchesUsers: false,
+  asksOutsideForClaims: false,
   customizeAccessToken: async (claims) => claims,
   beforeUserCreated: async () => {},
   afterUserCreated: async () => {},
@@ -81,6 +82,7 @@ export function createHooks(needs: {
     sendsMail: email !== null,
     sendsSms: sms !== null,
     watchesUsers: before !== null || after !== null,
+    asksOutsideForClaims: targetOf(settings, "customAccessToken")?.kind === "http",
     ...(token && {
       async customizeAccessToken(claims, userId, method, tx) {
         const answer = await token({ user_id: userId, claims, authentication_method: method }, { tx });

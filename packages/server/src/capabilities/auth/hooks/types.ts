@@ -20,6 +20,8 @@ export interface Hooks {
   /** True where the app delivers these messages itself. */
   readonly sendsMail: boolean;
   readonly sendsSms: boolean;
+  /** True where claims are a matter of a server of the app's: whoever asks it holds no transaction open meanwhile. */
+  readonly asksOutsideForClaims: boolean;
   /** @param tx the transaction the caller is in: a hook that is a database function runs there */
   customizeAccessToken(claims: Claims, userId: string, method: string, tx?: Queryable): Promise<Claims>;
   /** True where a hook hears of new users; others need not put one together. */

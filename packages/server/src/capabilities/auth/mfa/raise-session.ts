@@ -23,6 +23,8 @@ export interface Raise {
 /**
  * Raises a session to `aal2` in `tx`, after a second factor was shown. The tokens of before stay at their level: the refresh
  * tokens are dead, and the session's new one is in the answer (Supabase docs, Multi-Factor Authentication).
+ * The app's token hook is asked within, also over HTTP: its failure must leave the session as it was, with the refresh token that
+ * the client has, and that is what the rollback does.
  * @throws Problem `session_not_found` when the session has ended meanwhile, `conflict` when a refresh holds it for too long
  */
 export async function raiseSession(

@@ -4,7 +4,7 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { type FlowState, flowStateStore } from "../flow-state-store.ts";
 import { sealToken } from "../flow-tokens.ts";
-import { openSession } from "../flows/open-session.ts";
+import { type OpenedSession, openSession, signSession } from "../flows/open-session.ts";
 import { allowedRedirect } from "../redirects.ts";
 import { isUuid } from "../request.ts";
 import type { Account } from "../user-store.ts";
@@ -78,18 +78,19 @@ async function complete(context: AuthContext, providers: Providers, given: Answe
 
   const { linkingTargetId: userId, inviteToken: hash } = flow;
   if (userId !== null || hash !== null) {
-    return context.db.transaction(async (tx) => {
+    const handed = await context.db.transaction(async (tx) => {
       const account =
         userId !== null
           ? await linkIdentity(context, tx, { userId, provider, profile, caller })
           : await acceptInvite(context, tx, { hash: hash ?? "", provider, profile, caller });
       return hand(context, tx, given, provider, profile, tokens, account);
     });
+    return locationOf(context, redirectTo, handed);
   }
   const result = await signInWith(context, provider, profile, caller, async (tx, signedIn) =>
     signedIn.kind === "account" ? hand(context, tx, given, provider, profile, tokens, signedIn.account) : signedIn,
   );
-  if (typeof result === "string") return result;
+  if (!("kind" in result)) return locationOf(context, redirectTo, result);
   const challenge =
     flow.codeChallengeMethod === "" ? null : { challenge: flow.codeChallenge, method: flow.codeChallengeMethod };
   await askOwner(context, result, { redirectTo, challenge });
@@ -100,12 +101,12 @@ async function complete(context: AuthContext, providers: Providers, given: Answe
 async function hand(
   context: AuthContext,
   tx: Queryable,
-  { flow, redirectTo, caller }: Answer,
+  { flow, caller }: Answer,
   provider: Provider,
   profile: Profile,
   { accessToken, refreshToken }: ProviderTokens,
   account: Account,
-): Promise<string> {
+): Promise<Handed> {
   const userId = account.user.id;
   if (provider.keepsRefreshToken && refreshToken !== null) {
     await keepProviderToken(context, tx, {
@@ -123,15 +124,22 @@ async function hand(
       providerAccessToken: sealToken(context, id, accessToken),
       providerRefreshToken: sealToken(context, id, refreshToken),
     });
-    return codeLocation(redirectTo, code);
+    return { code };
   }
-  const session = await openSession(context, tx, account, { method: "oauth", caller });
-  const withTokens = {
-    ...session,
+  const opened = await openSession(context, tx, account, { method: "oauth", caller });
+  return {
+    ...opened,
     providerToken: accessToken,
     ...(refreshToken === null ? {} : { providerRefreshToken: refreshToken }),
   };
-  return sessionLocation(redirectTo, withTokens, context.settings.accessTokenSeconds);
+}
+
+/** What the app gets, once that is committed. */
+type Handed = OpenedSession | { readonly code: string };
+
+async function locationOf(context: AuthContext, redirectTo: string, handed: Handed): Promise<string> {
+  if ("code" in handed) return codeLocation(redirectTo, handed.code);
+  return sessionLocation(redirectTo, await signSession(context, handed), context.settings.accessTokenSeconds);
 }
 
 /** Longest text of a provider's that is passed on, in characters. */

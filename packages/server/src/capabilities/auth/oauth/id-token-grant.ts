@@ -2,7 +2,7 @@ import type { Call } from "../../../kernel/route.ts";
 import { callerOf } from "../caller.ts";
 import type { AuthContext } from "../context.ts";
 import { currentUser } from "../flows/current-user.ts";
-import { openSession } from "../flows/open-session.ts";
+import { openSession, signSession } from "../flows/open-session.ts";
 import { type Fields, flagField, textField } from "../request.ts";
 import type { Session } from "../user.ts";
 import { askOwner } from "./confirmation.ts";
@@ -42,15 +42,16 @@ export async function signInWithIdToken(
   if (!provider.skipsNonceCheck) assertNonce(nonce, given.nonce);
 
   if (linkingUser !== null) {
-    return context.db.transaction(async (tx) => {
+    const opened = await context.db.transaction(async (tx) => {
       const account = await linkIdentity(context, tx, { userId: linkingUser, provider, profile, caller });
       return openSession(context, tx, account, { method: "oauth", caller });
     });
+    return signSession(context, opened);
   }
   const result = await signInWith(context, provider, profile, caller, async (tx, signedIn) =>
     signedIn.kind === "account" ? openSession(context, tx, signedIn.account, { method: "oauth", caller }) : signedIn,
   );
-  if (!("kind" in result)) return result;
+  if (!("kind" in result)) return signSession(context, result);
   await askOwner(context, result, { redirectTo: context.settings.siteUrl, challenge: null });
   throw oauthProblems.emailNeedsVerification(provider.name);
 }

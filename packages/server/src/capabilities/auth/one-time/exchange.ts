@@ -2,7 +2,7 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { type FlowState, flowStateStore } from "../flow-state-store.ts";
 import { openToken } from "../flow-tokens.ts";
-import { type Method, openSession } from "../flows/open-session.ts";
+import { type Method, type OpenedSession, openSession, signSession } from "../flows/open-session.ts";
 import { problems } from "../problems.ts";
 import { isUuid } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
@@ -38,16 +38,16 @@ export async function exchangeCode(
     throw oneTimeProblems.badCodeVerifier();
   }
   const { userId } = flow;
-  const session = await db.transaction(async (tx) => {
+  const opened = await db.transaction(async (tx) => {
     // Whoever sends another code holds the user and then takes this flow away: so do we, in this order.
     if (userId !== null) await oneTimeStore.lockUser(tx, userId);
     return take(context, tx, given.code, caller);
   });
-  return session ?? refuseUsed(context, given, caller);
+  return opened === null ? refuseUsed(context, given, caller) : signSession(context, opened);
 }
 
 /** @returns `null` when somebody else was faster */
-async function take(context: AuthContext, tx: Queryable, code: string, caller: Caller): Promise<Session | null> {
+async function take(context: AuthContext, tx: Queryable, code: string, caller: Caller): Promise<OpenedSession | null> {
   const flow = await flowStateStore.takeByCode(tx, code);
   if (flow === null) return null;
   if (flow.userId === null) throw oneTimeProblems.flowStateNotFound();
@@ -98,7 +98,7 @@ const methods: ReadonlySet<string> = new Set<Method>([
 const methodOf = ({ authenticationMethod }: FlowState): Method =>
   methods.has(authenticationMethod) ? (authenticationMethod as Method) : "otp";
 
-function withProviderTokens(context: AuthContext, session: Session, flow: FlowState): Session {
+function withProviderTokens(context: AuthContext, session: OpenedSession, flow: FlowState): OpenedSession {
   const providerToken = openToken(context, flow.id, flow.providerAccessToken);
   const providerRefreshToken = openToken(context, flow.id, flow.providerRefreshToken);
   return {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
-import { openSession } from "../flows/open-session.ts";
+import { type OpenedSession, openSession, signSession } from "../flows/open-session.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
 import { noteLocked } from "../protection/note-locked.ts";
@@ -54,7 +54,7 @@ export async function verifyCode(
   }
   await attempt.succeeded();
   if (given.phone !== "") await countVerifiedSms(context, address);
-  return verified;
+  return signed(context, verified);
 }
 
 /** A link's token, sent as `token_hash`, or through the link where that gives the session itself. */
@@ -70,7 +70,7 @@ export async function verifyToken(
     return token === null ? null : finish(context, tx, token, caller);
   });
   if (verified === null) throw oneTimeProblems.linkInvalid();
-  return verified;
+  return signed(context, verified);
 }
 
 /**
@@ -130,13 +130,16 @@ async function finish(
   tx: Queryable,
   token: OneTimeToken,
   caller: Caller,
-): Promise<Verified | null> {
+): Promise<OpenedSession | "half" | null> {
   const confirmed = await confirm(context, tx, token, caller);
-  if (confirmed === "half") return { kind: "half" };
+  if (confirmed === "half") return "half";
   if (confirmed === "stale") return null;
   await endFlow(tx, token);
-  return { kind: "session", session: await openSession(context, tx, confirmed, { method: "otp", caller }) };
+  return openSession(context, tx, confirmed, { method: "otp", caller });
 }
+
+const signed = async (context: AuthContext, opened: OpenedSession | "half"): Promise<Verified> =>
+  opened === "half" ? { kind: "half" } : { kind: "session", session: await signSession(context, opened) };
 
 async function openAgain(
   context: AuthContext,

@@ -6,7 +6,7 @@ import type {
 import { Problem } from "../../../kernel/problem.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import type { CurrentUser } from "../flows/current-user.ts";
-import { openSession } from "../flows/open-session.ts";
+import { openSession, signSession } from "../flows/open-session.ts";
 import { problems } from "../problems.ts";
 import type { Session, User } from "../user.ts";
 import { userStore } from "../user-store.ts";
@@ -136,13 +136,13 @@ export function createPasskeys(context: AuthContext): Passkeys {
       if (account === null) throw webauthnProblems.verificationFailed();
       assertMaySignIn(account.user);
       const aal = settings.passkeysAreTwoFactors ? "aal2" : "aal1";
-      const session = await db.transaction(async (tx) => {
+      const opened = await db.transaction(async (tx) => {
         if (!(await passkeyStore.use(tx, passkey.id, used))) return null;
         const traits = { passkey_id: passkey.id };
         await audit.record(tx, { action: "login", userId: passkey.userId, caller, traits });
         return openSession(context, tx, account, { method: "passkey", caller, aal });
       });
-      return session ?? refuseCopy(passkey, caller);
+      return opened === null ? refuseCopy(passkey, caller) : signSession(context, opened);
     },
 
     list: (userId) => passkeyStore.list(db, userId),
