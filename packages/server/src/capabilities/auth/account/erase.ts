@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { Problem } from "../../../kernel/problem.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { resealErased } from "../audit/seals.ts";
 import type { AuthContext } from "../context.ts";
 import { revokeProviderTokens } from "../oauth/provider-tokens.ts";
 import { problems } from "../problems.ts";
@@ -20,7 +21,7 @@ export async function eraseAccount(
   const pseudonym = pseudonymOf(context, userId);
   await revokeProviderTokens(context, tx, userId);
   for (const erase of context.onErased) await erase(tx, userId);
-  const plan = await eraseRows(context, tx, userId, pseudonym);
+  const plan = await resealErased(context, tx, { userId, pseudonym }, () => eraseRows(context, tx, userId, pseudonym));
   const count = (action: string) => plan.reduce((sum, one) => sum + (one.action === action ? one.rows : 0), 0);
   await context.audit.record(tx, {
     action: "user_deleted",

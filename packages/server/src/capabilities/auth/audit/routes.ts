@@ -3,13 +3,28 @@ import type { AuthContext } from "../context.ts";
 import { pageHeaders, pageOf } from "../paging.ts";
 import { problems } from "../problems.ts";
 import { isPrivate } from "../reply.ts";
+import { verifySeals } from "./seals.ts";
 import { auditStore, searchScopes } from "./store.ts";
 
 /** Longest text searched for, in characters. */
 const searchMaxLength = 256;
 
-export function auditRoutes({ db }: AuthContext): readonly Route[] {
+export function auditRoutes({ db, signer }: AuthContext): readonly Route[] {
   return [
+    {
+      method: "GET",
+      path: "/admin/audit/verify",
+      access: "service",
+      summary: "Whether the audit log is as it was sealed; `head=` of an earlier answer is looked for in the chain.",
+      async handle(call) {
+        const head = new URLSearchParams(call.query).get("head") ?? "";
+        if (head !== "" && !/^\d{1,15}:[0-9a-f]{64}$/.test(head)) {
+          throw problems.validationFailed("head must be that of an earlier answer");
+        }
+        const { faults, ...verdict } = await verifySeals({ db, signer }, head);
+        return json({ is_intact: faults.length === 0, ...verdict, faults }, 200, isPrivate);
+      },
+    },
     {
       method: "GET",
       path: "/admin/audit",

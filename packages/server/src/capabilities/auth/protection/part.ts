@@ -1,3 +1,4 @@
+import { sealStore } from "../audit/seal-store.ts";
 import { auditStore } from "../audit/store.ts";
 import type { AuthContext } from "../context.ts";
 import type { AuthPart } from "../part.ts";
@@ -38,6 +39,7 @@ export async function sweep({ db, limits, lockout, settings, observe }: AuthCont
     for (let batch = 0; batch < auditBatchesMax; batch++) {
       if ((await auditStore.sweep(db, auditBatch)) < auditBatch) break;
     }
+    await sealStore.sweep(db);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     observe({ kind: "warning", area: "auth", message: `Old counters could not be swept: ${reason}` });
