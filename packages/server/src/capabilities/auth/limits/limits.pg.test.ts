@@ -7,6 +7,7 @@ import { authCors } from "../reply.ts";
 import { openTestAuth, type TestAuth } from "../testing.ts";
 import { createLimits, type LimitName, type Limits, networkOf } from "./index.ts";
 import { limitSettings } from "./settings.ts";
+import { limitsStore } from "./store.ts";
 
 let auth: TestAuth;
 const nodes: { close(): Promise<void> }[] = [];
@@ -47,6 +48,27 @@ describe("exact limits", () => {
     const two = [node({ rateLimitMail: 7 }), node({ rateLimitMail: 7 })];
     expect(await admitted(two, "mail", "", 50)).toBe(7);
     expect(await admitted(two, "mail", "", 10)).toBe(0);
+  });
+
+  test("A12 whoever waited for the one who took the last gets none", async () => {
+    const pace = { capacity: 1, perSecond: 1 / 3_600 };
+    const key = "ab".repeat(32);
+    // Full again: whoever looks now sees one left.
+    await limitsStore.take(auth.db, key, pace, 0);
+    await auth.sql("update mainstay.rate_limits set level = 1 where key = decode($1, 'hex')", [key]);
+    let late: Promise<number> | null = null;
+    const first = await auth.db.transaction(async (tx) => {
+      const waitSeconds = await limitsStore.take(tx, key, pace, 0);
+      late = limitsStore.take(auth.db, key, pace, 0);
+      await expect
+        .poll(() =>
+          auth.sql("select from pg_stat_activity where wait_event_type = 'Lock' and query like '%rate_limits%'"),
+        )
+        .toHaveLength(1);
+      return waitSeconds;
+    });
+    expect(first).toBe(0);
+    expect(await late).toBeGreaterThan(3_000);
   });
 
   test("what is refused is not counted, and says when to come again, by draft-ietf-httpapi-ratelimit-headers", async () => {

@@ -23,7 +23,7 @@ export const limitsStore = {
   /** Takes one from a bucket if there is one. One statement: two at once cannot both get the last. @returns seconds to wait; 0: taken */
   async take(db: Pick<Queryable, "query">, key: string, pace: Pace, shiftMs: number): Promise<number> {
     const now = nowOf(shiftMs);
-    const [row] = await db.query<{ waitSeconds: number }>(sql`
+    const [row] = await db.query<{ isTaken: boolean; waitSeconds: number }>(sql`
       with taken as (
         insert into mainstay.rate_limits as r (key, level, capacity, per_second, at)
         values (${bytes(key)}, ${float(pace.capacity - 1)}, ${float(pace.capacity)}, ${float(pace.perSecond)}, ${now})
@@ -31,12 +31,14 @@ export const limitsStore = {
         where ${levelAt(sql`excluded.at`)} >= ${float(1 - slack)}
         returning r.level
       )
-      select 0::float8 as "waitSeconds" from taken
+      select true as "isTaken", 0::float8 as "waitSeconds" from taken
       union all
-      select (1 - ${levelAt(now)}) / r.per_second from mainstay.rate_limits r
+      select false, (1 - ${levelAt(now)}) / r.per_second from mainstay.rate_limits r
       where r.key = ${bytes(key)} and not exists (select from taken)`);
-    // No row: somebody made the bucket and emptied it while this statement ran.
-    return row === undefined ? 1 / pace.perSecond : Math.max(0, row.waitSeconds);
+    if (row?.isTaken) return 0;
+    // The level is that of before the statement: whoever took the last one while it waited is not in it, nor is a bucket that was
+    // made and emptied meanwhile. Then the next one is what there is to wait for.
+    return row !== undefined && row.waitSeconds > 0 ? row.waitSeconds : 1 / pace.perSecond;
   },
 
   /** @returns seconds until one can be taken, 0 when it can now */
