@@ -40,7 +40,7 @@ export function configPage(supabaseConfigSource: string): string {
       "6. the default",
     ].join("\n"),
     "Several variables may set one thing: the first that is set counts, in the order shown. The first is ours, the others are those of other products, so that an existing configuration carries over. A variable that is set to nothing counts as not set.",
-    "A value in `s` or `ms` may also be a duration as Go writes it, `90s`, `5m0s`, `1h30m`, `300ms`; what is left of a whole unit counts as one. A rate with a time of its own, `30/1h`, is none of ours.",
+    "In the environment and in `supabase/config.toml` a value in `s` or `ms` may also be a duration as Go writes it, `90s`, `5m0s`, `1h30m`, `300ms`; what is left of a whole unit counts as one. A rate with a time of its own, `30/1h`, is none of ours.",
     "A **secret** is never printed. It may also be read from a file, whose path is in the variable's name with `_FILE` added: `MAINSTAY_JWT_SECRET_FILE=/run/secrets/jwt`.",
     "In `mainstay.config.ts` settings are grouped as below. A name that does not exist is refused:",
     '```ts\nexport default {\n  http: { port: 8080 },\n  data: { schemas: ["public", "api"], maxRows: 500 },\n};\n```',
