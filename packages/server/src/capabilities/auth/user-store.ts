@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../platform/postgres/database.ts";
+import { jsonb, rfc3339 } from "../../platform/postgres/sql-fragments.ts";
 import type { User } from "./user.ts";
 
 /** A user with what only this capability may see. */
@@ -61,8 +62,6 @@ export interface UserPage {
 // GoTrue keeps every user under this instance, and its index of addresses begins with it. Seeds often leave it out.
 const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
 
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
 /** Named column by column: a secret column added later does not come along by itself (threat A19). */
 export const selectUser = sql`
   select
@@ -108,6 +107,16 @@ export const selectUser = sql`
 
 /** All SQL about users and their identities. Every function takes the connection or transaction to run in. */
 export const userStore = {
+  /**
+   * Holds the user for the rest of the transaction: what is decided by a look at all that is a user's (which factor is the first,
+   * whether an address is confirmed) is decided by one at a time. @returns false when there is none, or it is deleted
+   */
+  async lock(tx: Queryable, id: string): Promise<boolean> {
+    const rows = await tx.query(sql`
+      select id from auth.users where id = ${sql.value(id)} and deleted_at is null for no key update`);
+    return rows.length === 1;
+  },
+
   /** By canonical address. Seeds may have written it in another case. */
   async findByEmail(db: Queryable, email: string): Promise<Account | null> {
     return first(
@@ -243,8 +252,6 @@ export function accountOf({ passwordHash, ...user }: UserRow): Account {
 }
 
 const first = (rows: readonly UserRow[]): Account | null => (rows[0] === undefined ? null : accountOf(rows[0]));
-
-const jsonb = (value: unknown): SQL => sql`${sql.value(JSON.stringify(value))}::jsonb`;
 
 const bannedUntil = (seconds: number | null): SQL =>
   seconds === null ? sql`null` : sql`now() + make_interval(secs => ${sql.value(seconds)})`;

@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { reasonOf } from "../../kernel/reason.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { outboundRequest } from "../outbound/index.ts";
@@ -57,7 +58,7 @@ export function openIssuers(needs: {
         })
         .catch((error: unknown) => {
           if (abort.signal.aborted) return;
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = reasonOf(error);
           observe({
             kind: "warning",
             area: "identity",

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../kernel/reason.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { redact } from "../observe/redact.ts";
@@ -168,7 +169,7 @@ export class ChannelWorker {
 
   async #retry(row: ClaimedRow, message: unknown, error: unknown): Promise<void> {
     const { db, settings, observe } = this.#needs;
-    const failure = error instanceof DeliveryError ? error : new DeliveryError(messageOf(error), { cause: error });
+    const failure = error instanceof DeliveryError ? error : new DeliveryError(reasonOf(error), { cause: error });
     if (failure.isFinal) return this.#giveUp(row, message, failure);
     if (this.#abort.signal.aborted) return outboxStore.retryLater(db, row, 0, failure.message);
     const retryAfterMs = failure.retryAfterSeconds === null ? null : failure.retryAfterSeconds * 1_000;
@@ -192,7 +193,7 @@ export class ChannelWorker {
     const { name } = this.#channel;
     await outboxStore.settle(db, row.id);
     observe({ kind: "outbox.given-up", channel: name, id: row.id, attempts: row.attempts, error });
-    await this.#channel.onGivenUp?.(message, { id: row.id, attempt: row.attempts }, redact(messageOf(error)));
+    await this.#channel.onGivenUp?.(message, { id: row.id, attempt: row.attempts }, redact(reasonOf(error)));
   }
 
   #renew(): void {
@@ -220,5 +221,3 @@ export class ChannelWorker {
     });
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Problem } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext } from "../context.ts";
 import { addressFacts } from "../flows/address-facts.ts";
@@ -214,4 +215,3 @@ function identityRow(userId: string, identity: ImportedIdentity): IdentityRow {
 }
 
 /** What the database said, for whoever runs the import: it is their data. */
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

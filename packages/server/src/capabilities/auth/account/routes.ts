@@ -5,7 +5,7 @@ import { getUser } from "../flows/admin-users.ts";
 import { type CurrentUser, currentUser } from "../flows/current-user.ts";
 import { problems } from "../problems.ts";
 import { bodyLimitBytes, isPrivate } from "../reply.ts";
-import { isUuid, readOptionalFields, textField } from "../request.ts";
+import { hasBearer, isUuid, readOptionalFields, textField } from "../request.ts";
 import { sessionStore } from "../session-store.ts";
 import { eraseAccount } from "./erase.ts";
 import { createExports } from "./export.ts";
@@ -17,10 +17,7 @@ export function accountRoutes(context: AuthContext): readonly Route[] {
   const { db, settings, audit } = context;
   const startExport = createExports(context);
 
-  const current = (call: Call): Promise<CurrentUser> => {
-    const { authorization } = call.headers;
-    return currentUser(context, call.who, authorization !== undefined && /^bearer\s+\S/i.test(authorization));
-  };
+  const current = (call: Call): Promise<CurrentUser> => currentUser(context, call.who, hasBearer(call));
   /** Who it is comes before what is asked, and what they can prove before what is done (threat A17). */
   const proven = async (call: Call): Promise<CurrentUser> => {
     const user = await current(call);

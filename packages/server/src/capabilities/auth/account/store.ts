@@ -1,5 +1,6 @@
 import { compile, type SQL, sql } from "pg-sql2";
 import type { Database, Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 
 /** What becomes of some rows of one table. */
 export interface PlannedRows {
@@ -35,8 +36,6 @@ const ownSchemas = ["auth", "mainstay"];
 const batchSize = 500;
 /** How long a reader may pause: a phone that has gone away holds a connection no longer. */
 const idleTimeout = "60s";
-
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** All SQL about accounts that go, and what is written down of them. The walk itself is the migration's (0011). */
 export const accountStore = {

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { AuthContext } from "../context.ts";
 import type { AuthPart } from "../part.ts";
 import { auditRoutes } from "./routes.ts";
@@ -14,7 +15,7 @@ export function auditPart(context: AuthContext): AuthPart {
       await sealDue(context);
     } catch (error) {
       // Most often the database is away; what is not sealed now is the next time.
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       context.observe({ kind: "warning", area: "auth", message: `The audit log could not be sealed: ${reason}` });
     }
   };

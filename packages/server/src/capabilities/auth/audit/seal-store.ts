@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 
 type Db = Pick<Queryable, "query">;
 
@@ -41,7 +42,6 @@ export interface Found extends Sealed {
 /** How long after the newest sealed entry's time the transaction of an older one may end, for it to be sealed too, in seconds. */
 const lateSeconds = 3_600;
 
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 const hex = (bytes: SQL): SQL => sql`encode(${bytes}, 'hex')`;
 const entryText = sql`e.id, e.instance_id as "instanceId", e.payload::text as payload, ${rfc3339(sql`e.created_at`)} as "writtenAt",
   e.ip_address as "ipAddress"`;

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 
 /** One event, ready to be written. */
 export interface NewEntry {
@@ -73,7 +74,7 @@ export const auditStore = {
     const [count] = await db.query<{ total: number }>(sql`
       select count(*)::int as total from auth.audit_log_entries e where ${where}`);
     const entries = await db.query<StoredEntry>(sql`
-      select e.id, e.payload, to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+      select e.id, e.payload, ${rfc3339(sql`e.created_at`)} as created_at,
         e.ip_address
       from auth.audit_log_entries e where ${where} order by e.created_at desc nulls last, e.id
       limit ${sql.value(page.perPage)} offset ${sql.value((page.page - 1) * page.perPage)}`);

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../kernel/clock.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Values } from "../../../kernel/settings.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { IsBlocked } from "../password.ts";
@@ -27,7 +28,7 @@ export function createBreached(needs: {
     try {
       return await ranges.has(password);
     } catch (error) {
-      const message = `breached passwords not asked for: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `breached passwords not asked for: ${reasonOf(error)}`;
       observe({ kind: "warning", area: "auth", message });
       if (settings.passwordHibpFailClosed) throw breachedProblems.unchecked(error);
       return false;

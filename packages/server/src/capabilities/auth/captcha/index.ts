@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Lru } from "../../../kernel/lru.ts";
 import { Problem } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import { SettingError } from "../../../kernel/settings.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import { createBounded } from "../bounded.ts";
@@ -62,7 +63,7 @@ export function createCaptcha(needs: {
         // Nobody has judged it, so the same one may be shown again.
         seen.delete(key);
         if (error instanceof Problem) throw error;
-        const message = `captcha not verified: ${error instanceof Error ? error.message : String(error)}`;
+        const message = `captcha not verified: ${reasonOf(error)}`;
         observe({ kind: "warning", area: "auth", message });
         throw captchaProblems.unverified(error);
       }

@@ -1,4 +1,5 @@
 import { Problem } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
@@ -42,7 +43,7 @@ async function tellOf({ db, hooks, observe }: AuthContext, id: string, caller: C
     const account = await userStore.findById(db, id);
     if (account !== null) await hooks.afterUserCreated(account.user, caller?.address ?? "");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     observe({ kind: "warning", area: "auth", message: `The hook after-user-created failed: ${reason}` });
   }
 }

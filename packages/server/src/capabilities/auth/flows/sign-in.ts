@@ -1,4 +1,5 @@
 import { Problem } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import { canonicalEmail, canonicalPhone } from "../address.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
@@ -71,7 +72,7 @@ async function tellOfFailure(context: AuthContext, userId: string | null): Promi
     await askAboutAttempt(context, userId, false);
   } catch (error) {
     if (error instanceof Problem && error.status < 500) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     context.observe({ kind: "warning", area: "auth", message: `The hook password-verification failed: ${reason}` });
   }
 }

@@ -1,5 +1,6 @@
 import type { Values } from "../../../kernel/settings.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import { problems } from "../problems.ts";
 import type { authSettings } from "../settings.ts";
 import type { User } from "../user.ts";
@@ -50,8 +51,8 @@ export async function storePatch(
 
 /** The two unique constraints of auth.users that a change can meet (SQLSTATE 23505). */
 function takenAddress(error: unknown): Error | null {
-  if (typeof error !== "object" || error === null || !("code" in error) || error.code !== "23505") return null;
-  const constraint = "constraint" in error ? error.constraint : null;
+  if (sqlStateOf(error) !== "23505") return null;
+  const { constraint } = error as { readonly constraint?: string };
   if (constraint === "users_email_partial_key") return problems.emailExists();
   return constraint === "users_phone_key" ? problems.phoneExists() : null;
 }

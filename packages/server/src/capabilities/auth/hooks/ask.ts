@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../kernel/clock.ts";
 import { Problem } from "../../../kernel/problem.ts";
 import type { Database, Queryable } from "../../../platform/postgres/database.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import { type Fields, isObject } from "../request.ts";
 import { functionStore } from "./function-store.ts";
 import { askOverHttp } from "./http.ts";
@@ -65,7 +66,7 @@ async function askFunction(
     return await functionStore.call(db, tx, target, payload, functionTimeoutMs);
   } catch (error) {
     if (error instanceof Problem) throw error;
-    if (typeof error === "object" && error !== null && "code" in error && error.code === "57014") {
+    if (sqlStateOf(error) === "57014") {
       throw hookProblems.timeout(name, functionTimeoutMs);
     }
     // The database's own words may name tables: they are for the log (threat B07).

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 
 export interface InboxMail {
   readonly from: { readonly address: string; readonly name: string };
@@ -29,7 +30,7 @@ export interface InboxEntry {
 
 const columns = sql`
   id, kind, recipient as "to", is_read as "isRead",
-  to_char(received_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "receivedAt"`;
+  ${rfc3339(sql`received_at`)} as "receivedAt"`;
 
 /** All SQL of the inbox. */
 export const inboxStore = {

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { AuthSettings } from "../context.ts";
 import { type MailKind, mailKinds } from "./kinds.ts";
@@ -42,7 +43,7 @@ function follow(kind: MailKind, opened: MailTemplate, needs: Needs): () => MailT
         good = templateOf(kind, needs.settings, place === null ? null : fromFile(place.path));
       }
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = reasonOf(error);
       needs.observe({ kind: "warning", area: "mail", message: `${why} Mails are written as before.` });
     }
     return good;

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import { outboundRequest } from "../../../platform/outbound/index.ts";
 import type { AuthSettings } from "../context.ts";
@@ -62,7 +63,7 @@ async function fetched(
     if (status === 200) return { name: url, html: body.toString("utf8"), text: null };
     throw new Error(`it answered ${status}`);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     observe({
       kind: "warning",
       area: "mail",

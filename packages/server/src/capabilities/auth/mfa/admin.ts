@@ -26,7 +26,7 @@ export async function changeFactor(
 ): Promise<Factor> {
   const user = await findUser({ db }, userId);
   return db.transaction(async (tx) => {
-    await factorStore.lockUser(tx, user.id);
+    await userStore.lock(tx, user.id);
     const factor = await findFactor(tx, user.id, factorId);
     const friendlyName = nameOf(given.friendlyName, "friendly_name");
     const phone = given.phone === "" || factor.type !== "phone" ? undefined : phoneOf(given.phone);
@@ -52,7 +52,7 @@ export async function deleteFactor(
 ): Promise<Factor> {
   const user = await findUser(context, userId);
   return context.db.transaction(async (tx) => {
-    await factorStore.lockUser(tx, user.id);
+    await userStore.lock(tx, user.id);
     const factor = await findFactor(tx, user.id, factorId);
     const all = await factorStore.list(tx, user.id);
     const codes = isLast(factor, all) ? all.filter(({ id, type }) => type === "recovery_code" && id !== factor.id) : [];

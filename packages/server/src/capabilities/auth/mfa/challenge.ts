@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
 import { problems } from "../problems.ts";
@@ -139,7 +140,7 @@ async function onceMore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const isTaken = typeof error === "object" && error !== null && "code" in error && error.code === "23505";
+    const isTaken = sqlStateOf(error) === "23505";
     if (!isTaken) throw error;
     return work();
   }

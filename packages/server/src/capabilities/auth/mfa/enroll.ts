@@ -4,6 +4,7 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Caller } from "../context.ts";
 import { appNameOf } from "../mail/data.ts";
 import { problems } from "../problems.ts";
+import { userStore } from "../user-store.ts";
 import { assertEnrollable, type MfaContext, nameOf, type Person, phoneOf } from "./context.ts";
 import type { Factor, FactorType } from "./factor.ts";
 import { mfaProblems } from "./problems.ts";
@@ -79,7 +80,7 @@ async function store(context: MfaContext, { user, session }: Person, factor: New
  * @throws Problem when one of them is gone
  */
 export async function holdAccount(tx: Queryable, userId: string, sessionId: string) {
-  if (!(await factorStore.lockUser(tx, userId))) throw problems.userOfTokenNotFound();
+  if (!(await userStore.lock(tx, userId))) throw problems.userOfTokenNotFound();
   return holdSession(tx, sessionId, userId);
 }
 

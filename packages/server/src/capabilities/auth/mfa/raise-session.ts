@@ -1,4 +1,5 @@
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { type SessionRow, sessionStore } from "../session-store.ts";
@@ -60,5 +61,4 @@ export async function holdSession(tx: Queryable, sessionId: string, userId: stri
 }
 
 /** SQLSTATE 55P03, lock_not_available. */
-const isLockTimeout = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "code" in error && error.code === "55P03";
+const isLockTimeout = (error: unknown): boolean => sqlStateOf(error) === "55P03";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { Caller } from "../context.ts";
 import { accountKey } from "../limits/index.ts";
 import { noteLocked } from "../protection/note-locked.ts";
@@ -146,7 +147,7 @@ function codesOf(factors: readonly Factor[]): Factor {
 /** @throws Problem 422 in a database whose type of factors is not ours to alter, and does not know this kind */
 function create(tx: Queryable, factor: Parameters<typeof factorStore.create>[1]): Promise<boolean> {
   return factorStore.create(tx, factor).catch((error: unknown) => {
-    const isUnknownKind = typeof error === "object" && error !== null && "code" in error && error.code === "22P02";
+    const isUnknownKind = sqlStateOf(error) === "22P02";
     throw isUnknownKind ? mfaProblems.recoveryCodesEnrollDisabled() : error;
   });
 }

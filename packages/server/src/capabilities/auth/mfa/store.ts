@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 import type { Factor, FactorType } from "./factor.ts";
 
 export interface NewFactor {
@@ -18,8 +19,6 @@ export interface FactorPatch {
   readonly phone?: string;
 }
 
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
 // The kind is compared as text: a database that came from elsewhere may not know the newest one.
 const selectFactor = sql`
   select f.id, f.factor_type::text as type, f.status = 'verified' as "isVerified",
@@ -30,15 +29,6 @@ const selectFactor = sql`
 
 /** All SQL about second factors themselves. Every function takes the connection or transaction to run in. */
 export const factorStore = {
-  /**
-   * Holds the user for the rest of the transaction: what is decided by a look at all factors of a user (how many, which is
-   * the first) is decided by one at a time. @returns false when the user is gone
-   */
-  async lockUser(tx: Queryable, userId: string): Promise<boolean> {
-    const rows = await tx.query(sql`select id from auth.users where id = ${sql.value(userId)} for no key update`);
-    return rows.length === 1;
-  },
-
   /** Oldest first. */
   list(db: Queryable, userId: string): Promise<readonly Factor[]> {
     return db.query<Factor>(sql`${selectFactor} where f.user_id = ${sql.value(userId)} order by f.created_at, f.id`);

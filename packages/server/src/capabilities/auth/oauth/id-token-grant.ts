@@ -3,7 +3,7 @@ import { callerOf } from "../caller.ts";
 import type { AuthContext } from "../context.ts";
 import { currentUser } from "../flows/current-user.ts";
 import { openSession, signSession } from "../flows/open-session.ts";
-import { type Fields, flagField, textField } from "../request.ts";
+import { type Fields, flagField, hasBearer, textField } from "../request.ts";
 import type { Session } from "../user.ts";
 import { askOwner } from "./confirmation.ts";
 import { assertNonce } from "./id-token.ts";
@@ -58,8 +58,7 @@ export async function signInWithIdToken(
 
 /** The route needs no bearer token; linking does. @throws Problem 401, 403, 404 `manual_linking_disabled` */
 async function linkingUserOf(context: AuthContext, call: Call): Promise<string> {
-  const hasBearer = /^bearer\s+\S/i.test(call.headers.authorization ?? "");
-  if (!hasBearer) {
+  if (!hasBearer(call)) {
     throw oauthProblems.invalidIdTokenRequest("Linking requires a valid user access token in Authorization");
   }
   const who = context.identity.identify(call.headers, call.query);

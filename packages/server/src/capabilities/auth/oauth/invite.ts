@@ -40,7 +40,7 @@ export async function acceptInvite(
   const link = await oneTimeStore.takeLink(tx, invite.hash, ["invite"]);
   if (link === null) throw oauthProblems.inviteNotFound();
   const { userId } = link;
-  const isThere = await identityStore.lockUser(tx, userId);
+  const isThere = await userStore.lock(tx, userId);
   const account = isThere ? await userStore.findById(tx, userId) : null;
   if (account === null) throw oauthProblems.inviteNotFound();
   if (account.user.isBanned) throw problems.userBanned(403);

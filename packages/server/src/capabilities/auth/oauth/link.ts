@@ -23,7 +23,7 @@ export async function linkIdentity(
   const profile = usable(context, link.profile);
   const address = profile.isEmailVerified ? addressIn(profile) : "";
   await identityStore.lock(tx, provider.name, profile.subject, address);
-  const isThere = await identityStore.lockUser(tx, userId);
+  const isThere = await userStore.lock(tx, userId);
   const account = isThere ? await userStore.findById(tx, userId) : null;
   if (account === null) throw problems.userOfTokenNotFound();
   if (account.user.isBanned) throw problems.userBanned(403);

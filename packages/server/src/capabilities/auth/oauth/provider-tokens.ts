@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext } from "../context.ts";
 import { openToken, sealToken } from "../flow-tokens.ts";
@@ -55,7 +56,7 @@ export async function revokeDue(context: Needs, providers: Providers): Promise<n
       await providerTokenStore.remove(context.db, kept.id);
     } catch (error) {
       if (kept.attempts < maxAttempts) continue;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       const message = `A refresh token of ${kept.provider} could not be revoked and is dropped: ${reason}`;
       context.observe({ kind: "warning", area: "auth", message });
       await providerTokenStore.remove(context.db, kept.id);

@@ -3,6 +3,7 @@ import { callerOf } from "../caller.ts";
 import type { AuthContext } from "../context.ts";
 import { currentUser } from "../flows/current-user.ts";
 import { isPrivate } from "../reply.ts";
+import { hasBearer } from "../request.ts";
 import { beginSignIn } from "./begin.ts";
 import { finishSignIn } from "./finish.ts";
 import { oauthProblems } from "./problems.ts";
@@ -12,8 +13,6 @@ import { unlinkIdentity } from "./unlink.ts";
 
 /** What Apple's form holds at most, in bytes: a code, a state, a name. */
 const formLimitBytes = 65_536;
-
-const hasBearer = (call: Call): boolean => /^bearer\s+\S/i.test(call.headers.authorization ?? "");
 
 const one = (header: string | readonly string[] | undefined): string | undefined =>
   typeof header === "string" ? header : undefined;

@@ -78,7 +78,7 @@ async function settle(context: AuthContext, tx: Queryable, arrival: Arrival): Pr
     case "take-over":
       return takeOver(context, tx, arrival, decision.account.user.id);
     case "release":
-      await identityStore.lockUser(tx, decision.account.user.id);
+      await userStore.lock(tx, decision.account.user.id);
       await identityStore.releaseEmail(tx, decision.account.user.id);
       return create(context, tx, arrival);
     case "create":
@@ -172,7 +172,7 @@ async function create(
 
 /** The account, its row held until the end. @throws Problem when it is banned, or gone */
 async function held(tx: Queryable, id: string): Promise<Account> {
-  const isThere = await identityStore.lockUser(tx, id);
+  const isThere = await userStore.lock(tx, id);
   const account = isThere ? await userStore.findById(tx, id) : null;
   if (account === null || account.user.isBanned) throw problems.userBanned(403);
   return account;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type SQL, sql } from "pg-sql2";
+import { sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { jsonb } from "../../../platform/postgres/sql-fragments.ts";
 import { ownershipStore } from "../ownership-store.ts";
 
 /** An identity as far as linking asks. */
@@ -16,8 +17,6 @@ export interface IdentityRow {
 }
 
 type Data = Readonly<Record<string, unknown>>;
-
-const jsonb = (value: unknown): SQL => sql`${sql.value(JSON.stringify(value))}::jsonb`;
 
 const selectIdentity = sql`
   select i.id, i.user_id as "userId", i.provider, i.provider_id as "providerId", coalesce(i.email, '') as email,
@@ -46,13 +45,6 @@ export const identityStore = {
   async listOf(db: Queryable, userId: string): Promise<readonly IdentityRow[]> {
     return db.query<IdentityRow>(sql`
       ${selectIdentity} where i.user_id = ${sql.value(userId)} order by i.created_at, i.id`);
-  },
-
-  /** The user, for the rest of the transaction. @returns false when there is none, or it is deleted */
-  async lockUser(tx: Queryable, userId: string): Promise<boolean> {
-    const rows = await tx.query(sql`
-      select id from auth.users where id = ${sql.value(userId)} and deleted_at is null for no key update`);
-    return rows.length === 1;
   },
 
   async isSso(db: Queryable, userId: string): Promise<boolean> {

@@ -19,7 +19,7 @@ export async function unlinkIdentity(
   if (!context.settings.manualLinkingEnabled) throw oauthProblems.manualLinkingDisabled();
   if (!isUuid(identityId)) throw problems.idMalformed("identity_id");
   await context.db.transaction(async (tx) => {
-    if (!(await identityStore.lockUser(tx, userId))) throw problems.userOfTokenNotFound();
+    if (!(await userStore.lock(tx, userId))) throw problems.userOfTokenNotFound();
     const account = await userStore.findById(tx, userId);
     const identities = await identityStore.listOf(tx, userId);
     const identity = identities.find((one) => one.id === identityId.toLowerCase());

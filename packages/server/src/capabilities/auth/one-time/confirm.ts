@@ -24,7 +24,7 @@ export async function confirm(
   token: OneTimeToken,
   caller: Caller,
 ): Promise<Confirmed> {
-  if (!(await oneTimeStore.lockUser(tx, token.userId))) return "stale";
+  if (!(await userStore.lock(tx, token.userId))) return "stale";
   const account = await accountOf(tx, token.userId);
   if (account.user.isBanned) throw problems.userBanned(403);
   switch (token.purpose) {

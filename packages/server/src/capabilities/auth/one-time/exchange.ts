@@ -40,7 +40,7 @@ export async function exchangeCode(
   const { userId } = flow;
   const opened = await db.transaction(async (tx) => {
     // Whoever sends another code holds the user and then takes this flow away: so do we, in this order.
-    if (userId !== null) await oneTimeStore.lockUser(tx, userId);
+    if (userId !== null) await userStore.lock(tx, userId);
     return take(context, tx, given.code, caller);
   });
   return opened === null ? refuseUsed(context, given, caller) : signSession(context, opened);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import { problems } from "../problems.ts";
+import { userStore } from "../user-store.ts";
 import type { Purpose } from "./purposes.ts";
 
 /** A code or link as it was sent. */
@@ -64,7 +65,7 @@ export const oneTimeStore = {
    */
   async put(tx: Queryable, token: NewOneTimeToken): Promise<void> {
     // A statement of its own: what is replaced below is what there is when nobody else is at it any more.
-    if (!(await oneTimeStore.lockUser(tx, token.userId))) throw problems.userNotFound();
+    if (!(await userStore.lock(tx, token.userId))) throw problems.userNotFound();
     await tx.query(sql`
       with replaced as (
         delete from auth.flow_state f using mainstay.one_time_tokens t
@@ -172,7 +173,7 @@ export const oneTimeStore = {
 
   /** Nobody has confirmed anything of it yet. */
   async beginEmailChange(tx: Queryable, userId: string): Promise<void> {
-    await oneTimeStore.lockUser(tx, userId);
+    await userStore.lock(tx, userId);
     await oneTimeStore.remove(tx, userId, ["email_change_current", "email_change_new"]);
     await tx.query(sql`update auth.users set email_change_confirm_status = 0 where id = ${sql.value(userId)}`);
   },
@@ -188,13 +189,6 @@ export const oneTimeStore = {
     await tx.query(sql`
       delete from mainstay.one_time_tokens where user_id = ${sql.value(userId)}
         and purpose in ('signup', 'invite', 'magiclink', 'recovery', 'reauthentication')`);
-  },
-
-  /** One confirmation of an account at a time: what is read after this is what there is. @returns false when it is gone */
-  async lockUser(tx: Queryable, userId: string): Promise<boolean> {
-    const rows = await tx.query(sql`
-      select id from auth.users where id = ${sql.value(userId)} and deleted_at is null for no key update`);
-    return rows.length === 1;
   },
 
   /**

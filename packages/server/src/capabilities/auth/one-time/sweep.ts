@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { AuthContext } from "../context.ts";
 import { sweepStore } from "./sweep-store.ts";
 
@@ -37,7 +38,7 @@ export function createSweeper(context: AuthContext): { start(): void; stop(): Pr
   const sweep = () => {
     running ??= sweepExpired(context)
       .catch((error: unknown) => {
-        const message = `Expired sign-in data could not be cleared away: ${error instanceof Error ? error.message : error}`;
+        const message = `Expired sign-in data could not be cleared away: ${reasonOf(error)}`;
         observe({ kind: "warning", area: "auth", message });
       })
       .finally(() => {

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../../kernel/reason.ts";
 import { sealStore } from "../audit/seal-store.ts";
 import { auditStore } from "../audit/store.ts";
 import type { AuthContext } from "../context.ts";
@@ -41,7 +42,7 @@ export async function sweep({ db, limits, lockout, settings, observe }: AuthCont
     }
     await sealStore.sweep(db);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     observe({ kind: "warning", area: "auth", message: `Old counters could not be swept: ${reason}` });
   }
 }

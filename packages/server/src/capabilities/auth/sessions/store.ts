@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 import type { AuthSettings } from "../context.ts";
 
 /** A session as its owner sees it. Times are RFC 3339 UTC texts with microseconds. */
@@ -27,8 +28,6 @@ export const lifetimesOf = (
   timeboxSeconds: settings.sessionTimeboxSeconds,
   inactivitySeconds: settings.sessionInactivitySeconds,
 });
-
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 const after = (time: SQL, seconds: number): SQL =>
   seconds === 0 ? sql`null::timestamptz` : sql`${time} + make_interval(secs => ${sql.value(seconds)}::float8)`;

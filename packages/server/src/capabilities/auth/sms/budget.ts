@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { reasonOf } from "../../../kernel/reason.ts";
 import { SettingError } from "../../../kernel/settings.ts";
 import type { TokenSigner } from "../../../platform/identity/types.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
@@ -85,7 +86,7 @@ export async function countVerifiedSms(
 ): Promise<void> {
   if (settings.smsConversionMinPercent === 0 || testOtpOf(settings, phone, clock.nowMs()) !== null) return;
   await smsStore.countVerified(db, countryOf(phone)).catch((error: unknown) => {
-    tell(observe, `a code that came back was not counted: ${error instanceof Error ? error.message : String(error)}`);
+    tell(observe, `a code that came back was not counted: ${reasonOf(error)}`);
   });
 }
 

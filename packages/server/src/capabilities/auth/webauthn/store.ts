@@ -1,5 +1,6 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+import { rfc3339 } from "../../../platform/postgres/sql-fragments.ts";
 import type { CeremonyState, Credential } from "./ceremonies.ts";
 
 /** A passkey as its owner sees it. Times are RFC 3339 UTC texts. */
@@ -26,7 +27,6 @@ const lateSeconds = 3_600;
 /** Challenges past even that, swept with each new one: more than come in, so the table stays as small as its traffic. */
 const sweptAtOnce = 16;
 
-const rfc3339 = (time: SQL): SQL => sql`to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 const bytea = (base64url: string): SQL =>
   sql`decode(${sql.value(Buffer.from(base64url, "base64url").toString("hex"))}, 'hex')`;
 

@@ -13,6 +13,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Home } from "./home.ts";
 import { problems } from "./problems.ts";
 import { identify } from "./process-identity.ts";
@@ -46,7 +47,7 @@ export async function prepareSocketDirectory(home: Home, port: number, user: Ser
     try {
       dir = mkdtempSync(join(base, "mainstay-"));
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      why = reasonOf(error);
       continue;
     }
     makePrivate(dir, user);

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Problem, ProblemOptions } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 
 /** Where in a project's files something went wrong: the `details` of a `migrations/failed` or `seed/failed` Problem. */
 export interface FailureDetails {
@@ -36,7 +37,7 @@ export function failure(
     sqlState: server?.code ?? null,
     detail: server?.detail ?? null,
   };
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   return failed(at.file, line, message, {
     details,
     hint: [advice(server), server?.hint, afterwards].filter(Boolean).join(" "),

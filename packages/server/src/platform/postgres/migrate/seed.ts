@@ -3,6 +3,7 @@ import { basename, dirname, extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type pg from "pg";
 import { Problem } from "../../../kernel/problem.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
 import type { Observe } from "../../observe/observation.ts";
 import type { Database } from "../database.ts";
 import { copyFrom } from "./copy.ts";
@@ -70,15 +71,13 @@ export async function seed(needs: SeedNeeds): Promise<SeedReport> {
     });
   } catch (error) {
     signal.throwIfAborted();
-    const problem = error instanceof Problem ? error : seedProblems.gaveUp(current, messageOf(error), error);
+    const problem = error instanceof Problem ? error : seedProblems.gaveUp(current, reasonOf(error), error);
     needs.observe({ kind: "seed.failed", error: problem });
     return { applied, changed, failed: { file: current, problem } };
   }
   if (applied.length > 0) needs.observe({ kind: "seed.finished", durationMs: performance.now() - begun });
   return { applied, changed, failed: null };
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** How a seed is known: its file name, with its folder where there may be several. */
 const nameOf = (path: string): string =>
