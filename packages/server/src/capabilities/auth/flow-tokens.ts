@@ -1,4 +1,4 @@
-import { createSeal } from "../../platform/outbox/seal.ts";
+import { createSeal } from "../../kernel/seal.ts";
 import type { AuthContext } from "./context.ts";
 
 type Needs = Pick<AuthContext, "signer">;

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { createSeal } from "../../kernel/seal.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
 import { type Listener, listenForNews } from "../postgres/listen.ts";
-import { createSeal } from "./seal.ts";
 import type { outboxSettings } from "./settings.ts";
 import { outboxNews, outboxStore } from "./store.ts";
 import type { Channel, Outbox } from "./types.ts";
