@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Settings } from "@mainstay/server";
+import { settingGroups } from "@mainstay/server/config";
 
 const bin = join(import.meta.dirname, "../bin/mainstay.mjs");
 
@@ -17,13 +19,17 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Every variable a setting is read from: whoever runs the tests may have any of them, `SITE_URL` or `LOG_LEVEL`, for another program. */
+const settingNames: ReadonlySet<string> = new Set(
+  Object.values(settingGroups).flatMap((group) => Object.values(group as Settings).flatMap(({ env }) => env)),
+);
+
 /** The real command as a child process, with none of the variables that would set it up differently here. */
 export function startMainstay(args: readonly string[], { cwd = tmpdir(), env = {} }: RunOptions = {}): ChildProcess {
   const inherited = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(?:MAINSTAY_|PGRST_|GOTRUE_|SUPABASE_|DATABASE_URL$|PORT$|HOST$|JWT_SECRET$|NODE_ENV$|FORCE_COLOR$|NO_COLOR$|CI$)/.test(
-        name,
-      ),
+      !settingNames.has(name) &&
+      !/^(?:MAINSTAY_|PGRST_|GOTRUE_|SUPABASE_|NODE_ENV$|FORCE_COLOR$|NO_COLOR$|CI$)/.test(name),
   );
   return spawn(process.execPath, [bin, ...args], {
     cwd,

@@ -3,7 +3,7 @@ import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "@mainstay/server";
 import { settingGroups } from "@mainstay/server/config";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { mainstay, temporaryFolder } from "../testing.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -11,7 +11,10 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => {
   folder = await temporaryFolder();
 });
-afterEach(() => folder.remove());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  return folder.remove();
+});
 
 const run = (args: readonly string[], env?: Readonly<Record<string, string>>) =>
   mainstay(args, { cwd: folder.path, ...(env ? { env } : {}) });
@@ -70,6 +73,12 @@ describe("mainstay config show", () => {
     expect(shown).toContainEqual(expect.objectContaining({ name: "host", value: "127.0.0.2" }));
     expect(shown).toContainEqual(expect.objectContaining({ name: "jwtSecret", value: "(secret)" }));
     expect((await run(["config", "show"])).out).not.toContain("Zq81");
+  });
+
+  it("is tried without the variables of whoever runs the tests", async () => {
+    const names = ["SITE_URL", "LOG_LEVEL", "SMTP_HOST", "JWT_EXP", "DATABASE_URL"];
+    for (const name of names) vi.stubEnv(name, "http://not.for.us");
+    expect(JSON.parse((await run(["config", "show", "--json", "--changed"])).out)).toEqual([]);
   });
 
   it("shows none of all the secrets there are (threat A28)", async () => {
