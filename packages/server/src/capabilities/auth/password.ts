@@ -104,4 +104,6 @@ export function createPasswords(settings: Values<typeof authSettings>, isBlocked
 /** NIST SP 800-63B-4 §3.1.1.2: normalised, so that another keyboard types the same password. All bytes count, NUL too. */
 const bytesOf = (password: string): Buffer => Buffer.from(password.normalize("NFKC"));
 
-const lengthOf = (password: string): number => [...new Intl.Segmenter().segment(password)].length;
+const characters = new Intl.Segmenter();
+
+const lengthOf = (password: string): number => [...characters.segment(password)].length;

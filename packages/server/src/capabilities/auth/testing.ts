@@ -90,7 +90,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
   });
   const session = readSettings(postgresSettings, { env: {} }).values;
   const hot = await openHotSession(parseConnectionUrl(database.url), { session, observe });
-  const db = openDatabase({ connectionString: database.url }, hot);
+  const db = openDatabase({ connectionString: database.url }, { hot });
   const capabilities: ReturnType<typeof createAuth>[] = [];
   const build = (given: Partial<Values<typeof authSettings>>, used = db): TestAuth => {
     const values = { ...readSettings(authSettings, { env: {} }).values, ...quick, ...given };

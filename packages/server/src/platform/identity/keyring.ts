@@ -80,6 +80,7 @@ export function createKeyring(stored: StoredKeys, settings: Values<typeof identi
     if (key.algorithm !== "HS256" || key.kid !== secret.kid) add(key);
   }
 
+  const derived = new Map<string, Buffer>();
   const signer = chooseSigner();
   return {
     candidates: (algorithm, kid) => verification.get(slotOf(algorithm, kid)) ?? [],
@@ -95,9 +96,14 @@ export function createKeyring(stored: StoredKeys, settings: Values<typeof identi
         given === null ? stored.secret : settings.jwtSecret?.trim().startsWith("{") ? null : settings.jwtSecret,
     },
     derive(purpose) {
-      // A secret given by settings is what nodes share; the file's root is this machine's own.
-      const root = given?.secret?.bytes ?? Buffer.from(stored.root, "base64url");
-      return Buffer.from(hkdfSync("sha256", root, "mainstay", purpose, 32));
+      let key = derived.get(purpose);
+      if (key === undefined) {
+        // A secret given by settings is what nodes share; the file's root is this machine's own.
+        const root = given?.secret?.bytes ?? Buffer.from(stored.root, "base64url");
+        key = Buffer.from(hkdfSync("sha256", root, "mainstay", purpose, 32));
+        derived.set(purpose, key);
+      }
+      return key;
     },
   };
 

@@ -3,6 +3,8 @@ import { compile, type SQL } from "pg-sql2";
 import { type Parameter, type Prepared, textOf } from "./prepared.ts";
 import { sessionProblems } from "./session/problems.ts";
 import type { Session } from "./session/types.ts";
+import { sqlStateOf } from "./sql-state.ts";
+import { StatementNames } from "./statement-names.ts";
 
 /**
  * The ordinary way to PostgreSQL, for everything that is not the hot path: sign-in, migrations, catalogue, admin.
@@ -42,15 +44,25 @@ function isAway(error: unknown): boolean {
   return code !== undefined && (code.startsWith("08") || ["57P01", "57P02", "57P03", "53300"].includes(code));
 }
 
+export interface DatabaseOptions {
+  /** Takes what is executed outside a transaction: many statements in flight on a few connections. Closed with the pool. */
+  readonly hot?: Session | null;
+  /** False behind a pooler in transaction mode. */
+  readonly preparesStatements?: boolean;
+}
+
 /**
  * Opens a pool on `config`; nothing is connected until the first query.
- * @param hot Takes what is executed outside a transaction: many statements in flight on a few connections. Closed with the pool.
  */
-export function openDatabase(config: pg.PoolConfig, hot: Session | null = null): Database {
+export function openDatabase(
+  config: pg.PoolConfig,
+  { hot = null, preparesStatements = true }: DatabaseOptions = {},
+): Database {
+  const names = preparesStatements ? new StatementNames() : null;
   const queryable = (target: pg.Pool | pg.PoolClient): Queryable => ({
     query(statement) {
       const { text, values } = compile(statement);
-      return run(target, text, values as unknown[]);
+      return run(target, names, text, values as unknown[]);
     },
     async execute<R extends object, A extends Readonly<Record<string, Parameter>>>(
       { text, order }: Prepared<A>,
@@ -58,7 +70,7 @@ export function openDatabase(config: pg.PoolConfig, hot: Session | null = null):
     ): Promise<readonly R[]> {
       const parameters = order.map((name) => textOf(values[name]!));
       if (hot === null || target !== pool) {
-        return (await run<{ answer: R }>(target, text, parameters)).map((row) => row.answer);
+        return (await run<{ answer: R }>(target, names, text, parameters)).map((row) => row.answer);
       }
       const statement = { text, values: parameters };
       const flight = { role: "", prologue: [], statement, lane: "write", isRetryable: false } as const;
@@ -116,12 +128,16 @@ async function control(client: pg.PoolClient, command: "begin" | "commit"): Prom
 
 async function run<R extends object>(
   target: pg.Pool | pg.PoolClient,
+  names: StatementNames | null,
   text: string,
   values: unknown[],
 ): Promise<readonly R[]> {
+  const name = values.length === 0 ? undefined : names?.of(text);
+  const query = name === undefined ? { text, values } : { name, text, values };
   try {
-    return (await target.query<R & pg.QueryResultRow>(text, values)).rows;
+    return (await target.query<R & pg.QueryResultRow>(query)).rows;
   } catch (error) {
+    if (name !== undefined && sqlStateOf(error) === "0A000") names?.giveUp(text);
     throw isAway(error) ? sessionProblems.unavailable(error) : error;
   }
 }

@@ -58,7 +58,10 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
     tls: { mode: "disable", rootCertificatePath: null },
     applicationName: "mainstay",
   };
-  const database = openDatabase(pgConfigOf(administrator), await openHotSession(administrator, needs));
+  const database = openDatabase(pgConfigOf(administrator), {
+    hot: await openHotSession(administrator, needs),
+    preparesStatements: needs.session.preparedStatements,
+  });
   return {
     database,
     url: urlOf(administrator),
@@ -75,7 +78,10 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
 async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
   const { observe, apiDatabaseUrl } = needs;
   const { target: administrator } = await openExternalPostgres({ url: databaseUrl, observe });
-  const database = openDatabase(pgConfigOf(administrator), await openHotSession(administrator, needs));
+  const database = openDatabase(pgConfigOf(administrator), {
+    hot: await openHotSession(administrator, needs),
+    preparesStatements: needs.session.preparedStatements,
+  });
   return {
     database,
     url: databaseUrl,
