@@ -4,7 +4,7 @@ import { type Parameter, prepare } from "../../platform/postgres/prepared.ts";
 import type { Origin } from "./session-store.ts";
 import { firstCounter, generationSize, type RefreshClaim } from "./tokens.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
-import { accountOf, selectUser, type UserRow } from "./user-store.ts";
+import { accountOf, type UserRow, userColumns, userFields } from "./user-store.ts";
 
 export interface Refreshed {
   /** Of the live token. */
@@ -68,37 +68,37 @@ const isSameGeneration = (parameter: Name) =>
  * The user is read as of before the wait, which an hour's token does not notice.
  */
 const refresh = prepare<Values>(
-  "auth-refresh",
+  [["counter", "number"], ["aal", "text"], ["amr", "json"], ...userColumns],
   (parameter) => sql`
-    with refreshed as (
-      update auth.sessions s set
-        refresh_token_counter = case
-          when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refresh_token_counter
-          when ${parameter("rotates")}::boolean then ${parameter("presented")}::bigint + 1
-          else ${parameter("presented")}::bigint end,
-        refreshed_at = case
-          when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refreshed_at
-          else clock_timestamp() at time zone 'UTC' end,
-        updated_at = now(), user_agent = ${parameter("agent")}, ip = ${parameter("ip")}::inet
-      from auth.users u
-      where s.id = ${parameter("session")}::uuid and u.id = s.user_id
-        and ${isSameGeneration(parameter)} and ${isCurrent(parameter)} and not ${isOver(parameter)}
-        and coalesce(u.banned_until <= now(), true)
-      returning s.id, s.user_id, s.refresh_token_counter, coalesce(s.aal::text, 'aal1') as aal
-    )
-    select json_build_object('counter', r.refresh_token_counter, 'aal', r.aal, 'account', row_to_json(x), 'amr',
+    update auth.sessions s set
+      refresh_token_counter = case
+        when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refresh_token_counter
+        when ${parameter("rotates")}::boolean then ${parameter("presented")}::bigint + 1
+        else ${parameter("presented")}::bigint end,
+      refreshed_at = case
+        when s.refresh_token_counter > ${parameter("presented")}::bigint then s.refreshed_at
+        else clock_timestamp() at time zone 'UTC' end,
+      updated_at = now(), user_agent = ${parameter("agent")}, ip = ${parameter("ip")}::inet
+    from auth.users u
+    where s.id = ${parameter("session")}::uuid and u.id = s.user_id
+      and ${isSameGeneration(parameter)} and ${isCurrent(parameter)} and not ${isOver(parameter)}
+      and coalesce(u.banned_until <= now(), true)
+    returning s.refresh_token_counter as counter, coalesce(s.aal::text, 'aal1') as aal,
       coalesce((
         select json_agg(json_build_object(
           'method', a.authentication_method, 'timestamp', extract(epoch from a.updated_at)::bigint
         ) order by a.updated_at desc)
-        from auth.mfa_amr_claims a where a.session_id = r.id
-      ), '[]')) as answer
-    from refreshed r, lateral (${selectUser} where u.id = r.user_id) x`,
+        from auth.mfa_amr_claims a where a.session_id = s.id
+      ), '[]') as amr,
+      ${userFields}`,
 );
 
 /** Says why there was no refresh, and ends the session where that is due. Sees what the refresh saw, or something newer. */
 const refuse = prepare<Rules>(
-  "auth-refuse-refresh",
+  [
+    ["refusal", "text"],
+    ["userId", "text"],
+  ],
   (parameter) => sql`
     with held as (
       select s.id,
@@ -115,21 +115,21 @@ const refuse = prepare<Rules>(
     ), ended as (
       delete from auth.sessions where id in (select id from held where refusal in ('expired', 'reused'))
     )
-    select json_build_object('refusal', refusal, 'userId', user_id) as answer from held`,
+    select refusal, user_id as "userId" from held`,
 );
 
 /** Refreshes: the one hot path of sign-in. */
 export const refreshStore = {
   /** `null` when the token may not be refreshed. Rejects with SQLSTATE 55P03 when the session is held for too long. */
   async refresh(db: Queryable, claim: RefreshClaim, rules: RefreshRules, origin: Origin): Promise<Refreshed | null> {
-    const [row] = await db.execute<Omit<Refreshed, "user"> & { readonly account: UserRow }, Values>(refresh, {
+    const [row] = await db.execute<Omit<Refreshed, "user"> & UserRow, Values>(refresh, {
       ...valuesOf(claim, rules),
       agent: origin.userAgent,
       ip: origin.ip,
     });
     if (row === undefined) return null;
-    const { account, ...refreshed } = row;
-    return { ...refreshed, user: accountOf(account).user };
+    const { counter, aal, amr, ...account } = row;
+    return { counter, aal, amr, user: accountOf(account).user };
   },
 
   async refuse(

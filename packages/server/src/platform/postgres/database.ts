@@ -1,6 +1,6 @@
 import pg from "pg";
 import { compile, type SQL } from "pg-sql2";
-import { type Parameter, type Prepared, textOf } from "./prepared.ts";
+import { finishRow, type Parameter, type Prepared, readRow, textOf } from "./prepared.ts";
 import { sessionProblems } from "./session/problems.ts";
 import type { Session } from "./session/types.ts";
 import { sqlStateOf } from "./sql-state.ts";
@@ -14,7 +14,7 @@ import { StatementNames } from "./statement-names.ts";
 export interface Queryable {
   /** Rejects with pg's DatabaseError, or with a Problem `postgres/unavailable` when there is no answer. */
   query<R extends object = Record<string, unknown>>(statement: SQL): Promise<readonly R[]>;
-  /** As `query`, for what is asked all the time; rows come as JSON gives them. Rejects with either client's DatabaseError. */
+  /** As `query`, for what is asked all the time. Rejects with either client's DatabaseError. */
   execute<R extends object, A extends Readonly<Record<string, Parameter>>>(
     statement: Prepared<A>,
     values: A,
@@ -65,16 +65,17 @@ export function openDatabase(
       return run(target, names, text, values as unknown[]);
     },
     async execute<R extends object, A extends Readonly<Record<string, Parameter>>>(
-      { text, order }: Prepared<A>,
+      { text, columns, order }: Prepared<A>,
       values: A,
     ): Promise<readonly R[]> {
       const parameters = order.map((name) => textOf(values[name]!));
       if (hot === null || target !== pool) {
-        return (await run<{ answer: R }>(target, names, text, parameters)).map((row) => row.answer);
+        const rows = await run<Record<string, unknown>>(target, names, text, parameters);
+        return rows.map((row) => finishRow<R>(columns, row));
       }
       const statement = { text, values: parameters };
       const flight = { role: "", prologue: [], statement, lane: "write", isRetryable: false } as const;
-      return (await hot.fly(flight)).rows.map((row) => JSON.parse(row[0]!.toString("utf8")) as R);
+      return (await hot.fly(flight)).rows.map((row) => readRow<R>(columns, row));
     },
   });
   const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
