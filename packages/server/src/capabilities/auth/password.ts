@@ -7,6 +7,7 @@ import { isFirebaseHash, isFirebaseMatch } from "./firebase-scrypt.ts";
 import { problems, type WeakPasswordReason } from "./problems.ts";
 import { hasOneOfEach, requiredCharacters } from "./required-characters.ts";
 import type { authSettings } from "./settings.ts";
+import { yieldToRequests } from "./worker-priority.ts";
 
 /**
  * Whether a password is known to attackers. Gets the password as typed; may ask a file or a service.
@@ -43,7 +44,14 @@ export interface Passwords {
 /** Hashing off the event loop, a bounded number at a time (threat A26). The caller closes it. */
 export function createPasswords(settings: Values<typeof authSettings>, isBlocked: IsBlocked = () => false): Passwords {
   const bcrypt = createBcrypt();
-  const bounded = createBounded(settings.hashConcurrency, settings.hashQueueLimit, () => problems.overRequestRate(1));
+  const inTurn = createBounded(settings.hashConcurrency, settings.hashQueueLimit, () => problems.overRequestRate(1));
+  let isYielding = false;
+  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
+    const result = await inTurn(work);
+    if (!isYielding) yieldToRequests();
+    isYielding = true;
+    return result;
+  };
   const options = {
     // The enum's value for argon2id: the name itself cannot be imported from an ambient const enum.
     algorithm: 2 as Algorithm,

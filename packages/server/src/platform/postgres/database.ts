@@ -78,7 +78,15 @@ export function openDatabase(
       return (await hot.fly(flight)).rows.map((row) => readRow<R>(columns, row));
     },
   });
-  const pool = new pg.Pool({ max: 8, idleTimeoutMillis: 10_000, connectionTimeoutMillis: 10_000, types, ...config });
+  const pool = new pg.Pool({
+    max: 8,
+    idleTimeoutMillis: 10_000,
+    connectionTimeoutMillis: 10_000,
+    types,
+    // What we ask often is asked by key: one plan serves all values, and making another costs more than the statement.
+    ...(preparesStatements ? { onConnect: (client) => client.query("set plan_cache_mode = force_generic_plan") } : {}),
+    ...config,
+  });
   // An idle client that loses its connection emits here; the pool replaces it on the next use.
   pool.on("error", () => {});
   return {
