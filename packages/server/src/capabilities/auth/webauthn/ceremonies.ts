@@ -93,7 +93,7 @@ export async function finishCreation(
     const attestation = parseAttestation(response);
     const { verifyRegistrationResponse } = await library();
     const { registrationInfo: info } = await verifyRegistrationResponse({
-      response: withoutAttestation(attestation),
+      response: await withoutAttestation(attestation),
       expectedChallenge: state.challenge,
       expectedOrigin: [...party.origins],
       expectedRPID: party.id,

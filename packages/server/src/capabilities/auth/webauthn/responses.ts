@@ -1,5 +1,4 @@
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
-import { decodeAttestationObject, isoCBOR } from "@simplewebauthn/server/helpers";
 import { isObject } from "../request.ts";
 
 /** Longest base64url text in an answer, in characters: some 24 KiB, where attestation with its certificates has 10. */
@@ -57,7 +56,8 @@ export function userHandleIn(value: unknown): string | null {
  * The same answer with its attestation statement taken out. We ask for none, and trust no maker over another; and to verify one
  * means to read certificates that a stranger wrote, and to fetch the revocation lists they point to (threat X01).
  */
-export function withoutAttestation(response: RegistrationResponseJSON): RegistrationResponseJSON {
+export async function withoutAttestation(response: RegistrationResponseJSON): Promise<RegistrationResponseJSON> {
+  const { decodeAttestationObject, isoCBOR } = await import("@simplewebauthn/server/helpers"); // as in ceremonies.ts
   const object = decodeAttestationObject(
     Uint8Array.from(Buffer.from(response.response.attestationObject, "base64url")),
   );
