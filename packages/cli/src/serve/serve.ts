@@ -7,6 +7,7 @@ import { createProgress, type Progress } from "../output/progress.ts";
 import { styleFor } from "../output/style.ts";
 import { announce } from "./announce.ts";
 import { choosePort } from "./choose-port.ts";
+import { giveBackMemory } from "./give-back-memory.ts";
 import { reportStart } from "./report-start.ts";
 import { keepRunRecord } from "./run-record.ts";
 import { listenForStop } from "./until-stopped.ts";
@@ -52,8 +53,10 @@ export async function serve(cli: Cli, options: ServeOptions): Promise<number> {
   try {
     const server = await start(cli, options, progress, abort.signal);
     const removeRecord = keepRunRecord(server.project.dataDir, server.url);
+    const cancelGivingBack = giveBackMemory();
     const leave = options.mode === "dev" ? await greet(cli, options, server, progress) : async () => {};
     const reason = await stop.requested;
+    cancelGivingBack();
     progress.update("Stopping");
     await leave();
     const isLate = await endsLate(server.stop(hurry.signal), server.config.http.drainMs + stopPatienceMs);
