@@ -8,7 +8,7 @@ import { readSettings } from "../../../kernel/settings.ts";
 import type { Observation } from "../../../platform/observe/observation.ts";
 import { createCommonPasswords } from "./common-passwords.ts";
 import { createBreached } from "./index.ts";
-import { compile, entryBytes, pack } from "./pack.ts";
+import { compile, entryBytes, knownPasswords, pack } from "./pack.ts";
 import { breachedSettings } from "./settings.ts";
 
 describe("A27 the list of common passwords", () => {
@@ -45,6 +45,11 @@ describe("A27 the list of common passwords", () => {
       const order = bytes.compare(bytes, at - entryBytes, at, at, at + entryBytes);
       if (order <= 0) expect.fail(`entry ${at / entryBytes} is not after the one before`);
     }
+  });
+
+  test("is what the package it comes from makes", () => {
+    const bytes = readFileSync(new URL("./common-passwords.bin", import.meta.url));
+    expect(pack(compile(knownPasswords())).equals(bytes)).toBe(true);
   });
 
   test("is packed from passwords by frequency, with endings behind the most frequent words", () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
 /**
  * 40 bits of a SHA-256: of a million good passwords some 0.03 look like one of 36,000 bad ones, and five bytes each keep the file
@@ -29,9 +30,13 @@ export function compile(byFrequency: readonly string[]): string[] {
   return [...byFrequency.slice(0, 30_000), ...words.flatMap((word) => [...endings, ...years].map((end) => word + end))];
 }
 
-// node pack.ts passwords.txt common-passwords.bin: a line is a password and how often it was seen, the most frequent first.
+/** The passwords of zxcvbn's frequency lists, the most frequent first: a package that only development has. */
+export function knownPasswords(): readonly string[] {
+  const { passwords } = createRequire(import.meta.url)("zxcvbn/lib/frequency_lists.js") as { passwords: string[] };
+  return passwords;
+}
+
+// `node pack.ts` writes the file anew.
 if (import.meta.main) {
-  const [from = "", to = ""] = process.argv.slice(2);
-  const lines = readFileSync(from, "utf8").trim().split("\n");
-  writeFileSync(to, pack(compile(lines.map((line) => line.split(/\s+/)[0] ?? ""))));
+  writeFileSync(new URL("./common-passwords.bin", import.meta.url), pack(compile(knownPasswords())));
 }
