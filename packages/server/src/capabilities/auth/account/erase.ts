@@ -5,6 +5,7 @@ import { resealErased } from "../audit/seals.ts";
 import type { AuthContext } from "../context.ts";
 import { revokeProviderTokens } from "../oauth/provider-tokens.ts";
 import { problems } from "../problems.ts";
+import { userStore } from "../user-store.ts";
 import { accountProblems } from "./problems.ts";
 import { accountStore, type PlannedRows } from "./store.ts";
 
@@ -19,6 +20,7 @@ export async function eraseAccount(
   userId: string,
 ): Promise<readonly PlannedRows[]> {
   const pseudonym = pseudonymOf(context, userId);
+  await userStore.lock(tx, userId); // before anything of theirs, as everywhere: two that lock in different orders wait for each other
   await revokeProviderTokens(context, tx, userId);
   for (const erase of context.onErased) await erase(tx, userId);
   const plan = await resealErased(context, tx, { userId, pseudonym }, () => eraseRows(context, tx, userId, pseudonym));
