@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** A start is over by then, and nobody has come yet or everybody can spare the moment: it takes some 40 ms, once. */
-const afterMs = 3_000;
+const afterMs = 8_000;
 
 /**
  * Gives back what loading the server has left in its heap, some 20 MB: Node would keep it until there is need, and a server that is
@@ -14,7 +14,8 @@ export function giveBackMemory(): () => void {
     setFlagsFromString("--expose-gc");
     const collect: unknown = runInNewContext("globalThis.gc");
     setFlagsFromString("--no-expose-gc");
-    if (typeof collect === "function") collect();
+    // The thorough kind: what it can make again, it lets go too.
+    if (typeof collect === "function") collect({ type: "major", execution: "sync", flavor: "last-resort" });
   }, afterMs).unref();
   return () => clearTimeout(timer);
 }

@@ -21,9 +21,14 @@ export interface Queryable {
   ): Promise<readonly R[]>;
 }
 
+export interface TransactionOptions {
+  /** Close the connection afterwards: for work whose catalogue caches nobody else needs, and which PostgreSQL keeps per connection. */
+  readonly closesConnection?: boolean;
+}
+
 export interface Database extends Queryable {
   /** Runs `work` in one transaction on one connection; commits when it resolves, rolls back when it throws. */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A client of its own, outside the pool, for LISTEN, advisory locks and replication. The caller ends it. */
   connect(): Promise<pg.Client>;
   close(): Promise<void>;
@@ -91,7 +96,7 @@ export function openDatabase(
   pool.on("error", () => {});
   return {
     ...queryable(pool),
-    async transaction(work) {
+    async transaction(work, { closesConnection = false } = {}) {
       const client = await pool.connect().catch((error: unknown) => {
         throw sessionProblems.unavailable(error);
       });
@@ -114,7 +119,7 @@ export function openDatabase(
         throw error;
       } finally {
         client.off("error", lost);
-        client.release(isBroken);
+        client.release(isBroken || closesConnection);
       }
     },
     async connect() {

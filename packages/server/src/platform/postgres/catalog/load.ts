@@ -1,5 +1,5 @@
 import { sql } from "pg-sql2";
-import type { Database } from "../database.ts";
+import type { Database, Queryable } from "../database.ts";
 import {
   columnsQuery,
   constraintsQuery,
@@ -27,7 +27,7 @@ export async function loadRows(
   schemas: readonly string[],
   timeoutMs: number,
 ): Promise<CatalogRows & { readonly fingerprint: string }> {
-  return database.transaction(async (tx) => {
+  const read = async (tx: Queryable): Promise<CatalogRows & { readonly fingerprint: string }> => {
     await tx.query(sql`set transaction isolation level repeatable read, read only`);
     // No search path: every printed name is then qualified. No JIT: compiling costs more than these queries.
     await tx.query(sql`
@@ -47,7 +47,9 @@ export async function loadRows(
       settingSources: await tx.query(settingSourcesQuery),
       fingerprint: (await tx.query<{ fingerprint: string }>(fingerprintQuery))[0]!.fingerprint,
     };
-  });
+  };
+  // These look at every object there is, and the connection would remember them all: some 6 MB.
+  return database.transaction(read, { closesConnection: true });
 }
 
 /** Names `set timezone` accepts, in lower case. They come with the server's files and do not change while it runs. */
