@@ -19,7 +19,7 @@ export default defineConfig({
           name: "pg",
           include: ["{packages,examples,tools}/**/*.pg.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {
@@ -28,7 +28,7 @@ export default defineConfig({
           name: "conformance",
           include: ["conformance/**/*.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
     ],
