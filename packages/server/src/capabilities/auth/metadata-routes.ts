@@ -2,36 +2,12 @@ import { json, type Route } from "../../kernel/route.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { TokenSigner } from "../../platform/identity/types.ts";
 import { enabledProviders } from "./oauth/index.ts";
+import { providerNames } from "./oauth/settings.ts";
 import type { authSettings } from "./settings.ts";
 import { issuerOf } from "./tokens.ts";
 
-/** Every provider clients know of, so that each finds its own here (Supabase docs, Social Login). */
-const providers = [
-  "apple",
-  "azure",
-  "bitbucket",
-  "discord",
-  "facebook",
-  "figma",
-  "fly",
-  "github",
-  "gitlab",
-  "google",
-  "kakao",
-  "keycloak",
-  "linkedin",
-  "linkedin_oidc",
-  "notion",
-  "slack",
-  "slack_oidc",
-  "snapchat",
-  "spotify",
-  "twitch",
-  "twitter",
-  "workos",
-  "x",
-  "zoom",
-];
+/** Every provider clients know of, so that each finds its own here (Supabase docs, Social Login); the last two are not served. */
+const providers = [...providerNames, "fly", "snapchat"].sort();
 
 /** What anyone may know: GoTrue's health, settings and keys (JWKS: RFC 7517 §5). */
 export function metadataRoutes(
