@@ -15,6 +15,10 @@ const groupTexts: Readonly<Record<GroupName, string>> = {
   outbox: "How messages to the outside are delivered, and for how long that is tried.",
   data: "The data API under `/rest/v1`. The `PGRST_…` names are PostgREST's.",
   queries: "Bounds of one request to the data API.",
+  changes: "The log of committed changes that realtime and others read.",
+  nodes: "How the processes on one database know each other.",
+  policies: "How row level security is decided for what the log says.",
+  realtime: "Websockets under `/realtime/v1`: channels, broadcast, presence, row changes.",
   observe: "Logs.",
 };
 

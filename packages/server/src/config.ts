@@ -5,11 +5,15 @@ import { parseEnv } from "node:util";
 import { authSettings } from "./capabilities/auth/settings.ts";
 import { queryLimitSettings } from "./capabilities/data/parse/settings.ts";
 import { dataSettings } from "./capabilities/data/settings.ts";
+import { realtimeSettings } from "./capabilities/realtime/settings.ts";
 import { readSettings, SettingError, type Settings, type Values } from "./kernel/settings.ts";
+import { changesSettings } from "./platform/changes/settings.ts";
 import { httpSettings } from "./platform/http/settings.ts";
 import { identitySettings } from "./platform/identity/settings.ts";
+import { nodesSettings } from "./platform/nodes/settings.ts";
 import { observeSettings } from "./platform/observe/settings.ts";
 import { outboxSettings } from "./platform/outbox/settings.ts";
+import { policiesSettings } from "./platform/policies/settings.ts";
 import { catalogSettings } from "./platform/postgres/catalog/settings.ts";
 import { embeddedPostgresSettings } from "./platform/postgres/embedded/settings.ts";
 import { migrateSettings } from "./platform/postgres/migrate/settings.ts";
@@ -30,6 +34,10 @@ export const settingGroups = {
   outbox: outboxSettings,
   data: dataSettings,
   queries: queryLimitSettings,
+  changes: changesSettings,
+  nodes: nodesSettings,
+  policies: policiesSettings,
+  realtime: realtimeSettings,
   observe: observeSettings,
 } satisfies Readonly<Record<string, Settings>>;
 

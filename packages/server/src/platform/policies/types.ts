@@ -1,0 +1,39 @@
+import type { ChangedRelation, RowImage } from "../../kernel/change.ts";
+import type { Principal } from "../../kernel/principal.ts";
+
+/** What a caller may read of a table, apart from which rows. */
+export interface ReadRights {
+  /** Names of the columns the caller's role may select; empty when it may not read the table at all. */
+  readonly columns: ReadonlySet<string>;
+  /** Row level security applies to the caller: which rows is for `sees` to say. */
+  readonly isRowSecured: boolean;
+  /** The primary key, in order; empty without one. Always in the old image of what is row secured, and nothing else is (threat R04). */
+  readonly primaryKey: readonly string[];
+}
+
+/**
+ * PostgreSQL's policies, decided here. Exactly what PostgreSQL would say of each row, or PostgreSQL is asked: a wrong yes would be
+ * a leak.
+ */
+export interface Policies {
+  /**
+   * What decides, of this caller, about this table. Callers with equal keys see the same rows and columns, so one
+   * decision serves them all. Cheap; changes when the policies do (`onChange`).
+   */
+  groupOf(relation: ChangedRelation, who: Principal): ViewerGroup;
+  /** The rules have changed: groups must be asked for anew. @returns how to stop listening */
+  onChange(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/** Callers who see the same of one table. The same object for as long as the rules stay and somebody holds it. */
+export interface ViewerGroup {
+  readonly key: string;
+  readonly rights: ReadRights;
+  /**
+   * Whether each of these rows may be seen, as of their own content and of what the rest of the database says now. At once where
+   * it can be decided in memory; otherwise after asking PostgreSQL, once for all of them. Never rejects: what cannot be
+   * decided is not seen, and is reported.
+   */
+  sees(rows: readonly RowImage[]): readonly boolean[] | Promise<readonly boolean[]>;
+}
