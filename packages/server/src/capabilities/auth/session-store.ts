@@ -2,6 +2,7 @@ import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../platform/postgres/database.ts";
 import { firstCounter } from "./tokens.ts";
 import type { AuthenticationMethod } from "./user.ts";
+import { hasPassword } from "./user-store.ts";
 
 export interface SessionRow {
   readonly id: string;
@@ -71,7 +72,7 @@ export const sessionStore = {
         select gen_random_uuid(), id, ${sql.value(session.method)}, now(), now() from opened
       ), seen as (
         update auth.identities set last_sign_in_at = now(), updated_at = now()
-        where user_id = (select user_id from opened) and provider in ('email', 'phone')
+        where user_id = (select user_id from opened) and ${hasPassword(sql`provider`)}
       )
       select id from opened`);
     return rows.length === 1;

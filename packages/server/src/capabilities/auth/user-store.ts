@@ -66,8 +66,9 @@ const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
 /**
  * Of `auth.users u`, named column by column: a secret column added later does not come along by itself (threat A19).
  * @param time How the user's own times are written
+ * @param seen What has become of these times of an identity `i` by a statement that changes them and cannot see that
  */
-const fieldsWith = (time: (column: SQL) => SQL): SQL => sql`
+const fieldsWith = (time: (column: SQL) => SQL, seen: (column: SQL) => SQL = (column) => column): SQL => sql`
     u.id, coalesce(nullif(u.aud, ''), 'authenticated') as aud, coalesce(nullif(u.role, ''), 'authenticated') as role,
     coalesce(u.email, '') as email, coalesce(u.phone, '') as phone,
     ${time(sql`u.email_confirmed_at`)} as "emailConfirmedAt",
@@ -93,8 +94,8 @@ const fieldsWith = (time: (column: SQL) => SQL): SQL => sql`
     coalesce((
       select json_agg(json_strip_nulls(json_build_object(
         'identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id, 'identity_data', i.identity_data,
-        'provider', i.provider, 'last_sign_in_at', ${rfc3339(sql`i.last_sign_in_at`)},
-        'created_at', ${rfc3339(sql`i.created_at`)}, 'updated_at', ${rfc3339(sql`i.updated_at`)},
+        'provider', i.provider, 'last_sign_in_at', ${rfc3339(seen(sql`i.last_sign_in_at`))},
+        'created_at', ${rfc3339(sql`i.created_at`)}, 'updated_at', ${rfc3339(seen(sql`i.updated_at`))},
         'email', i.email)) order by i.created_at)
       from auth.identities i where i.user_id = u.id
     ), '[]') as identities,
@@ -107,8 +108,19 @@ const fieldsWith = (time: (column: SQL) => SQL): SQL => sql`
     ), '[]') as factors,
     nullif(u.encrypted_password, '') as "passwordHash"`;
 
+const timeInUtc = (column: SQL): SQL => sql`${column} at time zone 'UTC'`;
+
 /** For `userColumns`, which write the times out here: PostgreSQL spends longer on a format than on the rest of the row. */
-export const userFields = fieldsWith((column) => sql`${column} at time zone 'UTC'`);
+export const userFields = fieldsWith(timeInUtc);
+
+/** The identities a password stands for: signing in with it is signing in with them. */
+export const hasPassword = (provider: SQL): SQL => sql`${provider} in ('email', 'phone')`;
+
+/** As `userFields`, in the statement that notes that the user signs in with a password. */
+export const userFieldsAtSignIn = fieldsWith(
+  timeInUtc,
+  (column) => sql`case when ${hasPassword(sql`i.provider`)} then now() else ${column} end`,
+);
 
 const selectUser = sql`select ${fieldsWith(rfc3339)} from auth.users u`;
 
@@ -144,6 +156,13 @@ export const userColumns: Columns = [
   ["passwordHash", "text"],
 ];
 
+/** Whose canonical address of that kind `address` is, as a condition on `auth.users u`. Seeds may have written one in another case. */
+export const hasAddress = (kind: "email" | "phone", address: SQL): SQL =>
+  kind === "email"
+    ? sql`lower(u.email) = ${address} and (u.instance_id = ${instance} or u.instance_id is null)
+        and u.is_sso_user = false and u.deleted_at is null`
+    : sql`u.phone = ${address} and u.is_sso_user = false and u.deleted_at is null`;
+
 /** All SQL about users and their identities. Every function takes the connection or transaction to run in. */
 export const userStore = {
   /**
@@ -156,21 +175,19 @@ export const userStore = {
     return rows.length === 1;
   },
 
-  /** By canonical address. Seeds may have written it in another case. */
+  /** By canonical address. */
   async findByEmail(db: Queryable, email: string): Promise<Account | null> {
     return first(
       await db.query<UserRow>(sql`
         ${selectUser}
-        where lower(u.email) = ${sql.value(email)} and (u.instance_id = ${instance} or u.instance_id is null)
-          and u.is_sso_user = false and u.deleted_at is null
-        order by u.created_at limit 1`),
+        where ${hasAddress("email", sql.value(email))} order by u.created_at limit 1`),
     );
   },
 
   async findByPhone(db: Queryable, phone: string): Promise<Account | null> {
     return first(
       await db.query<UserRow>(sql`
-        ${selectUser} where u.phone = ${sql.value(phone)} and u.is_sso_user = false and u.deleted_at is null`),
+        ${selectUser} where ${hasAddress("phone", sql.value(phone))}`),
     );
   },
 

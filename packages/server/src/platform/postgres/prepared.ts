@@ -17,12 +17,21 @@ export interface Prepared<A> {
   readonly order: readonly (keyof A & string)[];
 }
 
-/** Makes a prepared statement. `build` says it with `parameter("name")` where a value will stand. */
+/** Where the value of that name will stand in a statement. */
+export type ParameterOf<A> = (name: keyof A & string) => SQL;
+
+/** Makes a prepared statement. `build` says it with `parameter("name")`: once or often, it is one parameter, and of one type. */
 export function prepare<A extends Readonly<Record<string, Parameter>>>(
   columns: Columns,
-  build: (parameter: (name: keyof A & string) => SQL) => SQL,
+  build: (parameter: ParameterOf<A>) => SQL,
 ): Prepared<A> {
-  const { text, values } = compile(build((parameter) => sql.value(parameter)));
+  const parameters = new Map<string, SQL>();
+  const parameterOf: ParameterOf<A> = (name) => {
+    const parameter = parameters.get(name) ?? sql.value(name);
+    parameters.set(name, parameter);
+    return parameter;
+  };
+  const { text, values } = compile(build(parameterOf));
   return { text, columns, order: values as (keyof A & string)[] };
 }
 

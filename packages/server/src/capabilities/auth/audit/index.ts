@@ -1,7 +1,7 @@
 import type { Observe } from "../../../platform/observe/observation.ts";
 import { keptTraits, logTypes } from "./entry.ts";
 import { auditStore } from "./store.ts";
-import type { Audit } from "./types.ts";
+import type { Audit, AuditEntry } from "./types.ts";
 
 export type { Audit, AuditAction, AuditEntry } from "./types.ts";
 
@@ -11,8 +11,11 @@ export function createAudit(needs: {
   readonly settings: { readonly auditRefreshes: boolean };
 }): Audit {
   const { observe, settings } = needs;
+  const tell = ({ action, userId, caller }: AuditEntry): void =>
+    observe({ kind: "auth.event", event: action, subject: userId, address: caller?.address ?? "" });
   return {
-    async record(db, { action, userId, actor, caller, traits }) {
+    async record(db, entry) {
+      const { action, userId, actor, caller, traits } = entry;
       if (action === "token_refreshed" && !settings.auditRefreshes) return;
       await auditStore.add(db, {
         action,
@@ -22,7 +25,8 @@ export function createAudit(needs: {
         address: caller?.ip ?? "",
         traits: keptTraits(traits ?? {}),
       });
-      observe({ kind: "auth.event", event: action, subject: userId, address: caller?.address ?? "" });
+      tell(entry);
     },
+    tell,
   };
 }

@@ -31,6 +31,31 @@ export const searchScopes: Readonly<Record<string, readonly string[]>> = {
 
 const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
 
+/** Columns of `auth.audit_log_entries`, and what `entryValues` gives for them. */
+export const entryColumns = sql`instance_id, id, payload, created_at, ip_address`;
+
+/** A new entry in GoTrue's form, for an `insert` into `entryColumns`. `null` traits are left out. */
+export const entryValues = (entry: {
+  readonly action: SQL;
+  readonly logType: SQL;
+  readonly actorId: SQL;
+  readonly actorUsername: SQL;
+  readonly isViaSso: SQL;
+  readonly traits: SQL;
+  readonly address: SQL;
+}): SQL => sql`
+  ${instance}, gen_random_uuid(), json_strip_nulls(json_build_object(
+    'action', ${entry.action},
+    'actor_id', ${entry.actorId},
+    'actor_username', ${entry.actorUsername},
+    'actor_via_sso', ${entry.isViaSso},
+    'log_type', ${entry.logType},
+    'traits', (${entry.traits})
+  )), clock_timestamp(), ${entry.address}`;
+
+/** What a user is called in the log. */
+export const usernameOf = (email: SQL, phone: SQL): SQL => sql`coalesce(nullif(${email}, ''), ${phone}, '')`;
+
 /** All SQL about the audit log. */
 export const auditStore = {
   /**
@@ -40,18 +65,19 @@ export const auditStore = {
   async add(db: Pick<Queryable, "query">, entry: NewEntry): Promise<void> {
     const isOthers = entry.actorName !== null;
     await db.query(sql`
-      insert into auth.audit_log_entries (instance_id, id, payload, created_at, ip_address)
-      select ${instance}, gen_random_uuid(), json_strip_nulls(json_build_object(
-        'action', ${text(entry.action)},
-        'actor_id', ${isOthers ? sql`${instance}::text` : sql`coalesce(${text(entry.userId)}, ${instance}::text)`},
-        'actor_username', ${isOthers ? text(entry.actorName) : sql`coalesce(nullif(u.email, ''), u.phone, '')`},
-        'actor_via_sso', ${isOthers ? sql`false` : sql`coalesce(u.is_sso_user, false)`},
-        'log_type', ${text(entry.logType)},
-        'traits', (nullif(${text(JSON.stringify(entry.traits))}::jsonb || jsonb_strip_nulls(jsonb_build_object(
+      insert into auth.audit_log_entries (${entryColumns})
+      select ${entryValues({
+        action: text(entry.action),
+        logType: text(entry.logType),
+        actorId: isOthers ? sql`${instance}::text` : sql`coalesce(${text(entry.userId)}, ${instance}::text)`,
+        actorUsername: isOthers ? text(entry.actorName) : usernameOf(sql`u.email`, sql`u.phone`),
+        isViaSso: isOthers ? sql`false` : sql`coalesce(u.is_sso_user, false)`,
+        traits: sql`nullif(${text(JSON.stringify(entry.traits))}::jsonb || jsonb_strip_nulls(jsonb_build_object(
           'user_id', case when ${sql.value(isOthers)}::boolean then ${text(entry.userId)} end,
           'user_email', case when ${sql.value(isOthers)}::boolean then nullif(u.email, '') end,
-          'user_phone', case when ${sql.value(isOthers)}::boolean then nullif(u.phone, '') end)), '{}'))
-      )), clock_timestamp(), ${text(entry.address)}
+          'user_phone', case when ${sql.value(isOthers)}::boolean then nullif(u.phone, '') end)), '{}')`,
+        address: text(entry.address),
+      })}
       from (select ${text(entry.userId)}::uuid as id) wanted left join auth.users u on u.id = wanted.id`);
   },
 

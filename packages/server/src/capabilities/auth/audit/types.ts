@@ -52,4 +52,6 @@ export interface AuditEntry {
 export interface Audit {
   /** Writes it down in `db`: with a transaction it is true exactly when the event is. */
   record(db: Queryable, entry: AuditEntry): Promise<void>;
+  /** Tells whoever watches the server of an entry that another statement has written. */
+  tell(entry: AuditEntry): void;
 }

@@ -7,8 +7,8 @@ import { noticeDevice } from "../protection/new-device.ts";
 import { sessionStore } from "../session-store.ts";
 import { sessionListStore } from "../sessions/store.ts";
 import { type AccessToken, firstCounter, type SessionFacts, signAccessToken } from "../tokens.ts";
-import type { Session } from "../user.ts";
-import { type Account, userStore } from "../user-store.ts";
+import type { Session, User } from "../user.ts";
+import { userStore } from "../user-store.ts";
 
 /** How the session was earned: `amr` of its tokens (Supabase docs, JWT Claims Reference). */
 export type Method =
@@ -45,7 +45,7 @@ export interface OpenedSession extends Omit<Session, "access"> {
 export async function openSession(
   context: AuthContext,
   tx: Queryable,
-  account: Account,
+  account: { readonly user: Pick<User, "id">; readonly passwordHash: string | null },
   { method, caller, aal = "aal1" }: Opening,
 ): Promise<OpenedSession> {
   const { refreshTokens, settings, hooks } = context;

@@ -1,4 +1,4 @@
-import { DatabaseError } from "../../../platform/postgres/session/types.ts";
+import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { AuthContext, AuthSettings, Caller } from "../context.ts";
 import { problems } from "../problems.ts";
 import { type RefreshRules, refreshStore } from "../refresh-store.ts";
@@ -62,8 +62,7 @@ const rulesOf = (settings: AuthSettings): RefreshRules => ({
   inactivitySeconds: settings.sessionInactivitySeconds,
 });
 
-/** SQLSTATE 55P03, lock_not_available, from the pool's client or from our own session. */
+/** SQLSTATE 55P03 is lock_not_available. */
 function orConflict(error: unknown): never {
-  const code = error instanceof DatabaseError ? error.sqlstate : (error as { code?: unknown } | null)?.code;
-  throw code === "55P03" ? problems.refreshConflict() : error;
+  throw sqlStateOf(error) === "55P03" ? problems.refreshConflict() : error;
 }

@@ -19,6 +19,7 @@ export const noHooks: Hooks = {
   sendsSms: false,
   watchesUsers: false,
   asksOutsideForClaims: false,
+  joinsSignIn: false,
   customizeAccessToken: async (claims) => claims,
   beforeUserCreated: async () => {},
   afterUserCreated: async () => {},
@@ -83,6 +84,7 @@ export function createHooks(needs: {
     sendsSms: sms !== null,
     watchesUsers: before !== null || after !== null,
     asksOutsideForClaims: targetOf(settings, "customAccessToken")?.kind === "http",
+    joinsSignIn: token !== null || password !== null,
     ...(token && {
       async customizeAccessToken(claims, userId, method, tx) {
         const answer = await token({ user_id: userId, claims, authentication_method: method }, { tx });

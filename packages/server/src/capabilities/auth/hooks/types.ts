@@ -22,6 +22,8 @@ export interface Hooks {
   readonly sendsSms: boolean;
   /** True where claims are a matter of a server of the app's: whoever asks it holds no transaction open meanwhile. */
   readonly asksOutsideForClaims: boolean;
+  /** True where a hook has a say in signing in with a password: in the attempt, or in the claims of what comes of it. */
+  readonly joinsSignIn: boolean;
   /** @param tx the transaction the caller is in: a hook that is a database function runs there */
   customizeAccessToken(claims: Claims, userId: string, method: string, tx?: Queryable): Promise<Claims>;
   /** True where a hook hears of new users; others need not put one together. */

@@ -1,5 +1,18 @@
-import { sql } from "pg-sql2";
+import { type SQL, sql } from "pg-sql2";
 import type { Queryable } from "../../../platform/postgres/database.ts";
+
+/** What was noted of a device's use within this time is not noted again: most sign-ins then write nothing about it. */
+const staleAfter = sql`make_interval(hours => 1)`;
+
+/** The device, when it is known, as a condition. @param device hashed, in hexadecimal */
+export const isKnownDevice = (userId: SQL, device: SQL): SQL => sql`exists (
+  select from mainstay.known_devices d where d.user_id = ${userId} and d.device_hash = decode(${device}::text, 'hex'))`;
+
+/** Notes that a known device was used, as part of a longer statement. */
+export const useDevice = (userId: SQL, device: SQL, isDue: SQL): SQL => sql`
+  update mainstay.known_devices d set last_seen = now()
+  where d.user_id = ${userId} and d.device_hash = decode(${device}::text, 'hex')
+    and d.last_seen < now() - ${staleAfter} and ${isDue}`;
 
 /** All SQL about the devices users are known to use. */
 export const deviceStore = {
@@ -27,7 +40,7 @@ export const deviceStore = {
   async sweep(db: Pick<Queryable, "query">, olderThanDays: number): Promise<number> {
     const rows = await db.query(sql`
       delete from mainstay.known_devices
-      where last_seen < now() - make_interval(days => ${sql.value(olderThanDays)}) returning 1`);
+      where last_seen < now() - make_interval(days => ${sql.value(olderThanDays)}) - ${staleAfter} returning 1`);
     return rows.length;
   },
 };

@@ -1,9 +1,9 @@
-import { createHmac } from "node:crypto";
+import { createHmac, createSecretKey } from "node:crypto";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Values } from "../../../kernel/settings.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import { problems } from "../problems.ts";
-import { type AttemptKeys, attemptStore, type Lockouts } from "./attempt-store.ts";
+import { attemptStore, type Entered, type Entering, type Lockouts, type Settling } from "./attempt-store.ts";
 import type { protectionSettings } from "./settings.ts";
 
 /** What is guessed at. Each is counted apart: who has the password and signs in with it gets no new tries at the code. */
@@ -17,6 +17,8 @@ export interface Attempt {
   succeeded(): Promise<void>;
   /** It was never looked at. */
   takenBack(): Promise<void>;
+  /** What `succeeded` does, for a statement that does more; `null` for nothing. */
+  readonly success: Settling | null;
 }
 
 /**
@@ -37,6 +39,10 @@ export interface Lockout {
    * @throws Problem 429 `over_request_rate_limit` while there is a wait
    */
   enter(secret: Secret, account: string, network: string): Promise<Attempt>;
+  /** `enter` in two halves, for a statement that does more between them. `null` where nothing is counted. */
+  entering(secret: Secret, account: string, network: string): Entering | null;
+  /** @throws Problem 429 `over_request_rate_limit` while there is a wait */
+  admit(entering: Entering, entered: Entered): Attempt;
   /** Forgets what counts no more. @returns how many */
   sweep(): Promise<number>;
 }
@@ -57,25 +63,50 @@ export function createLockout(needs: {
     forgetSeconds: settings.lockoutForgetSeconds,
   };
   // As in `createLimits`: time is the database's, and moves on only where a test moves it.
-  const shiftMs = () => clock.nowMs() - Date.now();
-  const hash = (text: string) => createHmac("sha256", secret).update(text).digest("hex");
+  const shiftSeconds = () => (clock.nowMs() - Date.now()) / 1_000;
+  // Made once: HMAC by bytes would make one each time.
+  const key = createSecretKey(secret);
+  const hash = (text: string) => createHmac("sha256", key).update(text).digest("hex");
+
+  const entering: Lockout["entering"] = (kind, account, network) => {
+    if (!settings.rateLimits) return null;
+    const subject = `${kind}\0${account}`;
+    const keys = { networkKey: hash(`${subject}\0${network}`), accountKey: hash(subject) };
+    return { ...lockouts, ...keys, shiftSeconds: shiftSeconds() };
+  };
+  const admit: Lockout["admit"] = (
+    { networkKey, accountKey, networkAfter, accountAfter },
+    { isAdmitted, isTrusted, waitSeconds },
+  ) => {
+    if (!isAdmitted) throw problems.overRequestRate(waitSeconds);
+    const settled = (trustedDays: number | null): Settling => ({
+      ...{ networkKey, accountKey, networkAfter, accountAfter, isTrusted, trustedDays },
+      shiftSeconds: shiftSeconds(),
+    });
+    return {
+      isLast: waitSeconds > 0,
+      succeeded: () => attemptStore.settle(db, settled(settings.knownNetworkDays)),
+      takenBack: () => attemptStore.settle(db, settled(null)),
+      get success() {
+        return settled(settings.knownNetworkDays);
+      },
+    };
+  };
   return {
-    async enter(secret, account, network) {
-      if (!settings.rateLimits) return unlimited;
-      const subject = `${secret}\0${account}`;
-      const keys: AttemptKeys = { network: hash(`${subject}\0${network}`), account: hash(subject) };
-      const { isAdmitted, isTrusted, waitSeconds } = await attemptStore.enter(db, keys, lockouts, shiftMs());
-      if (!isAdmitted) throw problems.overRequestRate(waitSeconds);
-      const settle = (trustedDays: number | null) =>
-        attemptStore.settle(db, keys, { isTrusted, trustedDays }, lockouts, shiftMs());
-      return {
-        isLast: waitSeconds > 0,
-        succeeded: () => settle(settings.knownNetworkDays),
-        takenBack: () => settle(null),
-      };
+    entering,
+    admit,
+    async enter(kind, account, network) {
+      const attempt = entering(kind, account, network);
+      return attempt === null ? unlimited : admit(attempt, await attemptStore.enter(db, attempt));
     },
-    sweep: () => attemptStore.sweep(db, lockouts.forgetSeconds, shiftMs()),
+    sweep: () => attemptStore.sweep(db, lockouts.forgetSeconds, shiftSeconds()),
   };
 }
 
-const unlimited: Attempt = { isLast: false, succeeded: async () => {}, takenBack: async () => {} };
+/** Where nothing is counted. */
+export const unlimited: Attempt = {
+  isLast: false,
+  succeeded: async () => {},
+  takenBack: async () => {},
+  success: null,
+};

@@ -10,13 +10,7 @@ import { deviceStore } from "./device-store.ts";
  * nobody. The first device of all is nobody's news.
  */
 export async function noticeDevice(context: AuthContext, tx: Queryable, user: User, caller: Caller): Promise<void> {
-  const { family, label } = deviceOf(caller.userAgent);
-  const key = context.signer.deriveKey("auth/known-devices");
-  // With the user's id, so that two people on one device are not to be told from the table.
-  const device = createHmac("sha256", key)
-    .update(`${user.id}\0${family}\0${providerOf(caller.network)}`)
-    .digest("hex");
-  const isNew = await deviceStore.see(tx, user.id, device);
+  const isNew = await deviceStore.see(tx, user.id, deviceKey(context, user.id, caller));
   if (!isNew || user.email === "" || user.emailConfirmedAt === null) return;
   await context.messages.mail(tx, {
     kind: "new_device",
@@ -27,6 +21,18 @@ export async function noticeDevice(context: AuthContext, tx: Queryable, user: Us
     verifyType: "",
     redirectTo: context.settings.siteUrl,
     newEmail: "",
-    facts: { device: label, address: caller.ip ?? "", time: new Date(context.clock.nowMs()).toUTCString() },
+    facts: {
+      device: deviceOf(caller.userAgent).label,
+      address: caller.ip ?? "",
+      time: new Date(context.clock.nowMs()).toUTCString(),
+    },
   });
+}
+
+/** What a device of a user's is known by, in hexadecimal. */
+export function deviceKey({ signer }: AuthContext, userId: string, { userAgent, network }: Caller): string {
+  // With the user's id, so that two people on one device are not to be told from the table.
+  return createHmac("sha256", signer.deriveKey("auth/known-devices"))
+    .update(`${userId}\0${deviceOf(userAgent).family}\0${providerOf(network)}`)
+    .digest("hex");
 }
