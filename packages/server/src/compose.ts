@@ -127,7 +127,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       database,
       settings: config.identity,
       tokenSeconds: config.auth.accessTokenSeconds,
-      observe,
     });
     opened.push(() => revocations.close());
     if (config.identity.refuseEndedSessions) keys.refuseEnded(revocations);
@@ -209,7 +208,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.http,
       isReady: () => ({ parts: { database: watch.state() } }),
     });
-    opened.push((signal) => http.stop(signal));
+    for (const { path, accept } of capabilities.flatMap(({ upgrades = [] }) => upgrades)) http.onUpgrade(path, accept);
+    opened.push((signal) => {
+      const stopped = http.stop(signal);
+      for (const capability of capabilities) capability.drain?.();
+      return stopped;
+    });
 
     return {
       url: http.url,

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
-import type { Queryable } from "../postgres/database.ts";
+import type { Database } from "../postgres/database.ts";
 import { generateApiKey } from "./api-keys.ts";
 import { Authenticator } from "./authenticator.ts";
 import { openIssuers } from "./issuers.ts";
@@ -59,7 +59,7 @@ export interface OpenIdentity {
    * @throws Problem `identity/keys-differ`, `identity/master-key-short`, `identity/master-key-wrong`
    */
   share(needs: {
-    readonly database: Pick<Queryable, "query">;
+    readonly database: Pick<Database, "query" | "background">;
     /** Left out by those who leave soon: nobody tells them of changes, and they are no node. */
     readonly news?: KeyNews;
   }): Promise<{ close(): Promise<void> }>;

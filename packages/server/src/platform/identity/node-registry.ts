@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Queryable } from "../postgres/database.ts";
+import type { Database, Queryable } from "../postgres/database.ts";
 import { keyringStore, type OtherNode } from "./keyring-store.ts";
 import { problems } from "./problems.ts";
 
@@ -35,7 +35,7 @@ export interface NodeRegistry {
  * @throws Problem `identity/keys-differ`
  */
 export async function joinNodes(needs: {
-  readonly db: Pick<Queryable, "query">;
+  readonly db: Pick<Database, "query" | "background">;
   readonly fingerprint: () => KeysFingerprint;
   readonly warn: (message: string) => void;
 }): Promise<NodeRegistry> {
@@ -53,16 +53,16 @@ export async function joinNodes(needs: {
     if (look === looks) throw problems.keysDiffer();
     await delay(lookAgainMs);
   }
-  const announce = () => {
+  const announce = (to: Pick<Queryable, "query"> = db) => {
     const { tokens, apiKeys } = fingerprint();
-    return keyringStore.announceNode(db, id, `${tokens}.${apiKeys}`);
+    return keyringStore.announceNode(to, id, `${tokens}.${apiKeys}`);
   };
   await announce();
   await keyringStore.sweepNodes(db, keptSeconds);
   // While the database is away nobody looks.
-  const beat = setInterval(() => void announce().catch(() => {}), beatMs).unref();
+  const beat = setInterval(() => void announce(db.background).catch(() => {}), beatMs).unref();
   return {
-    announce,
+    announce: () => announce(),
     async close() {
       clearInterval(beat);
       await keyringStore.retireNode(db, id).catch(() => {});

@@ -63,7 +63,7 @@ async function openNode(
   const folder = keysDir ?? join(dir, randomUUID());
   const db = openDatabase({ connectionString: database.url, max: 2 });
   const keys = await openIdentity({ keysDir: folder, settings, observe, clock: systemClock });
-  const revocations = await openRevocations({ database: db, settings, tokenSeconds: 3_600, observe });
+  const revocations = await openRevocations({ database: db, settings, tokenSeconds: 3_600 });
   keys.refuseEnded(revocations);
   const closers: (() => unknown)[] = [() => db.close(), () => keys.close(), () => revocations.close()];
   const stop = async () => {

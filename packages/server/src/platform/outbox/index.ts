@@ -3,7 +3,7 @@ import { createSeal } from "../../kernel/seal.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
-import { type Listener, listenForNews } from "../postgres/listen.ts";
+import type { StopListening } from "../postgres/listener.ts";
 import type { outboxSettings } from "./settings.ts";
 import { outboxNews, outboxStore } from "./store.ts";
 import type { Channel, Outbox } from "./types.ts";
@@ -21,8 +21,6 @@ export interface OutboxNeeds {
   readonly observe: Observe;
 }
 
-/** Whether a connection that only listens still lives is asked so often, in ms. */
-const heartbeatMs = 15_000;
 /** What nobody served is swept so often, in ms, once its time is over. */
 const sweepMs = 3_600_000;
 /** How long a stop waits for deliveries under way, in ms. */
@@ -34,7 +32,7 @@ const decoyBytes = { least: 900, spread: 600 };
 export function createOutbox({ db, key, settings, observe }: OutboxNeeds): Outbox {
   const seal = createSeal(key);
   const workers = new Map<string, ChannelWorker>();
-  let listener: Listener | null = null;
+  let stopListening: StopListening | null = null;
   let sweeps: NodeJS.Timeout | null = null;
 
   const keep = async (tx: Parameters<Outbox["put"]>[0], channel: string, text: string, lifetimeSeconds: number) => {
@@ -75,27 +73,20 @@ export function createOutbox({ db, key, settings, observe }: OutboxNeeds): Outbo
     },
     async start() {
       if (workers.size === 0) return;
-      listener = await listenForNews({
-        database: db,
-        observe,
-        lane: "outbox",
-        channels: [outboxNews],
-        heartbeatMs,
-        onNews(channel) {
-          if (channel !== null) return workers.get(channel)?.wake();
-          for (const worker of workers.values()) worker.wake();
-        },
+      stopListening = await db.listen([outboxNews], (channel) => {
+        if (channel !== null) return workers.get(channel)?.wake();
+        for (const worker of workers.values()) worker.wake();
       });
       for (const worker of workers.values()) worker.start();
-      sweeps = setInterval(() => outboxStore.sweep(db).catch(() => {}), sweepMs);
+      sweeps = setInterval(() => outboxStore.sweep(db.background).catch(() => {}), sweepMs);
       sweeps.unref();
     },
     async stop(signal) {
       const patience = AbortSignal.timeout(stopPatienceMs);
       const hurry = signal === undefined ? patience : AbortSignal.any([signal, patience]);
       if (sweeps !== null) clearInterval(sweeps);
-      await listener?.close();
-      listener = null;
+      await stopListening?.();
+      stopListening = null;
       await Promise.all([...workers.values()].map((worker) => worker.stop(hurry)));
     },
   };

@@ -17,10 +17,12 @@ export interface ClaimedRow {
 
 const interval = (ms: number) => sql`${sql.value(ms)}::float8 * interval '1 millisecond'`;
 
+type Db = Pick<Queryable, "query">;
+
 /** All SQL about messages on their way out. Times are the database's, so that nodes need not agree on theirs (threat X18). */
 export const outboxStore = {
   async put(
-    tx: Queryable,
+    tx: Db,
     row: { readonly id: string; readonly channel: string; readonly payload: Buffer; readonly lifetimeMs: number },
   ): Promise<void> {
     await tx.query(sql`
@@ -34,7 +36,7 @@ export const outboxStore = {
 
   /** Takes what is due. Rows that another node is taking right now are passed over, not waited for. */
   claim(
-    db: Queryable,
+    db: Db,
     wish: { readonly channel: string; readonly count: number; readonly leaseMs: number },
   ): Promise<readonly ClaimedRow[]> {
     return db.query<ClaimedRow>(sql`
@@ -53,7 +55,7 @@ export const outboxStore = {
         extract(epoch from o.expires_at - clock_timestamp())::float8 * 1000 as "leftMs"`);
   },
 
-  async renew(db: Queryable, claims: readonly Pick<ClaimedRow, "id" | "attempts">[], leaseMs: number): Promise<void> {
+  async renew(db: Db, claims: readonly Pick<ClaimedRow, "id" | "attempts">[], leaseMs: number): Promise<void> {
     await db.query(sql`
       update mainstay.outbox o set locked_until = clock_timestamp() + ${interval(leaseMs)}
       from unnest(${sql.value(claims.map(({ id }) => id))}::uuid[], ${sql.value(claims.map(({ attempts }) => attempts))}::int[])
@@ -62,17 +64,12 @@ export const outboxStore = {
   },
 
   /** It is out: nothing of it stays. */
-  async settle(db: Queryable, id: string): Promise<void> {
+  async settle(db: Db, id: string): Promise<void> {
     await db.query(sql`delete from mainstay.outbox where id = ${sql.value(id)}`);
   },
 
   /** Does nothing when another node has it by now. */
-  async retryLater(
-    db: Queryable,
-    claim: Pick<ClaimedRow, "id" | "attempts">,
-    waitMs: number,
-    error: string,
-  ): Promise<void> {
+  async retryLater(db: Db, claim: Pick<ClaimedRow, "id" | "attempts">, waitMs: number, error: string): Promise<void> {
     await db.query(sql`
       update mainstay.outbox
       set locked_until = null, next_try_at = clock_timestamp() + ${interval(waitMs)}, last_error = ${sql.value(error)}
@@ -80,7 +77,7 @@ export const outboxStore = {
   },
 
   /** Removes what expired a day ago and has no channel on any node. */
-  async sweep(db: Queryable): Promise<void> {
+  async sweep(db: Db): Promise<void> {
     await db.query(sql`delete from mainstay.outbox where expires_at < now() - interval '1 day'`);
   },
 };

@@ -2,7 +2,7 @@ import { reasonOf } from "../../kernel/reason.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { redact } from "../observe/redact.ts";
-import type { Queryable } from "../postgres/database.ts";
+import type { Database } from "../postgres/database.ts";
 import { Breaker } from "./breaker.ts";
 import { DeliveryError } from "./delivery-error.ts";
 import type { outboxSettings } from "./settings.ts";
@@ -10,7 +10,7 @@ import { type ClaimedRow, outboxStore } from "./store.ts";
 import type { Channel } from "./types.ts";
 
 export interface WorkerNeeds {
-  readonly db: Queryable;
+  readonly db: Pick<Database, "query" | "background">;
   readonly settings: Values<typeof outboxSettings>;
   readonly observe: Observe;
   /** What a row says: the message; `decoy` when it is none. @throws when it cannot be read */
@@ -76,9 +76,10 @@ export class ChannelWorker {
 
   async #run(): Promise<void> {
     while (!this.#isStopping) {
+      const wasWoken = this.#isWoken;
       this.#isWoken = false;
       const room = this.#room();
-      const taken = room > 0 ? await this.#take(room) : 0;
+      const taken = room > 0 ? await this.#take(room, wasWoken) : 0;
       // A full catch says that there is more.
       if (taken > 0 && taken === room) continue;
       await this.#sleep();
@@ -90,12 +91,13 @@ export class ChannelWorker {
     return Math.min(this.#needs.settings.outboxConcurrency, this.#breaker.room) - this.#underWay.size;
   }
 
-  async #take(count: number): Promise<number> {
+  async #take(count: number, wasWoken: boolean): Promise<number> {
     const { db, settings } = this.#needs;
     const nowMs = performance.now();
     this.#retriesAtMs = this.#retriesAtMs.filter((atMs) => atMs > nowMs);
     try {
-      const rows = await outboxStore.claim(db, {
+      // Who looks without having been told mostly finds nothing, and keeps no connection for it.
+      const rows = await outboxStore.claim(wasWoken ? db : db.background, {
         channel: this.#channel.name,
         count,
         leaseMs: settings.outboxLeaseMs,

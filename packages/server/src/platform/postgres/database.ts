@@ -1,8 +1,12 @@
 import pg from "pg";
 import { compile, type SQL } from "pg-sql2";
+import { Problem } from "../../kernel/problem.ts";
+import type { Observe } from "../observe/observation.ts";
+import { createListener, type OnNews, type StopListening } from "./listener.ts";
 import { finishRow, type Parameter, type Prepared, readRow, textOf } from "./prepared.ts";
 import { sessionProblems } from "./session/problems.ts";
 import type { Session } from "./session/types.ts";
+import { postgresSettings } from "./settings.ts";
 import { sqlStateOf } from "./sql-state.ts";
 import { StatementNames } from "./statement-names.ts";
 
@@ -29,7 +33,18 @@ export interface TransactionOptions {
 export interface Database extends Queryable {
   /** Runs `work` in one transaction on one connection; commits when it resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
-  /** A client of its own, outside the pool, for LISTEN, advisory locks and replication. The caller ends it. */
+  /**
+   * For what is asked again and again though nothing happens, and takes a moment: over the connection that listens, where there is one,
+   * so that a quiet server needs no other. What is not answered there within half a heartbeat is asked again over the pool: only for
+   * statements that may run twice.
+   */
+  readonly background: Pick<Queryable, "query">;
+  /**
+   * Tells of notifications, over one connection for all who listen. Resolves when everything that commits from then on is told;
+   * while PostgreSQL is away, at once, and `null` is told when it is back.
+   */
+  listen(channels: readonly string[], onNews: OnNews): Promise<StopListening>;
+  /** A client of its own, outside the pool, for advisory locks and replication. The caller ends it. */
   connect(): Promise<pg.Client>;
   close(): Promise<void>;
 }
@@ -54,17 +69,31 @@ export interface DatabaseOptions {
   readonly hot?: Session | null;
   /** False behind a pooler in transaction mode. */
   readonly preparesStatements?: boolean;
+  /** Whether the connection that listens still lives is asked after so long a silence, in ms. */
+  readonly listenerHeartbeatMs?: number;
+  /** Told when that connection is lost, and when it is back. */
+  readonly observe?: Observe;
 }
+
+/** SQLSTATE query_canceled: by a statement timeout. */
+const tookTooLong = "57014";
+/** Longest wait for a connection, in ms. */
+const connectTimeoutMs = 10_000;
 
 /**
  * Opens a pool on `config`; nothing is connected until the first query.
  */
 export function openDatabase(
   config: pg.PoolConfig,
-  { hot = null, preparesStatements = true }: DatabaseOptions = {},
+  {
+    hot = null,
+    preparesStatements = true,
+    listenerHeartbeatMs = postgresSettings.listenerHeartbeatMs.default,
+    observe = () => {},
+  }: DatabaseOptions = {},
 ): Database {
   const names = preparesStatements ? new StatementNames() : null;
-  const queryable = (target: pg.Pool | pg.PoolClient): Queryable => ({
+  const queryable = (target: Target): Queryable => ({
     query(statement) {
       const { text, values } = compile(statement);
       return run(target, names, text, values as unknown[]);
@@ -86,7 +115,7 @@ export function openDatabase(
   const pool = new pg.Pool({
     max: 8,
     idleTimeoutMillis: 10_000,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: connectTimeoutMs,
     types,
     // What we ask often is asked by key: one plan serves all values, and making another costs more than the statement.
     ...(preparesStatements ? { onConnect: (client) => client.query("set plan_cache_mode = force_generic_plan") } : {}),
@@ -94,8 +123,34 @@ export function openDatabase(
   });
   // An idle client that loses its connection emits here; the pool replaces it on the next use.
   pool.on("error", () => {});
+  const connect = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ connectionTimeoutMillis: connectTimeoutMs, ...config, types } as pg.ClientConfig);
+    await client.connect();
+    return client;
+  };
+  const listener = createListener({
+    connect,
+    observe,
+    heartbeatMs: listenerHeartbeatMs,
+    // An answer in time then means that the connection lives, and silence that it does not.
+    statementTimeoutMs: preparesStatements ? Math.ceil(listenerHeartbeatMs / 2) : null,
+  });
   return {
     ...queryable(pool),
+    background: {
+      async query(statement) {
+        const { connection } = listener;
+        // Behind a pooler nothing bounds a statement there, and connections cost nothing.
+        if (connection === null || !preparesStatements) return queryable(pool).query(statement);
+        try {
+          return await queryable(connection).query(statement);
+        } catch (error) {
+          if (!(error instanceof Problem) && sqlStateOf(error) !== tookTooLong) throw error;
+          return queryable(pool).query(statement);
+        }
+      },
+    },
+    listen: listener.listen,
     async transaction(work, { closesConnection = false } = {}) {
       const client = await pool.connect().catch((error: unknown) => {
         throw sessionProblems.unavailable(error);
@@ -122,12 +177,9 @@ export function openDatabase(
         client.release(isBroken || closesConnection);
       }
     },
-    async connect() {
-      const client = new pg.Client({ ...config, types } as pg.ClientConfig);
-      await client.connect();
-      return client;
-    },
+    connect,
     async close() {
+      await listener.close();
       await hot?.close();
       await pool.end();
     },
@@ -140,8 +192,13 @@ async function control(client: pg.PoolClient, command: "begin" | "commit"): Prom
   });
 }
 
+/** Whatever takes a statement of pg's. */
+interface Target {
+  query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
+}
+
 async function run<R extends object>(
-  target: pg.Pool | pg.PoolClient,
+  target: Target,
   names: StatementNames | null,
   text: string,
   values: unknown[],
@@ -149,7 +206,7 @@ async function run<R extends object>(
   const name = values.length === 0 ? undefined : names?.of(text);
   const query = name === undefined ? { text, values } : { name, text, values };
   try {
-    return (await target.query<R & pg.QueryResultRow>(query)).rows;
+    return (await target.query(query)).rows as R[];
   } catch (error) {
     if (name !== undefined && sqlStateOf(error) === "0A000") names?.giveUp(text);
     throw isAway(error) ? sessionProblems.unavailable(error) : error;

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { compile } from "pg-sql2";
+import { cut } from "./cut.ts";
 import type { Database, Queryable } from "./database.ts";
 import { sessionProblems } from "./session/problems.ts";
 
@@ -117,10 +118,4 @@ function timer(ms: number): Timer {
 function isAnswer(error: unknown): boolean {
   const { code, severity } = error as { readonly code?: string; readonly severity?: string };
   return severity !== undefined && code !== undefined && !/^(?:08|57P)/.test(code);
-}
-
-/** Drops the socket at once; `end()` would wait for an answer. `connection` is public in pg, though not in its types. */
-function cut(client: pg.Client): void {
-  const { connection } = client as unknown as { readonly connection: { readonly stream: { destroy(): void } } };
-  connection.stream.destroy();
 }

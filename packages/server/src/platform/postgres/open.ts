@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { embeddedApiLogin, externalApiLogin } from "./api-login.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -7,6 +8,7 @@ import { joinEmbeddedPostgres } from "./embedded/join.ts";
 import { openExternalPostgres, parseConnectionUrl, pgConfigOf } from "./external/index.ts";
 import { openHotSession } from "./hot-session.ts";
 import type { ConnectionTarget, SessionSettings } from "./session/index.ts";
+import type { postgresSettings } from "./settings.ts";
 
 /** The database the server works on, wherever it runs. */
 export interface OpenPostgres {
@@ -28,7 +30,7 @@ export interface OpenPostgresNeeds {
   readonly databaseUrl: string | null;
   readonly apiDatabaseUrl: string | null;
   readonly embedded: EmbeddedPostgresSettings;
-  readonly session: SessionSettings;
+  readonly session: SessionSettings & Pick<Values<typeof postgresSettings>, "listenerHeartbeatMs">;
   readonly observe: Observe;
   readonly signal?: AbortSignal | undefined;
   /** Use the embedded server another process is running, if there is one. */
@@ -58,10 +60,7 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
     tls: { mode: "disable", rootCertificatePath: null },
     applicationName: "mainstay",
   };
-  const database = openDatabase(pgConfigOf(administrator), {
-    hot: await openHotSession(administrator, needs),
-    preparesStatements: needs.session.preparedStatements,
-  });
+  const database = await openDatabaseAs(administrator, needs);
   return {
     database,
     url: urlOf(administrator),
@@ -78,10 +77,7 @@ async function openOwn(needs: OpenPostgresNeeds): Promise<OpenPostgres> {
 async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise<OpenPostgres> {
   const { observe, apiDatabaseUrl } = needs;
   const { target: administrator } = await openExternalPostgres({ url: databaseUrl, observe });
-  const database = openDatabase(pgConfigOf(administrator), {
-    hot: await openHotSession(administrator, needs),
-    preparesStatements: needs.session.preparedStatements,
-  });
+  const database = await openDatabaseAs(administrator, needs);
   return {
     database,
     url: databaseUrl,
@@ -91,6 +87,16 @@ async function openOther(needs: OpenPostgresNeeds, databaseUrl: string): Promise
       apiDatabaseUrl === null ? externalApiLogin(administrator, observe) : parseConnectionUrl(apiDatabaseUrl),
     stop: () => database.close(),
   };
+}
+
+async function openDatabaseAs(administrator: ConnectionTarget, needs: OpenPostgresNeeds): Promise<Database> {
+  const { session, observe } = needs;
+  return openDatabase(pgConfigOf(administrator), {
+    hot: await openHotSession(administrator, needs),
+    preparesStatements: session.preparedStatements,
+    listenerHeartbeatMs: session.listenerHeartbeatMs,
+    observe,
+  });
 }
 
 function urlOf({ host, port, user, password, database }: ConnectionTarget): string {

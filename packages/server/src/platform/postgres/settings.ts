@@ -69,6 +69,15 @@ export const postgresSettings = {
     summary:
       "Longest a statement of the API may run, where its role has no `statement_timeout` of its own; 0 for no limit.",
   }),
+  listenerHeartbeatMs: integer({
+    env: ["MAINSTAY_LISTENER_HEARTBEAT_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 100,
+    max: 600_000,
+    summary:
+      "After how long a silence the connection that hears of changes is asked whether it still lives, and how long it may take to answer.",
+  }),
   statementCacheSize: integer({
     env: ["MAINSTAY_STATEMENT_CACHE_SIZE"],
     default: 256,

@@ -2,9 +2,7 @@ import type { Principal } from "../../kernel/principal.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { identitySettings } from "../identity/settings.ts";
 import type { Ended, EndReason } from "../identity/types.ts";
-import type { Observe } from "../observe/observation.ts";
-import type { Database } from "../postgres/database.ts";
-import { listenForNews } from "../postgres/listen.ts";
+import type { Database, Queryable } from "../postgres/database.ts";
 import { EndedSet, type News } from "./ended.ts";
 import { revocationStore } from "./store.ts";
 import { type OnEnd, Watchers } from "./watchers.ts";
@@ -49,9 +47,8 @@ export async function openRevocations(needs: {
   readonly database: Database;
   readonly settings: Pick<Values<typeof identitySettings>, "revocationPollMs">;
   readonly tokenSeconds: number;
-  readonly observe: Observe;
 }): Promise<Revocations> {
-  const { database, settings, observe } = needs;
+  const { database, settings } = needs;
   const keepSeconds = needs.tokenSeconds + marginSeconds;
   const ended = new EndedSet(keepSeconds, () => performance.now());
   const watchers = new Watchers();
@@ -64,24 +61,17 @@ export async function openRevocations(needs: {
   let isClosed = false;
 
   // Listening begins before the first look: what ends during it must not be missed.
-  const listener = await listenForNews({
-    database,
-    channels: [channel],
-    lane: "revocations",
-    observe,
-    heartbeatMs: Math.max(1_000, settings.revocationPollMs),
-    onNews: gather,
-  });
+  const stopListening = await database.listen([channel], gather);
   try {
-    await look();
+    await look(database);
   } catch (error) {
-    await listener.close();
+    await stopListening();
     throw error;
   }
   const poll = setInterval(lookInBackground, settings.revocationPollMs).unref();
   const sweeper = setInterval(() => {
     ended.sweep();
-    revocationStore.sweep(database, keepSeconds * 2).catch(() => {});
+    revocationStore.sweep(database.background, keepSeconds * 2).catch(() => {});
   }, sweepMs).unref();
 
   return {
@@ -95,13 +85,13 @@ export async function openRevocations(needs: {
       return () => {};
     },
     endAll: () => watchers.tellAll("keys"),
-    refresh: look,
+    refresh: () => look(database),
     async close() {
       isClosed = true;
       clearInterval(poll);
       clearInterval(sweeper);
       if (gathering !== null) clearTimeout(gathering);
-      await listener.close();
+      await stopListening();
       await Promise.allSettled([running, next]);
     },
   };
@@ -116,13 +106,13 @@ export async function openRevocations(needs: {
 
   function lookInBackground(): void {
     // The next look reads on from the same place.
-    look().catch(() => {});
+    look(database.background).catch(() => {});
   }
 
   /** One look at a time; whoever asks while one is under way gets one that begins afterwards. */
-  function look(): Promise<void> {
+  function look(db: Pick<Queryable, "query">): Promise<void> {
     if (running === null) {
-      running = lookOnce().finally(() => {
+      running = lookOnce(db).finally(() => {
         running = null;
       });
       return running;
@@ -131,13 +121,13 @@ export async function openRevocations(needs: {
       .catch(() => {})
       .then(() => {
         next = null;
-        return look();
+        return look(db);
       });
     return next;
   }
 
-  async function lookOnce(): Promise<void> {
-    const { rows, next: following } = await revocationStore.read(database, since);
+  async function lookOnce(db: Pick<Queryable, "query">): Promise<void> {
+    const { rows, next: following } = await revocationStore.read(db, since);
     const isFirst = since === null;
     since = following;
     const news = ended.add(rows);

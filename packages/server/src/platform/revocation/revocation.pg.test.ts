@@ -56,7 +56,7 @@ async function openNode(pollMs = 60_000): Promise<Node> {
   opened.push(db);
   const keys = await openIdentity({ keysDir: join(dir, "keys"), settings, observe, clock: systemClock });
   opened.push(keys);
-  const revocations = await openRevocations({ database: db, settings, tokenSeconds: 3_600, observe });
+  const revocations = await openRevocations({ database: db, settings, tokenSeconds: 3_600 });
   opened.push(revocations);
   keys.refuseEnded(revocations);
   const verdict = (token: string) => {

@@ -37,12 +37,17 @@ export function createErasures(context: AuthContext) {
     while (!isStopping && (await eraseNext()));
   }
 
+  /** Mostly nobody's time has come, and finding that out takes no connection of its own. */
+  async function look(): Promise<void> {
+    if (await accountStore.isAnyDue(context.db.background)) await eraseDue();
+  }
+
   return {
     eraseDue,
     start(): void {
       const tick = () => {
         // A database that is away is reported by those who hold its connections; this comes again.
-        running = eraseDue().catch(() => {});
+        running = look().catch(() => {});
         void running.finally(() => {
           if (isStopping) return;
           timer = setTimeout(tick, pollMs);

@@ -78,6 +78,12 @@ export const accountStore = {
     return row?.dueAt ?? "";
   },
 
+  async isAnyDue(db: Pick<Queryable, "query">): Promise<boolean> {
+    const [row] = await db.query<{ isAny: boolean }>(sql`
+      select exists (select from mainstay.account_erasures where due_at <= now()) as "isAny"`);
+    return row?.isAny ?? false;
+  },
+
   /** Holds the account that has waited longest, for the rest of the transaction; `null` when none is due. */
   async takeDue(tx: Queryable): Promise<string | null> {
     const [row] = await tx.query<{ id: string }>(sql`

@@ -43,7 +43,7 @@ type Needs = Pick<AuthContext, "db" | "signer" | "observe">;
 /** One round of what is due. @returns how many providers were told */
 export async function revokeDue(context: Needs, providers: Providers): Promise<number> {
   let told = 0;
-  for (const kept of await providerTokenStore.takeDue(context.db, batch, firstDelaySeconds)) {
+  for (const kept of await providerTokenStore.takeDue(context.db.background, batch, firstDelaySeconds)) {
     const token = openToken(context, kept.id, kept.refreshToken);
     const provider = providers.find(kept.provider);
     try {

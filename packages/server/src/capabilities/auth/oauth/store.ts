@@ -169,7 +169,7 @@ export const providerTokenStore = {
   },
 
   /** Takes what is due, and puts the next attempt off: a node that dies meanwhile, or another one, comes to it again. */
-  async takeDue(db: Queryable, limit: number, firstDelaySeconds: number): Promise<readonly KeptToken[]> {
+  async takeDue(db: Pick<Queryable, "query">, limit: number, firstDelaySeconds: number): Promise<readonly KeptToken[]> {
     return db.query<KeptToken>(sql`
       update mainstay.provider_tokens set attempts = attempts + 1,
         revoke_at = now() + make_interval(secs => ${sql.value(firstDelaySeconds)} * power(2, least(attempts, 12)))

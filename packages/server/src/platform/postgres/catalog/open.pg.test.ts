@@ -13,11 +13,12 @@ let url: string;
 let drop: () => Promise<void>;
 const holders: CatalogHolder[] = [];
 const seen: Observation[] = [];
+const observe = (observation: Observation) => void seen.push(observation);
 
 beforeAll(async () => {
   const test = await testDatabase();
   ({ url, drop } = test);
-  database = openDatabase({ connectionString: url });
+  database = openDatabase({ connectionString: url }, { observe });
   await database.query(sql`create table first (id int primary key)`);
 });
 afterEach(async () => {
@@ -36,7 +37,7 @@ async function open(
   const holder = await openCatalog({
     database: on,
     schemas: () => ["public"],
-    observe: (observation) => seen.push(observation),
+    observe,
     settings: { catalogPollMs: 0, ...settings },
   });
   holders.push(holder);
@@ -100,7 +101,7 @@ describe("openCatalog", () => {
         if (isBroken) throw new Error("no schemas today");
         return schemas;
       },
-      observe: (observation) => seen.push(observation),
+      observe,
       settings: { catalogPollMs: 0 },
     });
     holders.push(holder);
@@ -124,8 +125,8 @@ describe("openCatalog", () => {
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and query like 'listen %' and pid <> pg_backend_pid()`);
     await until(holder, has("missed"));
-    expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.connection-lost", lane: "catalog" }));
-    expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.reconnected", lane: "catalog" }));
+    expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.connection-lost", lane: "listener" }));
+    expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.reconnected", lane: "listener" }));
     await database.query(sql`create table heard (id int)`);
     await database.query(sql`notify pgrst, 'reload schema'`);
     await until(holder, has("heard"));
@@ -136,13 +137,13 @@ describe("openCatalog", () => {
     const server = new URL(url);
     const wire = await openWire(Number(server.port));
     server.port = String(wire.port);
-    const far = openDatabase({ connectionString: server.href });
+    const far = openDatabase({ connectionString: server.href }, { listenerHeartbeatMs: 100, observe });
     try {
-      const holder = await open({ catalogHeartbeatMs: 100, catalogTimeoutMs: 300 }, far);
+      const holder = await open({ catalogTimeoutMs: 300 }, far);
       wire.freeze();
       await database.query(sql`create table unheard (id int)`);
       await until(holder, has("unheard"));
-      expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.reconnected", lane: "catalog" }));
+      expect(seen).toContainEqual(expect.objectContaining({ kind: "postgres.reconnected", lane: "listener" }));
       await database.query(sql`drop table unheard`);
       await holder.close();
     } finally {

@@ -2,7 +2,6 @@ import type { Values } from "../../../kernel/settings.ts";
 import type { Observe } from "../../observe/observation.ts";
 import { Backoff } from "../backoff.ts";
 import type { Database } from "../database.ts";
-import { listenForNews } from "../listen.ts";
 import { buildCatalog } from "./build.ts";
 import { loadRows, loadTimezones, readFingerprint } from "./load.ts";
 import { problems } from "./problems.ts";
@@ -46,15 +45,8 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
   let isClosed = false;
 
   // Listening begins before the first load: news of what changes during it must not be missed.
-  const listener = await listenForNews({
-    database,
-    observe,
-    lane: "catalog",
-    channels: catalogChannels,
-    heartbeatMs: settings.catalogHeartbeatMs,
-    onNews(payload) {
-      if (payload === null || payloads.has(payload)) refresh();
-    },
+  const stopListening = await database.listen(catalogChannels, (payload) => {
+    if (payload === null || payloads.has(payload)) refresh();
   });
   await reload().catch(() => {
     void retry();
@@ -71,7 +63,7 @@ export async function openCatalog(needs: CatalogNeeds): Promise<CatalogHolder> {
       isClosed = true;
       backoff.cancel();
       poll.stop();
-      await listener.close();
+      await stopListening();
       await Promise.allSettled([running, next, poll.settled()]);
     },
   };
@@ -195,7 +187,6 @@ async function withinTime<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
 
 const defaults: Values<typeof catalogSettings> = {
   catalogPollMs: catalogSettings.catalogPollMs.default,
-  catalogHeartbeatMs: catalogSettings.catalogHeartbeatMs.default,
   catalogTimeoutMs: catalogSettings.catalogTimeoutMs.default,
   configurationRole: catalogSettings.configurationRole.default,
 };

@@ -9,13 +9,6 @@ export const catalogSettings = {
     summary:
       "How often to look for schema changes that nobody announces; 0 never. When not set: every second where no event trigger announces DDL, otherwise never.",
   }),
-  catalogHeartbeatMs: integer({
-    env: ["MAINSTAY_CATALOG_HEARTBEAT_MS"],
-    default: 30_000,
-    unit: "ms",
-    min: 1_000,
-    summary: "How often the connection that listens for schema changes is asked whether it still lives.",
-  }),
   catalogTimeoutMs: integer({
     env: ["MAINSTAY_CATALOG_TIMEOUT_MS"],
     default: 30_000,
