@@ -46,6 +46,8 @@ export interface Socket {
   readonly clientInfo: string;
   /** The largest number it has sent as a `ref`: clients that keep counting over a reconnection are known by it. */
   readonly lastRef: number;
+  /** Bytes in its queue that have not left yet: whoever has much to send waits until it is little. */
+  readonly queuedBytes: number;
   /** Puts it into the socket's queue. Beyond the queue's bytes the socket is cut, never waited for (threat R11). */
   send(message: Outgoing): void;
   /** Sends what is queued, then closes. */
