@@ -130,6 +130,14 @@ export interface ChannelFeature {
 export interface Replayer {
   /** Everything before it has been delivered to all channels. */
   position(): Lsn;
-  /** Sends of these entries, in order, what this channel would have got, judged by its rights of now (threat R08). */
-  replay(channel: Channel, entries: Iterable<LogEntry>): Promise<void>;
+  /**
+   * Resolves when all that was put on channels so far is before `position()`: what is not in the log yet cannot be sent again. To be
+   * awaited before one asks how far to replay. At once when nothing is on its way; never rejects, never waits long.
+   */
+  settled?(): Promise<void>;
+  /**
+   * Sends of these entries, in order, what this channel would have got, judged by its rights of now (threat R08), except what it has
+   * got since it joined. `formerSocketId`: the socket it was lost with; what it had sent there was its own.
+   */
+  replay(channel: Channel, entries: Iterable<LogEntry>, formerSocketId?: string | null): Promise<void>;
 }
