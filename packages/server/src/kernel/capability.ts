@@ -6,8 +6,8 @@ import type { RouteGroup } from "./route.ts";
 export interface UpgradeRoute {
   /** Exact, without query: `/realtime/v1/websocket`. */
   readonly path: string;
-  /** Takes the connection over, its errors included. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Takes the connection over, its errors included. `address`: whose it is, our own proxies not counted. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void;
 }
 
 /** One thing an app developer came for: what it serves and how it starts and stops. `compose.ts` collects these. */

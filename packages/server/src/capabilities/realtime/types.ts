@@ -50,11 +50,6 @@ export interface Socket {
   readonly queuedBytes: number;
   /** Puts it into the socket's queue. Beyond the queue's bytes the socket is cut, never waited for (threat R11). */
   send(message: Outgoing): void;
-  /**
-   * Resolves when little is queued, or nothing can be sent any more: for whoever has more to send at once than the queue holds, and
-   * waits between one part and the next.
-   */
-  drained(): Promise<void>;
   /** Sends what is queued, then closes. */
   close(code: number, reason: string): void;
 }

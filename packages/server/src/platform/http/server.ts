@@ -55,7 +55,7 @@ export async function openHttpServer(needs: HttpServerNeeds): Promise<HttpServer
     const { parts } = needs.isReady();
     return { parts: platform.isDraining ? { ...parts, server: "draining" } : { ...parts, server: "ok" } };
   };
-  const upgrades = new Upgrades();
+  const upgrades = new Upgrades(platform.isTrusted);
   const router = await openRouter({
     groups: [healthRoutes(readiness), ...needs.groups],
     corsOrigins: settings.corsOrigins,

@@ -209,6 +209,16 @@ describe("websockets", () => {
     expect(statusesOf(await exchange(server.port, handshake("/t/v1/none")))).toEqual([404]);
   });
 
+  test.each([
+    ["nobody's word is taken", [], "127.0.0.1"],
+    ["our own proxy says who it heard from", ["loopback"], "203.0.113.9"],
+  ])("come with the address of their caller: %s", async (_name, trustedProxies, expected) => {
+    server = await openTestServer([now], { settings: { trustedProxies } });
+    server.onUpgrade("/t/v1/socket", (_request, socket, _head, address) => void socket.end(address));
+    const forwarded = handshake("/t/v1/socket").replace("\r\n", "\r\nX-Forwarded-For: 203.0.113.9\r\n");
+    expect(await exchange(server.port, forwarded)).toBe(expected);
+  });
+
   test("that their owners did not close are cut when the server stops", async () => {
     server = await openTestServer([now], { settings: { drainMs: 50 } });
     let isTaken = false;

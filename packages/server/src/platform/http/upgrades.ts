@@ -1,14 +1,23 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { callerAddress, type IsTrusted } from "./address.ts";
 
-/** Takes over a connection that asked to become a websocket. Owns the socket from then on, its errors included. */
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/**
+ * Takes over a connection that asked to become a websocket. Owns the socket from then on, its errors included. `address` is the caller's,
+ * whoever of our own proxies stood between.
+ */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer, address: string) => void;
 
 /** Who takes over websockets, by path. */
 export class Upgrades {
   readonly #handlers = new Map<string, UpgradeHandler>();
   readonly #sockets = new Set<Duplex>();
+  readonly #isTrusted: IsTrusted;
   #isDraining = false;
+
+  constructor(isTrusted: IsTrusted) {
+    this.#isTrusted = isTrusted;
+  }
 
   /** `path` is exact and without query: `/realtime/v1/websocket`. */
   set(path: string, handler: UpgradeHandler): void {
@@ -30,7 +39,7 @@ export class Upgrades {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    handler(request, socket, head);
+    handler(request, socket, head, this.#addressOf(request));
   }
 
   stopAccepting(): void {
@@ -42,6 +51,11 @@ export class Upgrades {
     const count = this.#sockets.size;
     for (const socket of this.#sockets) socket.destroy();
     return count;
+  }
+
+  #addressOf({ socket, headers }: IncomingMessage): string {
+    const forwardedFor = headers["x-forwarded-for"] as string | undefined; // Node joins repeated ones with a comma
+    return callerAddress(socket.remoteAddress, forwardedFor, this.#isTrusted);
   }
 
   #find(request: IncomingMessage): UpgradeHandler | undefined {
