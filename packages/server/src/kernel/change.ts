@@ -17,7 +17,17 @@ export interface ChangedColumn {
   readonly typeName: string;
   /** Part of the replica identity: there in the old image of every UPDATE that changes it and of every DELETE. */
   readonly isKey: boolean;
+  /** How a value becomes JSON, where the catalogue said so; otherwise by `typeName`, as for PostgreSQL's own types. */
+  readonly shape?: JsonShape;
 }
+
+/** What `to_jsonb` makes of a type's text: domains are their base type, `number` is a string where JSON has no such number. */
+export type JsonShape =
+  | { readonly kind: "string" | "number" | "boolean" | "json" | "timestamp" }
+  | { readonly kind: "array"; readonly element: JsonShape; readonly delimiter: string }
+  /** `int2vector`, `oidvector`: an array printed without braces. */
+  | { readonly kind: "vector"; readonly element: JsonShape }
+  | { readonly kind: "composite"; readonly fields: readonly { readonly name: string; readonly shape: JsonShape }[] };
 
 /**
  * A table as it was when the change was made. One object for as long as its shape stays: readers may key caches by it. Partitions appear
@@ -55,7 +65,10 @@ export interface Batch {
   readonly kind: "batch";
   /** Where its COMMIT stands. With the number of a change, that change's identity for ever. */
   readonly lsn: Lsn;
-  /** Where the log goes on after it: the cursor of whoever has taken in all of it. */
+  /**
+   * Where the log goes on after it: the cursor of whoever has taken in all of it. Of a part that is not the last, the transaction's own
+   * place: whoever goes on from there gets it whole again.
+   */
   readonly endLsn: Lsn;
   readonly xid: number;
   /** Unix microseconds, by PostgreSQL's clock. */
@@ -69,6 +82,7 @@ export interface Batch {
 /** What somebody has written into the log beside rows (`pg_logical_emit_message`). */
 export interface LogMessage {
   readonly kind: "message";
+  /** Of one that belongs to a transaction, where that one's COMMIT stands. */
   readonly lsn: Lsn;
   /** The cursor of whoever has taken it in. */
   readonly endLsn: Lsn;
