@@ -12,6 +12,7 @@ import type { Hooks } from "./hooks/index.ts";
 import type { Limits } from "./limits/index.ts";
 import type { Messages } from "./messages.ts";
 import type { Passwords } from "./password.ts";
+import type { DeviceKey } from "./protection/device.ts";
 import type { Lockout } from "./protection/lockout.ts";
 import type { Origin } from "./session-store.ts";
 import type { authSettings } from "./settings.ts";
@@ -34,6 +35,7 @@ export interface AuthContext {
   readonly refreshTokens: RefreshTokens;
   readonly limits: Limits;
   readonly lockout: Lockout;
+  readonly deviceKey: DeviceKey;
   readonly audit: Audit;
   readonly hooks: Hooks;
   readonly captcha: Captcha;

@@ -25,6 +25,7 @@ import { oauthPart } from "./oauth/index.ts";
 import { oneTimePart } from "./one-time/index.ts";
 import type { AuthPart } from "./part.ts";
 import { createPasswords, type IsBlocked } from "./password.ts";
+import { createDeviceKey } from "./protection/device.ts";
 import { createLockout } from "./protection/lockout.ts";
 import { protectionPart } from "./protection/part.ts";
 import { authCors } from "./reply.ts";
@@ -96,6 +97,7 @@ export function createAuth(needs: AuthNeeds): Capability & { readonly accounts: 
     refreshTokens: createRefreshTokens(signer),
     limits,
     lockout: createLockout({ db, settings, clock, secret: signer.deriveKey("auth/lockout") }),
+    deviceKey: createDeviceKey(signer.deriveKey("auth/known-devices")),
     audit,
     hooks,
     outbox,

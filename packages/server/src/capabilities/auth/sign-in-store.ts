@@ -34,7 +34,7 @@ export type Opening = {
   readonly userId: string;
   /** As it was verified. */
   readonly passwordHash: string;
-  /** Hashed, in hexadecimal: see `deviceKey`. */
+  /** Hashed, in hexadecimal: see `DeviceKey`. */
   readonly device: string;
   readonly agent: string | null;
   /** `null` when it is no IP address. */
@@ -76,7 +76,7 @@ const enterBy = (kind: AddressKind): Prepared<Address & Entering> =>
     [...enteredColumns, ...candidateColumns],
     (parameter) => sql`
       with ${entering(parameter)}
-      select ${enteredFields}, ${candidateFields} from clock, seen, ${candidate(kind, parameter("address"))}`,
+      select ${enteredFields}, ${candidateFields} from entered, ${candidate(kind, parameter("address"))}`,
   );
 
 const find = { email: findBy("email"), phone: findBy("phone") };

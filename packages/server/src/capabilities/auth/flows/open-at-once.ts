@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import type { Attempt } from "../protection/lockout.ts";
-import { deviceKey } from "../protection/new-device.ts";
 import { type Candidate, signInStore } from "../sign-in-store.ts";
 import { firstCounter, signAccessToken } from "../tokens.ts";
 import type { Session } from "../user.ts";
@@ -28,7 +27,7 @@ export async function openAtOnce(
     session: id,
     userId,
     passwordHash,
-    device: deviceKey(context, userId, caller),
+    device: context.deviceKey(userId, caller),
     agent: caller.userAgent,
     ip: caller.ip,
   };

@@ -45,55 +45,59 @@ const integer = (value: SQL): SQL => sql`${value}::int`;
 const nowAt = (shiftSeconds: SQL): SQL => sql`(clock_timestamp() + make_interval(secs => ${float(shiftSeconds)}))`;
 
 /**
+ * The commit does not wait for the disk. What a guess came to is told after a commit that does, and takes this one along: of a session,
+ * of the failure in the audit log, or of the code's try. So nobody learns more, should PostgreSQL go down, than was counted.
+ */
+const withoutWaiting = sql`set_config('synchronous_commit', 'off', true)`;
+
+/**
  * Counts an attempt as failed, before anybody knows; `settling` takes that back. One statement, so that of fifty guesses at once no
  * more are let through than of fifty in turn. Nothing is counted for an attempt that is refused.
- * For a `with`, of which `enteredFields` are then to be had from `clock` and `seen`.
+ * For a `with`, of which `enteredFields` are then to be had from `entered`.
  */
 export const entering = (parameter: ParameterOf<Entering>): SQL => {
   const [networkKey, accountKey] = [bytes(parameter("networkKey")), bytes(parameter("accountKey"))];
-  const count = (after: SQL): { readonly failures: SQL; readonly until: (failures: SQL) => SQL } => ({
-    failures: sql`(case when a.last_at < excluded.last_at - make_interval(secs => ${float(parameter("forgetSeconds"))})
-      then 1 else a.failures + 1 end)`,
-    until: (failures) => sql`(case when ${failures} >= ${after} then
-      (select now from clock) + make_interval(secs => least(${float(parameter("maxSeconds"))},
-        ${float(parameter("firstSeconds"))} * power(2, least(${failures} - ${after}, 30)))) end)`,
-  });
-  const network = count(integer(parameter("networkAfter")));
-  const account = count(integer(parameter("accountAfter")));
-  const isFree = sql`coalesce(a.locked_until <= excluded.last_at, true)`;
+  const seconds = (name: "firstSeconds" | "maxSeconds" | "forgetSeconds"): SQL => float(parameter(name));
+  const until = (failures: SQL, after: SQL, now: SQL): SQL => sql`(case when ${failures} >= ${after} then
+    ${now} + make_interval(secs => least(${seconds("maxSeconds")},
+      ${seconds("firstSeconds")} * power(2, least(${failures} - ${after}, 30)))) end)`;
+  const counting = (key: SQL, after: SQL, from: SQL): SQL => {
+    const failures = sql`(case when a.last_at < excluded.last_at - make_interval(secs => ${seconds("forgetSeconds")})
+      then 1 else a.failures + 1 end)`;
+    return sql`
+      insert into mainstay.sign_in_attempts as a (key, failures, last_at, locked_until)
+      select ${key}, 1, seen.now, ${until(sql`1`, after, sql`seen.now`)} from ${from}
+      on conflict (key) do update set failures = ${failures}, last_at = excluded.last_at,
+        locked_until = ${until(failures, after, sql`excluded.last_at`)}
+      where coalesce(a.locked_until <= excluded.last_at, true) returning true as counted, a.locked_until`;
+  };
   return sql`
-    clock as materialized (
-      select ${nowAt(parameter("shiftSeconds"))} as now
-    ), seen as materialized (
-      select coalesce(bool_or(a.trusted_until > now) filter (where a.key = ${networkKey}), false) as trusted,
+    seen as materialized (
+      select clock.now, coalesce(bool_or(a.trusted_until > clock.now) filter (where a.key = ${networkKey}), false) as trusted,
         max(a.locked_until) filter (where a.key = ${networkKey}) as network_until,
         max(a.locked_until) filter (where a.key = ${accountKey}) as account_until
-      from clock left join mainstay.sign_in_attempts a on a.key in (${networkKey}, ${accountKey})
-    ), mine as (
-      insert into mainstay.sign_in_attempts as a (key, failures, last_at, locked_until)
-      select ${networkKey}, 1, now, ${network.until(sql`1`)} from clock, seen
-      where trusted or coalesce(account_until <= now, true)
-      on conflict (key) do update set failures = ${network.failures}, last_at = excluded.last_at,
-        locked_until = ${network.until(network.failures)}
-      where ${isFree} returning a.locked_until
-    ), whole as (
-      insert into mainstay.sign_in_attempts as a (key, failures, last_at, locked_until)
-      select ${accountKey}, 1, now, ${account.until(sql`1`)} from clock, seen, mine
-      where not trusted
-      on conflict (key) do update set failures = ${account.failures}, last_at = excluded.last_at,
-        locked_until = ${account.until(account.failures)}
-      where ${isFree} returning a.locked_until
+      from (select ${nowAt(parameter("shiftSeconds"))} as now, ${withoutWaiting}) clock
+        left join mainstay.sign_in_attempts a on a.key in (${networkKey}, ${accountKey})
+      group by clock.now
+    ), mine as (${counting(
+      networkKey,
+      integer(parameter("networkAfter")),
+      sql`seen where trusted or coalesce(account_until <= now, true)`,
+    )}
+    ), whole as (${counting(accountKey, integer(parameter("accountAfter")), sql`seen, mine where not trusted`)}
+    ), entered as (
+      select trusted, coalesce(mine.counted and (trusted or whole.counted), false) as admitted,
+        greatest(0, extract(epoch from greatest(
+          case when mine.counted then mine.locked_until else network_until end,
+          case when trusted then null when whole.counted then whole.locked_until else account_until end
+        ) - now))::float8 as wait_seconds
+      from seen left join mine on true left join whole on true
     )`;
 };
 
+/** Of `entered`. */
 export const enteredFields = sql`
-  trusted as "isTrusted",
-  exists (select from mine) and (trusted or exists (select from whole)) as "isAdmitted",
-  greatest(0, extract(epoch from greatest(
-    case when exists (select from mine) then (select locked_until from mine) else network_until end,
-    case when trusted then null when exists (select from whole) then (select locked_until from whole)
-      else account_until end
-  ) - now))::float8 as "waitSeconds"`;
+  entered.trusted as "isTrusted", entered.admitted as "isAdmitted", entered.wait_seconds as "waitSeconds"`;
 
 /** What `enteredFields` give, in their order. */
 export const enteredColumns: Columns = [
@@ -129,7 +133,7 @@ export const settling = (parameter: ParameterOf<Settling>, isDue: SQL): SQL => {
 
 const enter = prepare<Entering>(
   enteredColumns,
-  (parameter) => sql`with ${entering(parameter)} select ${enteredFields} from clock, seen`,
+  (parameter) => sql`with ${entering(parameter)} select ${enteredFields} from entered`,
 );
 
 const settle = prepare<Settling>([], (parameter) => sql`with ${settling(parameter, sql`true`)} select where false`);

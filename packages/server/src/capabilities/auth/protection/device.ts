@@ -1,4 +1,6 @@
+import { createHmac, createSecretKey } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
+import type { Caller } from "../context.ts";
 
 /** What a device is recognised by, and how a person would call it. */
 export interface Device {
@@ -56,4 +58,18 @@ export function providerOf(network: string): string {
   if (isIPv4(network)) return network.split(".").slice(0, 2).join(".");
   const bare = network.replace(/\/\d+$/, "");
   return isIPv6(bare) ? bare.split(":").slice(0, 2).join(":") : bare;
+}
+
+/** What a device of a user's is known by in the database, in hexadecimal. */
+export type DeviceKey = (userId: string, caller: Pick<Caller, "userAgent" | "network">) => string;
+
+/** @param secret Keys are hashed with it */
+export function createDeviceKey(secret: Buffer): DeviceKey {
+  // Made once: HMAC by bytes would make one each time.
+  const key = createSecretKey(secret);
+  // With the user's id, so that two people on one device are not to be told from the table.
+  return (userId, { userAgent, network }) =>
+    createHmac("sha256", key)
+      .update(`${userId}\0${deviceOf(userAgent).family}\0${providerOf(network)}`)
+      .digest("hex");
 }

@@ -1,8 +1,7 @@
-import { createHmac } from "node:crypto";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { AuthContext, Caller } from "../context.ts";
 import type { User } from "../user.ts";
-import { deviceOf, providerOf } from "./device.ts";
+import { deviceOf } from "./device.ts";
 import { deviceStore } from "./device-store.ts";
 
 /**
@@ -10,7 +9,7 @@ import { deviceStore } from "./device-store.ts";
  * nobody. The first device of all is nobody's news.
  */
 export async function noticeDevice(context: AuthContext, tx: Queryable, user: User, caller: Caller): Promise<void> {
-  const isNew = await deviceStore.see(tx, user.id, deviceKey(context, user.id, caller));
+  const isNew = await deviceStore.see(tx, user.id, context.deviceKey(user.id, caller));
   if (!isNew || user.email === "" || user.emailConfirmedAt === null) return;
   await context.messages.mail(tx, {
     kind: "new_device",
@@ -27,12 +26,4 @@ export async function noticeDevice(context: AuthContext, tx: Queryable, user: Us
       time: new Date(context.clock.nowMs()).toUTCString(),
     },
   });
-}
-
-/** What a device of a user's is known by, in hexadecimal. */
-export function deviceKey({ signer }: AuthContext, userId: string, { userAgent, network }: Caller): string {
-  // With the user's id, so that two people on one device are not to be told from the table.
-  return createHmac("sha256", signer.deriveKey("auth/known-devices"))
-    .update(`${userId}\0${deviceOf(userAgent).family}\0${providerOf(network)}`)
-    .digest("hex");
 }
