@@ -1,0 +1,116 @@
+import type { LogEntry, Lsn } from "../../../kernel/change.ts";
+import type { RealtimeContext } from "../context.ts";
+import type { Channel } from "../types.ts";
+import { decodeBatch, logPrefix, noSender } from "./codec.ts";
+import type { LogWriter } from "./log-writer.ts";
+import { type StoredBroadcast, storedBroadcastOf } from "./message-rows.ts";
+import { outgoingOf, type Published } from "./published.ts";
+import { senderOf } from "./sender.ts";
+import type { StoredReplay } from "./stored-replay.ts";
+
+/** What a channel gets live: our own broadcasts from this number on, and entries of the log beyond this place (0: it was not read). */
+interface Joined {
+  readonly sequence: number;
+  readonly lsn: Lsn;
+}
+
+/**
+ * Puts broadcasts on channels: this node's at once, those of others and of the database as the log brings them; and again, those that a
+ * channel has missed.
+ */
+export class Delivery {
+  readonly #context: Pick<RealtimeContext, "rooms" | "nodes" | "settings">;
+  readonly #writer: LogWriter;
+  readonly #stored: StoredReplay;
+  readonly #position: () => Lsn;
+  readonly #joined = new WeakMap<Channel, Joined>();
+
+  constructor(needs: {
+    readonly context: Pick<RealtimeContext, "rooms" | "nodes" | "settings">;
+    readonly writer: LogWriter;
+    readonly stored: StoredReplay;
+    /** Everything before it has been through `take`. */
+    readonly position: () => Lsn;
+  }) {
+    this.#context = needs.context;
+    this.#writer = needs.writer;
+    this.#stored = needs.stored;
+    this.#position = needs.position;
+  }
+
+  /** Broadcasts what `from` (`null`: nobody on a socket) was allowed to send. */
+  publish(published: Published, from: Channel | null): void {
+    this.#writer.append(from === null ? noSender : senderOf(from.socket.id), published);
+    this.#deliver(published, (channel) => channel !== from || channel.config.broadcast.self);
+  }
+
+  joined(channel: Channel): void {
+    this.#joined.set(channel, { sequence: this.#writer.next, lsn: this.#position() });
+  }
+
+  /** The next entry of the log. */
+  take(entry: LogEntry): void {
+    if (entry.kind === "message") return this.#takeMessage(entry.prefix, entry.content);
+    const limitBytes = this.#context.settings.realtimeBroadcastPayloadBytes;
+    for (const change of entry.changes) {
+      const stored = storedBroadcastOf(change, limitBytes);
+      if (stored !== null) this.#takeStored(stored);
+    }
+  }
+
+  /** What of an entry this channel has missed and may have. Its own is what `former` sent. */
+  replay(channel: Channel, entry: LogEntry, former: Buffer | null): void {
+    if (!channel.isOpen || !channel.rights.readBroadcast) return;
+    for (const published of this.#missedIn(channel, entry, former)) {
+      const message = published.room === channel.room ? outgoingOf(published) : null;
+      if (message !== null) channel.sendNow(message);
+    }
+  }
+
+  #takeMessage(prefix: string, content: Buffer): void {
+    if (prefix !== logPrefix) return;
+    const batch = decodeBatch(content);
+    if (batch === null) return;
+    if (batch.nodeId === this.#context.nodes.id) {
+      return this.#writer.seen(batch.firstSequence + batch.broadcasts.length - 1);
+    }
+    for (const { published } of batch.broadcasts) this.#deliver(published, everybody);
+  }
+
+  #takeStored(stored: StoredBroadcast): void {
+    this.#stored.arrived(stored);
+    this.#deliver(stored.published, (channel) => !this.#stored.isCovered(channel, stored.id));
+  }
+
+  #deliver(published: Published, isFor: (channel: Channel) => boolean): void {
+    const members = this.#context.rooms.members(published.room);
+    if (members.size === 0) return;
+    const message = outgoingOf(published);
+    if (message === null) return;
+    for (const channel of members) if (channel.rights.readBroadcast && isFor(channel)) channel.send(message);
+  }
+
+  *#missedIn(channel: Channel, entry: LogEntry, former: Buffer | null): Iterable<Published> {
+    const joined = this.#joined.get(channel);
+    const isLive = joined !== undefined && joined.lsn > 0n && entry.endLsn > joined.lsn;
+    if (entry.kind === "batch") {
+      const limitBytes = this.#context.settings.realtimeBroadcastPayloadBytes;
+      for (const change of isLive ? [] : entry.changes) {
+        const stored = storedBroadcastOf(change, limitBytes);
+        if (stored !== null && !this.#stored.isCovered(channel, stored.id)) yield stored.published;
+      }
+      return;
+    }
+    const batch = entry.prefix === logPrefix ? decodeBatch(entry.content) : null;
+    if (batch === null) return;
+    const isOurs = batch.nodeId === this.#context.nodes.id;
+    for (const [at, { sender, published }] of batch.broadcasts.entries()) {
+      // Ours went out when it was sent, wherever its entry stands.
+      const wasLive = isOurs ? joined !== undefined && batch.firstSequence + at >= joined.sequence : isLive;
+      if (wasLive || (former !== null && sender.equals(former) && !channel.config.broadcast.self)) continue;
+      yield published;
+    }
+  }
+}
+
+const everybody = (): boolean => true;

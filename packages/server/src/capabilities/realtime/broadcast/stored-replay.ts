@@ -1,0 +1,122 @@
+import { DatabaseError } from "../../../platform/postgres/session/types.ts";
+import type { RealtimeContext } from "../context.ts";
+import { JoinRefusal } from "../join-refusal.ts";
+import type { Channel } from "../types.ts";
+import type { StoredBroadcast } from "./message-rows.ts";
+import { outgoingOf } from "./published.ts";
+import { broadcastStore } from "./store.ts";
+
+/** The most stored broadcasts one join gets (protocols: replay). */
+const mostReplayed = 25;
+/** What comes while a join is under way is kept for so many messages and ms; a join that fails is never heard of again. */
+const arrivedMost = 256;
+const arrivedKeptMs = 60_000;
+
+/** What a join asks for; `null` for nothing. */
+export interface ReplayRequest {
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
+  readonly limit: number;
+}
+
+/** @throws JoinRefusal for a public channel, and for what cannot be understood */
+export function readReplayRequest(replay: unknown, isPrivate: boolean): ReplayRequest | null {
+  if (replay === undefined || replay === null) return null;
+  if (!isPrivate) throw new JoinRefusal("UnableToReplayMessages", "Replay is not allowed for public channels");
+  const { since, limit = mostReplayed } = (typeof replay === "object" ? replay : {}) as Record<string, unknown>;
+  if (!isTime(since) || !Number.isSafeInteger(limit)) {
+    throw new JoinRefusal("UnableToReplayMessages", "Replay params are not valid");
+  }
+  return { sinceMs: since, limit: Math.min(Math.max(limit as number, 1), mostReplayed) };
+}
+
+/** What both JavaScript and PostgreSQL take for a time: until the year 9999. */
+const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 253_402_300_800_000;
+
+interface Joining {
+  readonly startedAtMs: number;
+  stored: readonly StoredBroadcast[];
+  /** From the log since the join began, in order. */
+  readonly arrived: StoredBroadcast[];
+}
+
+/**
+ * Stored broadcasts for channels that ask for them with their join: read before the reply, sent after it. What the log brings in between
+ * waits for them, so that the order is kept and nothing comes twice.
+ */
+export class StoredReplay {
+  readonly #context: Pick<RealtimeContext, "session" | "settings" | "observe">;
+  readonly #joining = new Map<Channel, Joining>();
+  /** Of those that joined: what they have got by replay, and may get from the log yet. */
+  readonly #replayed = new WeakMap<Channel, ReadonlySet<string>>();
+
+  constructor(context: Pick<RealtimeContext, "session" | "settings" | "observe">) {
+    this.#context = context;
+  }
+
+  /** @throws JoinRefusal */
+  async read(channel: Channel, request: ReplayRequest): Promise<void> {
+    const { session, settings } = this.#context;
+    this.#forgetOld();
+    const joining: Joining = { startedAtMs: performance.now(), stored: [], arrived: [] };
+    this.#joining.set(channel, joining);
+    if (!channel.rights.readBroadcast) return;
+    try {
+      joining.stored = await broadcastStore.newest(session, {
+        who: channel.who,
+        name: channel.name,
+        ...request,
+        payloadBytes: settings.realtimeBroadcastPayloadBytes,
+        timeoutMs: settings.realtimeBroadcastReplayTimeoutMs,
+      });
+    } catch (error) {
+      this.#joining.delete(channel);
+      if (error instanceof DatabaseError) {
+        const message = `Stored broadcasts could not be read (${error.sqlstate}): ${error.message}`;
+        this.#context.observe({ kind: "warning", area: "realtime", message });
+      }
+      throw new JoinRefusal("UnableToReplayMessages", "Realtime was unable to replay messages");
+    }
+  }
+
+  /** Sends what was read, then what came meanwhile. */
+  send(channel: Channel): void {
+    const joining = this.#joining.get(channel);
+    if (joining === undefined) return;
+    this.#joining.delete(channel);
+    if (!channel.rights.readBroadcast) return;
+    const ids = new Set(joining.stored.map(({ id }) => id));
+    for (const { published } of joining.stored) sendTo(channel, outgoingOf(published));
+    for (const { id, published } of joining.arrived) if (!ids.has(id)) sendTo(channel, outgoingOf(published));
+    if (ids.size > 0) this.#replayed.set(channel, ids);
+  }
+
+  /** A stored broadcast has come from the log: those who are joining get it when they have joined. */
+  arrived(stored: StoredBroadcast): void {
+    for (const [channel, { arrived }] of this.#joining) {
+      if (channel.room === stored.published.room && arrived.length < arrivedMost) arrived.push(stored);
+    }
+  }
+
+  /** Whether this channel gets it otherwise, or has got it. */
+  isCovered(channel: Channel, id: string): boolean {
+    return this.#joining.has(channel) || this.#replayed.get(channel)?.has(id) === true;
+  }
+
+  forget(channel: Channel): void {
+    this.#joining.delete(channel);
+  }
+
+  #forgetOld(): void {
+    const nowMs = performance.now();
+    for (const [channel, { startedAtMs }] of this.#joining) {
+      if (nowMs - startedAtMs < arrivedKeptMs) return;
+      this.#joining.delete(channel);
+    }
+  }
+}
+
+function sendTo(channel: Channel, message: ReturnType<typeof outgoingOf>): void {
+  if (message !== null) channel.sendNow(message);
+}
