@@ -1,0 +1,52 @@
+import type { RealtimeContext } from "../context.ts";
+import type { ChannelFeature, Socket, SocketHandler } from "../types.ts";
+import type { OpenChannel } from "./channel.ts";
+import { Keeper } from "./keeper.ts";
+import { RightsDesk } from "./rights.ts";
+import { watchRules } from "./rules-watch.ts";
+import { SocketChannels } from "./socket-channels.ts";
+
+export interface Channels {
+  /** What a socket's messages do. */
+  readonly open: (socket: Socket) => SocketHandler;
+  start(): void;
+  stop(): void;
+  stats(): { readonly channels: number; readonly privateChannels: number };
+}
+
+/**
+ * Joining, leaving, who may, and until when. What a channel can do besides is for the features, in the order in which they follow a join's
+ * reply.
+ */
+export function createChannels(context: RealtimeContext, features: readonly ChannelFeature[]): Channels {
+  const { session, observe, clock, settings } = context;
+  const rights = new RightsDesk(session, observe);
+  const onFailure = (channel: OpenChannel | null, error: unknown): void => {
+    observe({ kind: "request.failed", id: channel?.socket.id ?? "realtime", error });
+    // The client joins again, after a while, and is sent what it missed.
+    channel?.close("phx_error", true);
+  };
+  const keeper = new Keeper({ clock, rights, features, settings, onFailure });
+  const needs = { context, features, rights, keeper, onFailure };
+  let stops: (() => void)[] = [];
+  return {
+    open: (socket) => new SocketChannels(needs, socket),
+    start() {
+      stops = [
+        context.policies.onChange(() => keeper.doubtAll(true)),
+        context.log.onSchemaChange(() => keeper.doubtAll(true)),
+        watchRules({
+          db: context.db.background,
+          everyMs: settings.realtimeRulesPollMs,
+          isNeeded: () => keeper.privates > 0,
+          onChange: (isUrgent) => keeper.doubtAll(isUrgent),
+        }),
+      ];
+    },
+    stop() {
+      for (const stop of stops.splice(0)) stop();
+      keeper.stop();
+    },
+    stats: () => ({ channels: keeper.size, privateChannels: keeper.privates }),
+  };
+}
