@@ -24,7 +24,8 @@ export class RightsDesk {
   readonly #observe: Observe;
   /** Questions under way. Those of one user's devices, or of one user's many tabs, are one. */
   readonly #asking = new Map<string, Promise<ChannelRights>>();
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  /** By SQLSTATE. */
+  readonly #reportedAtMs = new Map<string, number>();
 
   constructor(session: Session, observe: Observe) {
     this.#session = session;
@@ -76,8 +77,8 @@ export class RightsDesk {
 
   #report({ sqlstate, message }: DatabaseError): void {
     const nowMs = performance.now();
-    if (nowMs - this.#reportedAtMs < reportEveryMs) return;
-    this.#reportedAtMs = nowMs;
+    if (nowMs - (this.#reportedAtMs.get(sqlstate) ?? Number.NEGATIVE_INFINITY) < reportEveryMs) return;
+    this.#reportedAtMs.set(sqlstate, nowMs);
     this.#observe({
       kind: "warning",
       area: "realtime",
