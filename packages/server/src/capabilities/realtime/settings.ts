@@ -1,6 +1,7 @@
 import type { Settings } from "../../kernel/settings.ts";
 import { broadcastSettings } from "./broadcast/settings.ts";
 import { channelSettings } from "./channels/settings.ts";
+import { messagesSettings } from "./messages/settings.ts";
 import { presenceSettings } from "./presence/settings.ts";
 import { resumeSettings } from "./resume/settings.ts";
 import { rowChangesSettings } from "./row-changes/settings.ts";
@@ -11,6 +12,7 @@ export const realtimeSettings = {
   ...socketSettings,
   ...channelSettings,
   ...broadcastSettings,
+  ...messagesSettings,
   ...presenceSettings,
   ...rowChangesSettings,
   ...resumeSettings,

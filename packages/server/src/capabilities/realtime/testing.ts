@@ -22,7 +22,8 @@ import { type Channels, createChannels } from "./channels/index.ts";
 import type { RealtimeContext } from "./context.ts";
 import { Rooms } from "./rooms.ts";
 import { realtimeSettings } from "./settings.ts";
-import type { ChannelFeature, Incoming, Outgoing, Socket, SocketHandler, UserBroadcast, WireVersion } from "./types.ts";
+import type { SocketHandler } from "./socket/index.ts";
+import type { ChannelFeature, Incoming, Outgoing, Socket, UserBroadcast, WireVersion } from "./types.ts";
 
 export interface TestRealtimeOptions {
   /** What channels can do, in order; left out: join and leave only. */

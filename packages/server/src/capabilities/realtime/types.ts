@@ -54,13 +54,6 @@ export interface Socket {
   close(code: number, reason: string): void;
 }
 
-/** Takes what a socket receives, in order: the next message comes when the promise of the last one is done. */
-export interface SocketHandler {
-  message(message: Incoming): Promise<void> | void;
-  /** @param isClean the client has said that it goes; otherwise the connection was lost */
-  closed(isClean: boolean): void;
-}
-
 /** What a client asked for in `phx_join`, with what was left out filled in. A malformed part is as if left out. */
 export interface ChannelConfig {
   readonly isPrivate: boolean;

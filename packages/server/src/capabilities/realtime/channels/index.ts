@@ -1,5 +1,6 @@
 import type { RealtimeContext } from "../context.ts";
-import type { ChannelFeature, Socket, SocketHandler } from "../types.ts";
+import type { SocketHandler } from "../socket/index.ts";
+import type { ChannelFeature, Socket } from "../types.ts";
 import type { OpenChannel } from "./channel.ts";
 import { Keeper } from "./keeper.ts";
 import { RightsDesk } from "./rights.ts";
