@@ -1,0 +1,371 @@
+import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
+import type { RealtimeContext } from "../context.ts";
+import { LogFollower } from "../log-follower.ts";
+import { tellMissed } from "../resume/missed.ts";
+import type { Channel } from "../types.ts";
+import { askConditions, askingFor } from "./asking.ts";
+import { type ParsedBindings, parseBindings } from "./bindings.ts";
+import { deliver } from "./deliver.ts";
+import { BindingError } from "./filter.ts";
+import { type JudgeNeeds, judge } from "./judge.ts";
+import { isBeyond, type Mark, Pipeline } from "./pipeline.ts";
+import type { PublishedTables } from "./published.ts";
+import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
+import { loadPublished } from "./store.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+const extension = "postgres_changes";
+
+/** What keeps a channel from its row changes. */
+interface Trouble {
+  readonly message: string;
+  /** It may pass by itself. Otherwise only another schema helps. */
+  readonly isPassing: boolean;
+}
+
+/** A channel that waits for row changes, or would like to. */
+interface Waiting {
+  readonly channel: Channel;
+  readonly parsed: ParsedBindings;
+  /** Number of the first batch that is for it, and what is before that one in the log; `null` until it is subscribed. */
+  since: { readonly from: number; readonly mark: Mark } | null;
+  resolved: readonly ResolvedBinding[] | null;
+  trouble: Trouble | null;
+  /** Subscribing, if that takes a moment. */
+  pending: Promise<void> | null;
+  /** Grows with every attempt to subscribe: only the last one counts. */
+  attempt: number;
+  /** The channel alone, for what it has missed. */
+  alone: Subscriptions | null;
+}
+
+const unavailable: Trouble = {
+  message: "Unable to subscribe to changes: the log of changes is not available. This is tried again by itself.",
+  isPassing: true,
+};
+
+/** `postgres_changes`: who waits for which rows, and the way of rows to them. */
+export class RowChanges {
+  readonly #context: RealtimeContext;
+  readonly #follower: LogFollower;
+  readonly #pipeline: Pipeline;
+  readonly #needs: JudgeNeeds;
+  readonly #waiting = new Map<Channel, Waiting>();
+  #subscriptions: Subscriptions;
+  #published: PublishedTables | null = null;
+  #loading: Promise<PublishedTables> | null = null;
+  #stops: (() => void)[] = [];
+  #retry: NodeJS.Timeout | null = null;
+
+  constructor(context: RealtimeContext) {
+    const { log, observe, policies, session, settings } = context;
+    this.#context = context;
+    this.#subscriptions = new Subscriptions(policies);
+    this.#needs = {
+      fill: (changes) => Promise.resolve(changes),
+      ask: askConditions(session, settings.realtimeFilterTimeoutMs),
+    };
+    this.#pipeline = new Pipeline({
+      window: settings.realtimeBatchesInFlight,
+      judge: (batch) => judge(batch, this.#subscriptions, this.#needs),
+      deliver: (judged, batch, number) =>
+        deliver(judged, batch, {
+          number,
+          recordBytes: settings.realtimeRecordBytes,
+          send: (channel, message) => channel.send(message),
+        }),
+      onLost: (batch, error) => this.#lost(batch, error),
+    });
+    this.#follower = new LogFollower({
+      log,
+      observe,
+      reader: {
+        name: "row-changes",
+        onEntry: (entry) => this.#pipeline.take(entry),
+        onGap: () => this.#gap(),
+      },
+      onFollowing: () => this.#tryAgain(),
+    });
+  }
+
+  start(): void {
+    this.#stops = [
+      this.#context.log.onSchemaChange(() => this.#schemaChanged()),
+      this.#context.policies.onChange(() => this.#renew()),
+    ];
+  }
+
+  stop(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#follower.stop();
+    this.#waiting.clear();
+  }
+
+  position(): Lsn {
+    return this.#pipeline.delivered ?? this.#follower.position();
+  }
+
+  settled(): Promise<void> {
+    return this.#pipeline.drained();
+  }
+
+  /**
+   * Subscribes before the join is answered, because clients believe in their subscription once it is; but no longer than
+   * `realtimeSubscribeWaitMs`.
+   */
+  async join(channel: Channel): Promise<Readonly<Record<string, unknown>>> {
+    const { rowChanges } = channel.config;
+    if (rowChanges.length === 0) return { postgres_changes: [] };
+    const { realtimeBindingsPerChannel, realtimeFilterLength, realtimeSubscribeWaitMs } = this.#context.settings;
+    const parsed = parseBindings(rowChanges, {
+      bindings: realtimeBindingsPerChannel,
+      filterLength: realtimeFilterLength,
+    });
+    const waiting: Waiting = {
+      channel,
+      parsed,
+      since: null,
+      resolved: null,
+      trouble: null,
+      pending: null,
+      attempt: 0,
+      alone: null,
+    };
+    this.#waiting.set(channel, waiting);
+    const subscribing = this.#subscribe(waiting);
+    if (subscribing !== undefined) await within(subscribing, realtimeSubscribeWaitMs);
+    return { postgres_changes: parsed.given };
+  }
+
+  joined(channel: Channel): void {
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined) return;
+    if (waiting.pending === null) this.#report(waiting);
+    else void waiting.pending.then(() => this.#report(waiting));
+  }
+
+  async identityChanged(channel: Channel): Promise<void> {
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined) return;
+    await this.#subscribe(waiting);
+    this.#report(waiting);
+  }
+
+  left(channel: Channel): void {
+    if (!this.#waiting.delete(channel)) return;
+    this.#subscriptions.remove(channel, 0)();
+  }
+
+  /** What the channel would have got of these entries, had it been there. */
+  async replay(channel: Channel, entries: Iterable<LogEntry>): Promise<void> {
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined || waiting.resolved === null || waiting.since === null) return;
+    const { mark } = waiting.since;
+    for (const entry of entries) {
+      if (entry.kind !== "batch" || isBeyond(entry, mark)) continue;
+      const judging = judge(entry, this.#aloneOf(waiting, waiting.resolved), this.#needs);
+      const judged = judging instanceof Promise ? await judging : judging;
+      deliver(judged, entry, {
+        number: 0,
+        recordBytes: this.#context.settings.realtimeRecordBytes,
+        send: (to, message) => to.sendNow(message),
+      });
+    }
+  }
+
+  #aloneOf(waiting: Waiting, resolved: readonly ResolvedBinding[]): Subscriptions {
+    if (waiting.alone === null) {
+      waiting.alone = new Subscriptions(this.#context.policies);
+      waiting.alone.add(waiting.channel, resolved, 0);
+    }
+    return waiting.alone;
+  }
+
+  /** At once where nothing must be waited for. Never throws, never rejects: what is wrong is in `trouble` afterwards. */
+  #subscribe(waiting: Waiting): Promise<void> | undefined {
+    const attempt = ++waiting.attempt;
+    if (this.#follower.isFollowing && this.#published !== null) {
+      const settling = this.#settle(waiting, this.#published, attempt);
+      if (settling === undefined) return undefined;
+      return this.#pend(waiting, settling);
+    }
+    return this.#pend(waiting, this.#prepare(waiting, attempt));
+  }
+
+  #pend(waiting: Waiting, pending: Promise<void>): Promise<void> {
+    const settled = pending.finally(() => {
+      if (waiting.pending === settled) waiting.pending = null;
+    });
+    waiting.pending = settled;
+    return settled;
+  }
+
+  async #prepare(waiting: Waiting, attempt: number): Promise<void> {
+    await this.#follower.ensure();
+    if (waiting.attempt !== attempt) return;
+    if (!this.#follower.isFollowing) {
+      waiting.trouble = unavailable;
+      return;
+    }
+    try {
+      await this.#settle(waiting, this.#published ?? (await this.#load()), attempt);
+    } catch (error) {
+      this.#fail(waiting, error);
+    }
+  }
+
+  #settle(waiting: Waiting, tables: PublishedTables, attempt: number): Promise<void> | undefined {
+    const { parsed, channel } = waiting;
+    const { session, policies, settings } = this.#context;
+    try {
+      if (parsed.bindings === null) throw new BindingError(parsed.problem ?? "malformed bindings.");
+      const asking = askingFor(session, channel.who, settings.realtimeFilterTimeoutMs);
+      const resolving = resolveBindings(parsed.bindings, channel.who, { tables, policies, asking });
+      if (!(resolving instanceof Promise)) {
+        this.#activate(waiting, resolving, attempt);
+        return undefined;
+      }
+      return resolving.then(
+        (resolved) => this.#activate(waiting, resolved, attempt),
+        (error: unknown) => this.#fail(waiting, error, attempt),
+      );
+    } catch (error) {
+      this.#fail(waiting, error, attempt);
+      return undefined;
+    }
+  }
+
+  /** In place of what it was subscribed to so far: of the batches of the log, each is for one or for the other. */
+  #activate(waiting: Waiting, resolved: readonly ResolvedBinding[], attempt: number): void {
+    const { channel } = waiting;
+    if (waiting.attempt !== attempt || !channel.isOpen || this.#waiting.get(channel) !== waiting) return;
+    this.#deactivate(waiting);
+    waiting.since ??= {
+      from: this.#pipeline.number + 1,
+      mark: this.#pipeline.taken ?? { lsn: this.#follower.position(), first: -1 },
+    };
+    waiting.resolved = resolved;
+    waiting.trouble = null;
+    this.#subscriptions.add(channel, resolved, waiting.since.from);
+  }
+
+  #deactivate(waiting: Waiting): void {
+    waiting.alone = null;
+    waiting.resolved = null;
+    const remove = this.#subscriptions.remove(waiting.channel, this.#pipeline.number + 1);
+    if (this.#pipeline.delivered === null) remove();
+    else void this.#pipeline.drained().then(remove);
+  }
+
+  #fail(waiting: Waiting, error: unknown, attempt = waiting.attempt): void {
+    if (waiting.attempt !== attempt) return;
+    this.#deactivate(waiting);
+    if (error instanceof BindingError) {
+      waiting.trouble = {
+        message: `Unable to subscribe to changes with given parameters: ${error.message}`,
+        isPassing: false,
+      };
+      return;
+    }
+    waiting.trouble = unavailable;
+    this.#warn(`Row changes cannot be subscribed to: ${reasonOf(error)}`);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      this.#tryAgain();
+    }, this.#context.settings.realtimeSubscribeRetryMs).unref();
+  }
+
+  #report({ channel, trouble, resolved }: Waiting): void {
+    if (!channel.isOpen) return;
+    if (trouble !== null) channel.system(extension, "error", trouble.message);
+    else if (resolved !== null) channel.system(extension, "ok", "Subscribed to PostgreSQL");
+  }
+
+  /** For those who had trouble that may be over. */
+  #tryAgain(): void {
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.trouble?.isPassing !== true || waiting.pending !== null) continue;
+      const subscribing = this.#subscribe(waiting) ?? Promise.resolve();
+      void subscribing.then(() => waiting.trouble === null && this.#report(waiting));
+    }
+  }
+
+  #load(): Promise<PublishedTables> {
+    if (this.#loading !== null) return this.#loading;
+    const loading = loadPublished(this.#context.db)
+      .then((published) => {
+        if (this.#loading === loading) this.#published = published;
+        return published;
+      })
+      .finally(() => {
+        if (this.#loading === loading) this.#loading = null;
+      });
+    this.#loading = loading;
+    return loading;
+  }
+
+  /** Awaited by the log before the first entry under the new schema. */
+  async #schemaChanged(): Promise<void> {
+    if (this.#waiting.size === 0) {
+      this.#published = null;
+      return;
+    }
+    try {
+      this.#loading = null;
+      await this.#load();
+    } catch (error) {
+      this.#published = null;
+      this.#warn(`The publication cannot be read: ${reasonOf(error)}`);
+    }
+    this.#renew();
+  }
+
+  /**
+   * Everybody subscribes anew: tables, columns and rights are others now. At once, except where PostgreSQL must be asked about a filter;
+   * those keep what they have for the moment that takes, judged by the new rules.
+   */
+  #renew(): void {
+    const before = this.#subscriptions;
+    this.#subscriptions = new Subscriptions(this.#context.policies);
+    for (const waiting of this.#waiting.values()) {
+      const { channel, resolved, since, trouble } = waiting;
+      before.remove(channel, this.#pipeline.number + 1);
+      const subscribing = this.#subscribe(waiting);
+      if (subscribing !== undefined && resolved !== null && since !== null) {
+        this.#subscriptions.add(channel, resolved, since.from);
+      }
+      const tell = () => {
+        if (waiting.trouble?.message !== trouble?.message) this.#report(waiting);
+      };
+      if (subscribing === undefined) tell();
+      else void subscribing.then(tell);
+    }
+  }
+
+  #gap(): void {
+    for (const { channel } of this.#waiting.values()) tellMissed(channel);
+    void this.#schemaChanged();
+  }
+
+  #lost(batch: Batch, error: unknown): void {
+    this.#warn(`Changes could not be judged, and who waits for them was told: ${reasonOf(error)}`);
+    const channels = new Set<Channel>();
+    for (const relation of new Set(batch.changes.map((change) => change.relation))) {
+      for (const channel of this.#subscriptions.indexOf(relation)?.channels() ?? []) channels.add(channel);
+    }
+    for (const channel of channels) tellMissed(channel);
+  }
+
+  #warn(message: string): void {
+    this.#context.observe({ kind: "warning", area: "realtime", message });
+  }
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, over]);
+  clearTimeout(timer);
+}

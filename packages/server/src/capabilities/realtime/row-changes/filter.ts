@@ -1,0 +1,167 @@
+/**
+ * The grammar of `postgres_changes` filters (protocols: bindings): conditions joined by commas, all of which must hold.
+ * `title=like.%tea%,owner=eq.5,status=not.in.(done,"a,b")`. Knows no tables.
+ */
+
+export const operators = [
+  "eq",
+  "neq",
+  "lt",
+  "lte",
+  "gt",
+  "gte",
+  "in",
+  "like",
+  "ilike",
+  "is",
+  "match",
+  "imatch",
+  "isdistinct",
+] as const;
+
+export type Operator = (typeof operators)[number];
+
+/** One condition as it was written. */
+export interface Condition {
+  readonly column: string;
+  readonly isNegated: boolean;
+  readonly operator: Operator;
+  /** One, or for `in` its list. `null` is the word null where an operator knows it (`is`, `isdistinct`). */
+  readonly values: readonly (string | null)[];
+}
+
+/** Why a binding cannot be subscribed to, in words for the app's developer. */
+export class BindingError extends Error {
+  override readonly name = "BindingError";
+}
+
+/** Of an `in` list (protocols: bindings). */
+const valuesInList = 100;
+const isValues = new Set(["null", "true", "false", "unknown"]);
+
+/** @throws BindingError */
+export function parseFilter(text: string): readonly Condition[] {
+  if (text.includes("\u0000")) throw new BindingError("A filter cannot contain the character U+0000.");
+  if (text.trim() === "") return [];
+  const reader = new Reader(text);
+  const conditions = [condition(reader)];
+  while (!reader.isAtEnd) {
+    reader.expect(",");
+    conditions.push(condition(reader));
+  }
+  return conditions;
+}
+
+function condition(reader: Reader): Condition {
+  const column = reader.until("=").trim();
+  if (column === "" || reader.isAtEnd) {
+    throw new BindingError("A filter is written as column=operator.value, with commas between several.");
+  }
+  reader.expect("=");
+  let word = reader.until(".").trim();
+  const isNegated = word === "not";
+  if (isNegated) {
+    reader.expect(".");
+    word = reader.until(".").trim();
+  }
+  const operator = operators.find((known) => known === word);
+  if (operator === undefined) throw new BindingError(`The filter on "${column}" has an unknown operator.`);
+  reader.expect(".");
+  return { column, isNegated, operator, values: valuesOf(reader, operator, column) };
+}
+
+function valuesOf(reader: Reader, operator: Operator, column: string): readonly (string | null)[] {
+  if (operator === "in") return listOf(reader, column);
+  const isQuoted = reader.isAt('"');
+  const value = isQuoted ? reader.quoted() : reader.raw();
+  reader.skipSpaces();
+  if (!reader.isAtEnd && !reader.isAt(",")) {
+    throw new BindingError(`The filter on "${column}" goes on after its quoted value.`);
+  }
+  const word = value.toLowerCase();
+  if (operator === "is") {
+    if (!isValues.has(word))
+      throw new BindingError(`The filter on "${column}": is takes null, true, false or unknown.`);
+    return [word];
+  }
+  return operator === "isdistinct" && !isQuoted && word === "null" ? [null] : [value];
+}
+
+function listOf(reader: Reader, column: string): readonly string[] {
+  reader.expect("(");
+  const values: string[] = [];
+  for (;;) {
+    reader.skipSpaces();
+    values.push(reader.isAt('"') ? reader.quoted() : reader.until(",", ")").trim());
+    reader.skipSpaces();
+    if (reader.isAt(")")) break;
+    reader.expect(",");
+  }
+  reader.expect(")");
+  reader.skipSpaces();
+  if (values.length === 1 && values[0] === "") throw new BindingError(`The filter on "${column}" has an empty list.`);
+  if (values.length > valuesInList) {
+    throw new BindingError(`The filter on "${column}" has more than ${valuesInList} values.`);
+  }
+  return values;
+}
+
+class Reader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  isAt(character: string): boolean {
+    return this.#text[this.#at] === character;
+  }
+
+  expect(character: string): void {
+    if (!this.isAt(character))
+      throw new BindingError(`The filter lacks a "${character}" at character ${this.#at + 1}.`);
+    this.#at += 1;
+  }
+
+  skipSpaces(): void {
+    while (this.isAt(" ")) this.#at += 1;
+  }
+
+  /** What stands before the first of these characters, or before the end. */
+  until(...stops: readonly string[]): string {
+    const from = this.#at;
+    while (!this.isAtEnd && !stops.includes(this.#text[this.#at]!)) this.#at += 1;
+    return this.#text.slice(from, this.#at);
+  }
+
+  /** Up to a comma outside parentheses. Without the spaces around it: SDKs quote values that need theirs. */
+  raw(): string {
+    const from = this.#at;
+    let depth = 0;
+    for (; !this.isAtEnd; this.#at += 1) {
+      const character = this.#text[this.#at];
+      if (character === "(") depth += 1;
+      else if (character === ")") depth = Math.max(0, depth - 1);
+      else if (character === "," && depth === 0) break;
+    }
+    return this.#text.slice(from, this.#at).trim();
+  }
+
+  /** A string in double quotes, in which a backslash stands before what is meant literally. */
+  quoted(): string {
+    this.expect('"');
+    let value = "";
+    while (!this.isAtEnd) {
+      const character = this.#text[this.#at++]!;
+      if (character === '"') return value;
+      if (character !== "\\") value += character;
+      else if (!this.isAtEnd) value += this.#text[this.#at++];
+    }
+    throw new BindingError("The filter has a quote that does not end.");
+  }
+}

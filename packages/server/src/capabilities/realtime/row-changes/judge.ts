@@ -1,0 +1,208 @@
+import type { Batch, Change, RowImage } from "../../../kernel/change.ts";
+import type { Principal } from "../../../kernel/principal.ts";
+import type { ViewerGroup } from "../../../platform/policies/types.ts";
+import type { CompiledCondition } from "./conditions.ts";
+import type { RowChange } from "./message.ts";
+import type { Projection } from "./projection.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+import type { Entry, TableIndex } from "./table-index.ts";
+
+/** What judging needs of PostgreSQL. */
+export interface JudgeNeeds {
+  /** Puts in values that a change has left as they were and the log therefore does not have, where they can still be had. */
+  fill(changes: readonly Change[], xid: number): Promise<readonly Change[]>;
+  /** Of each value, whether the condition holds. */
+  ask(condition: CompiledCondition, who: Principal, values: readonly (string | null)[]): Promise<readonly boolean[]>;
+}
+
+/** A change, and who gets it. */
+export interface Judged {
+  readonly change: RowChange;
+  /** Those whose filter it passes and who see it. */
+  readonly entries: readonly Entry[];
+  /** Groups that could not see the row as it was, and so are not told its former key. */
+  readonly blindToOld: ReadonlySet<ViewerGroup>;
+}
+
+interface Candidate {
+  readonly change: RowChange;
+  entries: Entry[];
+}
+
+/**
+ * Decides who gets which changes of a batch. At once where everything is decided in memory; otherwise all that must be asked is asked
+ * together. Rejects when PostgreSQL could not be asked about a filter.
+ */
+export function judge(
+  batch: Pick<Batch, "changes" | "xid">,
+  subscriptions: Subscriptions,
+  needs: JudgeNeeds,
+): readonly Judged[] | Promise<readonly Judged[]> {
+  const wanted: [RowChange, TableIndex][] = [];
+  let hasUnknown = false;
+  for (const given of batch.changes) {
+    if (given.op === "truncate") continue;
+    const index = subscriptions.indexOf(given.relation);
+    if (!index?.has(given.op)) continue;
+    const change = fromOld(given);
+    hasUnknown ||= change.op === "update" && change.new.includes(undefined);
+    wanted.push([change, index]);
+  }
+  if (wanted.length === 0) return [];
+  if (!hasUnknown) return judgeFilled(wanted, needs);
+  return needs
+    .fill(
+      wanted.map(([change]) => change),
+      batch.xid,
+    )
+    .then((filled) =>
+      judgeFilled(
+        filled.map((change, at) => [change as RowChange, wanted[at]![1]]),
+        needs,
+      ),
+    );
+}
+
+/** Under replica identity full, the old row has what the change left as it was. */
+function fromOld(change: RowChange): RowChange {
+  if (change.op !== "update" || change.old === null || !change.new.includes(undefined)) return change;
+  const { old } = change;
+  return { ...change, new: change.new.map((text, at) => (text === undefined ? old[at] : text)) };
+}
+
+function judgeFilled(
+  wanted: readonly (readonly [RowChange, TableIndex])[],
+  needs: JudgeNeeds,
+): readonly Judged[] | Promise<readonly Judged[]> {
+  const questions = new Questions();
+  const candidates: Candidate[] = [];
+  for (const [change, index] of wanted) {
+    const image = (change.op === "delete" ? change.old : change.new)!;
+    const candidate: Candidate = { change, entries: [] };
+    for (const entry of index.candidates(change.op, image)) {
+      if (passes(entry, change, image, candidate, questions)) candidate.entries.push(entry);
+    }
+    candidates.push(candidate);
+  }
+  const asked = questions.ask(needs);
+  return asked === null ? look(candidates) : asked.then(() => look(candidates));
+}
+
+/** What is not in the image of a deleted row is not held against it (protocols: visibility); of any other row it is. */
+function passes(
+  { conditions, who }: Entry,
+  { op, relation }: RowChange,
+  image: RowImage,
+  candidate: Candidate,
+  questions: Questions,
+): boolean {
+  let isOpen = false;
+  for (const condition of conditions) {
+    const text = image[relation.indexOf(condition.column)];
+    if (text === undefined && op === "delete") continue;
+    if (text === undefined) return false;
+    if (condition.decide === null) isOpen = true;
+    else if (!condition.decide(text)) return false;
+  }
+  if (!isOpen) return true;
+  for (const condition of conditions) {
+    const text = image[relation.indexOf(condition.column)];
+    if (condition.decide === null && text !== undefined) questions.add(condition, who, text, candidate);
+  }
+  return true;
+}
+
+/** What only PostgreSQL can decide, gathered over a batch: one statement per condition and role. */
+class Questions {
+  readonly #asked = new Map<
+    string,
+    { condition: CompiledCondition; who: Principal; values: (string | null)[]; of: Candidate[] }
+  >();
+
+  add(condition: CompiledCondition, who: Principal, text: string | null, candidate: Candidate): void {
+    const key = `${who.role}\0${condition.key}`;
+    const question = this.#asked.get(key) ?? { condition, who, values: [], of: [] };
+    this.#asked.set(key, question);
+    // Entries that share a condition ask about a change once.
+    if (question.of.at(-1) === candidate) return;
+    question.values.push(text);
+    question.of.push(candidate);
+  }
+
+  /** Takes out of the candidates the entries whose conditions do not hold. */
+  ask(needs: JudgeNeeds): Promise<unknown> | null {
+    if (this.#asked.size === 0) return null;
+    return Promise.all(
+      [...this.#asked.values()].map(async ({ condition, who, values, of }) => {
+        const answers = await needs.ask(condition, who, values);
+        for (const [at, candidate] of of.entries()) {
+          if (answers[at] === true) continue;
+          candidate.entries = candidate.entries.filter(
+            (entry) => entry.who.role !== who.role || !entry.conditions.some(({ key }) => key === condition.key),
+          );
+        }
+      }),
+    );
+  }
+}
+
+const nobody: ReadonlySet<ViewerGroup> = new Set();
+
+interface Look {
+  readonly rows: RowImage[];
+  answers: readonly boolean[];
+}
+
+/** Asks every group once about all rows it might see: those that are there now, and those that were where the log has all of them. */
+function look(candidates: readonly Candidate[]): readonly Judged[] | Promise<readonly Judged[]> {
+  const looks = new Map<ViewerGroup, Look>();
+  const places: { candidate: Candidate; now: Map<ViewerGroup, number>; before: Map<ViewerGroup, number> }[] = [];
+  for (const candidate of candidates) {
+    const { change, entries } = candidate;
+    if (entries.length === 0) continue;
+    const isOldWhole = change.old !== null && change.relation.replicaIdentity === "full";
+    const now = new Map<ViewerGroup, number>();
+    const before = new Map<ViewerGroup, number>();
+    for (const { group, projection } of entries) {
+      if (projection.rights !== "row-secured" || now.has(group) || before.has(group)) continue;
+      const rows = (looks.get(group) ?? looks.set(group, { rows: [], answers: [] }).get(group)!).rows;
+      if (change.new !== null) now.set(group, rows.push(change.new) - 1);
+      if (isOldWhole && (change.op === "delete" || isMoved(change, projection))) {
+        before.set(group, rows.push(change.old!) - 1);
+      }
+    }
+    places.push({ candidate, now, before });
+  }
+  const waiting: Promise<void>[] = [];
+  for (const [group, each] of looks) {
+    if (each.rows.length === 0) continue;
+    const answers = group.sees(each.rows);
+    const keep = (settled: readonly boolean[]): void => {
+      each.answers = settled;
+    };
+    if (answers instanceof Promise) waiting.push(answers.then(keep));
+    else keep(answers);
+  }
+  const settle = (): readonly Judged[] =>
+    places.map(({ candidate: { change, entries }, now, before }) => {
+      const isSeen = (group: ViewerGroup, place: number | undefined): boolean =>
+        place !== undefined && looks.get(group)!.answers[place] === true;
+      return {
+        change,
+        entries: entries.filter(({ group, projection }) => {
+          if (projection.rights !== "row-secured") return true;
+          if (change.op !== "delete") return isSeen(group, now.get(group));
+          // Without the whole old row nobody can tell who saw it: everybody who waits is told its key (protocols: visibility).
+          return !before.has(group) || isSeen(group, before.get(group));
+        }),
+        blindToOld:
+          before.size === 0 ? nobody : new Set([...before.keys()].filter((group) => !isSeen(group, before.get(group)))),
+      };
+    });
+  return waiting.length === 0 ? settle() : Promise.all(waiting).then(settle);
+}
+
+/** Whether the row has another key now: only then an old row that is updated says more than the new one. */
+function isMoved({ new: now, old }: RowChange, { key }: Projection): boolean {
+  return key.some((at) => old?.[at] !== now?.[at]);
+}
