@@ -4,7 +4,7 @@ import { type Parameter, prepare } from "../../platform/postgres/prepared.ts";
 import type { Origin } from "./session-store.ts";
 import { firstCounter, generationSize, type RefreshClaim } from "./tokens.ts";
 import type { AuthenticationMethod, User } from "./user.ts";
-import { accountOf, type UserRow, userColumns, userFields } from "./user-store.ts";
+import { accountFrom, type UserRow, userColumns, userFields } from "./user-store.ts";
 
 export interface Refreshed {
   /** Of the live token. */
@@ -40,6 +40,13 @@ interface Values extends Rules {
   readonly ip: string | null;
 }
 
+type RefreshedRow = UserRow & {
+  readonly counter: number;
+  readonly aal: string;
+  /** With when each was used, in Unix seconds to the microsecond. */
+  readonly methods: readonly (readonly [method: string, seconds: number])[];
+};
+
 type Name = (name: "session" | "presented" | "rotates" | "reuse" | "timebox" | "inactivity") => SQL;
 
 const generation = sql.literal(generationSize);
@@ -68,7 +75,7 @@ const isSameGeneration = (parameter: Name) =>
  * The user is read as of before the wait, which an hour's token does not notice.
  */
 const refresh = prepare<Values>(
-  [["counter", "number"], ["aal", "text"], ["amr", "json"], ...userColumns],
+  [["counter", "number"], ["aal", "text"], ["methods", "json"], ...userColumns],
   (parameter) => sql`
     update auth.sessions s set
       refresh_token_counter = case
@@ -85,11 +92,9 @@ const refresh = prepare<Values>(
       and coalesce(u.banned_until <= now(), true)
     returning s.refresh_token_counter as counter, coalesce(s.aal::text, 'aal1') as aal,
       coalesce((
-        select json_agg(json_build_object(
-          'method', a.authentication_method, 'timestamp', extract(epoch from a.updated_at)::bigint
-        ) order by a.updated_at desc)
+        select json_agg(json_build_array(a.authentication_method, extract(epoch from a.updated_at)))
         from auth.mfa_amr_claims a where a.session_id = s.id
-      ), '[]') as amr,
+      ), '[]') as methods,
       ${userFields}`,
 );
 
@@ -122,14 +127,14 @@ const refuse = prepare<Rules>(
 export const refreshStore = {
   /** `null` when the token may not be refreshed. Rejects with SQLSTATE 55P03 when the session is held for too long. */
   async refresh(db: Queryable, claim: RefreshClaim, rules: RefreshRules, origin: Origin): Promise<Refreshed | null> {
-    const [row] = await db.execute<Omit<Refreshed, "user"> & UserRow, Values>(refresh, {
+    const [row] = await db.execute<RefreshedRow, Values>(refresh, {
       ...valuesOf(claim, rules),
       agent: origin.userAgent,
       ip: origin.ip,
     });
     if (row === undefined) return null;
-    const { counter, aal, amr, ...account } = row;
-    return { counter, aal, amr, user: accountOf(account).user };
+    const { counter, aal, methods, ...account } = row;
+    return { counter, aal, amr: amrOf(methods), user: accountFrom(account).user };
   },
 
   async refuse(
@@ -157,6 +162,12 @@ export const refreshStore = {
     return row === undefined ? null : { sessionId: row.id, counter: row.isLive ? firstCounter - 1 : firstCounter - 3 };
   },
 };
+
+/** In order here: sorting one or two in PostgreSQL takes it longer than finding them. */
+const amrOf = (methods: RefreshedRow["methods"]): readonly AuthenticationMethod[] =>
+  methods
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([method, seconds]) => ({ method, timestamp: Math.round(seconds) }));
 
 function valuesOf({ sessionId, counter }: RefreshClaim, rules: RefreshRules): Rules {
   return {

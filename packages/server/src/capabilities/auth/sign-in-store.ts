@@ -14,7 +14,7 @@ import {
 import { isKnownDevice, useDevice } from "./protection/device-store.ts";
 import { firstCounter } from "./tokens.ts";
 import type { User } from "./user.ts";
-import { accountOf, hasAddress, hasPassword, type UserRow, userColumns, userFieldsAtSignIn } from "./user-store.ts";
+import { accountFrom, hasAddress, hasPassword, type UserRow, userColumns, userFieldsAtSignIn } from "./user-store.ts";
 
 /** What has to be known of an account before its password is looked at. */
 export interface Candidate {
@@ -172,7 +172,7 @@ export const signInStore = {
           });
     if (row === undefined) return null;
     const { openedAt, ...account } = row;
-    return { openedAt, user: accountOf(account).user };
+    return { openedAt, user: accountFrom(account).user };
   },
 };
 

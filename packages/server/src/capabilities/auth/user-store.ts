@@ -3,6 +3,7 @@ import type { Queryable } from "../../platform/postgres/database.ts";
 import type { Columns } from "../../platform/postgres/prepared.ts";
 import { jsonb, rfc3339 } from "../../platform/postgres/sql-fragments.ts";
 import type { User } from "./user.ts";
+import { listOf } from "./user-list.ts";
 
 /** A user with what only this capability may see. */
 export interface Account {
@@ -63,12 +64,17 @@ export interface UserPage {
 // GoTrue keeps every user under this instance, and its index of addresses begins with it. Seeds often leave it out.
 const instance = sql`'00000000-0000-0000-0000-000000000000'::uuid`;
 
-/**
- * Of `auth.users u`, named column by column: a secret column added later does not come along by itself (threat A19).
- * @param time How the user's own times are written
- * @param seen What has become of these times of an identity `i` by a statement that changes them and cannot see that
- */
-const fieldsWith = (time: (column: SQL) => SQL, seen: (column: SQL) => SQL = (column) => column): SQL => sql`
+/** How a statement gives what it knows of a user. */
+interface Manner {
+  readonly time: (column: SQL) => SQL;
+  /** Of an identity `i`: what has become of its times by a statement that changes them and cannot see that. */
+  readonly seen?: (column: SQL) => SQL;
+  /** All of a user's, of these JSON objects, by the column. */
+  readonly list: (object: SQL, by: SQL) => SQL;
+}
+
+/** Of `auth.users u`, named column by column: a secret column added later does not come along by itself (threat A19). */
+const fieldsIn = ({ time, seen = (column) => column, list }: Manner): SQL => sql`
     u.id, coalesce(nullif(u.aud, ''), 'authenticated') as aud, coalesce(nullif(u.role, ''), 'authenticated') as role,
     coalesce(u.email, '') as email, coalesce(u.phone, '') as phone,
     ${time(sql`u.email_confirmed_at`)} as "emailConfirmedAt",
@@ -92,37 +98,48 @@ const fieldsWith = (time: (column: SQL) => SQL, seen: (column: SQL) => SQL = (co
     ${time(sql`coalesce(u.created_at, now())`)} as "createdAt",
     ${time(sql`coalesce(u.updated_at, u.created_at, now())`)} as "updatedAt",
     coalesce((
-      select json_agg(json_strip_nulls(json_build_object(
-        'identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id, 'identity_data', i.identity_data,
-        'provider', i.provider, 'last_sign_in_at', ${rfc3339(seen(sql`i.last_sign_in_at`))},
-        'created_at', ${rfc3339(sql`i.created_at`)}, 'updated_at', ${rfc3339(seen(sql`i.updated_at`))},
-        'email', i.email)) order by i.created_at)
+      select ${list(
+        sql`json_build_object(
+          'identity_id', i.id, 'id', i.provider_id, 'user_id', i.user_id, 'identity_data', i.identity_data,
+          'provider', i.provider, 'last_sign_in_at', ${time(seen(sql`i.last_sign_in_at`))},
+          'created_at', ${time(sql`i.created_at`)}, 'updated_at', ${time(seen(sql`i.updated_at`))}, 'email', i.email)`,
+        sql`i.created_at`,
+      )}
       from auth.identities i where i.user_id = u.id
     ), '[]') as identities,
     coalesce((
-      select json_agg(json_strip_nulls(json_build_object(
-        'id', f.id, 'factor_type', f.factor_type, 'status', f.status, 'friendly_name', nullif(f.friendly_name, ''),
-        'phone', f.phone, 'created_at', ${rfc3339(sql`f.created_at`)}, 'updated_at', ${rfc3339(sql`f.updated_at`)},
-        'last_challenged_at', ${rfc3339(sql`f.last_challenged_at`)})) order by f.created_at)
+      select ${list(
+        sql`json_build_object(
+          'id', f.id, 'factor_type', f.factor_type, 'status', f.status, 'friendly_name', nullif(f.friendly_name, ''),
+          'phone', f.phone, 'created_at', ${time(sql`f.created_at`)}, 'updated_at', ${time(sql`f.updated_at`)},
+          'last_challenged_at', ${time(sql`f.last_challenged_at`)})`,
+        sql`f.created_at`,
+      )}
       from auth.mfa_factors f where f.user_id = u.id
     ), '[]') as factors,
     nullif(u.encrypted_password, '') as "passwordHash"`;
 
-const timeInUtc = (column: SQL): SQL => sql`${column} at time zone 'UTC'`;
+/** For `userColumns` and `accountFrom`, which do here what PostgreSQL takes longer for than for the rest of the row: formats and order. */
+const bare: Manner = {
+  time: (column) => sql`${column} at time zone 'UTC'`,
+  list: (object) => sql`json_agg(${object})`,
+};
 
-/** For `userColumns`, which write the times out here: PostgreSQL spends longer on a format than on the rest of the row. */
-export const userFields = fieldsWith(timeInUtc);
+export const userFields = fieldsIn(bare);
 
 /** The identities a password stands for: signing in with it is signing in with them. */
 export const hasPassword = (provider: SQL): SQL => sql`${provider} in ('email', 'phone')`;
 
 /** As `userFields`, in the statement that notes that the user signs in with a password. */
-export const userFieldsAtSignIn = fieldsWith(
-  timeInUtc,
-  (column) => sql`case when ${hasPassword(sql`i.provider`)} then now() else ${column} end`,
-);
+export const userFieldsAtSignIn = fieldsIn({
+  ...bare,
+  seen: (column) => sql`case when ${hasPassword(sql`i.provider`)} then now() else ${column} end`,
+});
 
-const selectUser = sql`select ${fieldsWith(rfc3339)} from auth.users u`;
+const selectUser = sql`select ${fieldsIn({
+  time: rfc3339,
+  list: (object, by) => sql`json_agg(json_strip_nulls(${object}) order by ${by})`,
+})} from auth.users u`;
 
 /** What `userFields` give, in their order. */
 export const userColumns: Columns = [
@@ -305,6 +322,11 @@ export type UserRow = User & { readonly passwordHash: string | null };
 
 export function accountOf({ passwordHash, ...user }: UserRow): Account {
   return { user, passwordHash };
+}
+
+/** Of a row in `userColumns`. */
+export function accountFrom(row: UserRow): Account {
+  return accountOf({ ...row, identities: listOf(row.identities), factors: listOf(row.factors) });
 }
 
 const first = (rows: readonly UserRow[]): Account | null => (rows[0] === undefined ? null : accountOf(rows[0]));
