@@ -21,8 +21,8 @@ export function configurationFile(settings: EmbeddedPostgresSettings): string {
     io_method: settings.postgresIoMethod,
     // We send changes and never subscribe to another server's: without workers the launcher does not run at all.
     max_logical_replication_workers: 0,
-    max_wal_senders: 16,
-    max_replication_slots: 16,
+    max_wal_senders: 32,
+    max_replication_slots: 32,
     // PostgreSQL 18 reserves shared memory for 16 of them.
     autovacuum_worker_slots: 4,
     autovacuum_max_workers: 2,
