@@ -8,9 +8,8 @@ import { broadcastStore } from "./store.ts";
 
 /** The most stored broadcasts one join gets (protocols: replay). */
 const mostReplayed = 25;
-/** What comes while a join is under way is kept for so many messages and ms; a join that fails is never heard of again. */
+/** Of what comes while a join is under way so many messages are kept. */
 const arrivedMost = 256;
-const arrivedKeptMs = 60_000;
 
 /** What a join asks for; `null` for nothing. */
 export interface ReplayRequest {
@@ -35,7 +34,6 @@ const isTime = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 253_402_300_800_000;
 
 interface Joining {
-  readonly startedAtMs: number;
   stored: readonly StoredBroadcast[];
   /** From the log since the join began, in order. */
   readonly arrived: StoredBroadcast[];
@@ -58,8 +56,7 @@ export class StoredReplay {
   /** @throws JoinRefusal */
   async read(channel: Channel, request: ReplayRequest): Promise<void> {
     const { session, settings } = this.#context;
-    this.#forgetOld();
-    const joining: Joining = { startedAtMs: performance.now(), stored: [], arrived: [] };
+    const joining: Joining = { stored: [], arrived: [] };
     this.#joining.set(channel, joining);
     if (!channel.rights.readBroadcast) return;
     try {
@@ -106,14 +103,6 @@ export class StoredReplay {
 
   forget(channel: Channel): void {
     this.#joining.delete(channel);
-  }
-
-  #forgetOld(): void {
-    const nowMs = performance.now();
-    for (const [channel, { startedAtMs }] of this.#joining) {
-      if (nowMs - startedAtMs < arrivedKeptMs) return;
-      this.#joining.delete(channel);
-    }
   }
 }
 

@@ -3,12 +3,11 @@ import { JoinRefusal } from "../join-refusal.ts";
 import { LogFollower } from "../log-follower.ts";
 import type { Channel, ChannelFeature, Incoming } from "../types.ts";
 import { jsonMessage } from "../wire/index.ts";
-import { Announcer } from "./announcer.ts";
+import { Cluster } from "./cluster.ts";
 import { PresenceLimits } from "./limits.ts";
-import { decodeMessage, logPrefix } from "./node-messages.ts";
 import { type Own, OwnPresences } from "./own.ts";
 import { readPresence } from "./read-presence.ts";
-import { instanceOf, Replicas } from "./replicas.ts";
+import { instanceOf } from "./replicas.ts";
 import type { Meta } from "./room-view.ts";
 import { type RoomDiff, RoomsView } from "./rooms-view.ts";
 
@@ -25,29 +24,19 @@ export function createPresenceFeature(context: RealtimeContext): PresenceFeature
   const { log, nodes, observe, rooms, settings } = context;
   const owns = new OwnPresences();
   const limits = new PresenceLimits(settings);
-  const announcer = new Announcer({ log, nodes });
   const view = new RoomsView(settings.realtimePresenceDiffMs, tell);
-  const replicas = new Replicas({
-    ownId: nodes.id,
-    show: (room, instance, meta) => view.set(room, instance, meta),
-    ask: () => announcer.ask(),
-  });
+  const cluster = new Cluster({ log, nodes, show: (room, instance, meta) => view.set(room, instance, meta) });
   const follower = new LogFollower({
     log,
     observe,
     reader: {
       name: "presence",
-      onEntry(entry) {
-        const message = entry.kind === "message" && entry.prefix === logPrefix ? decodeMessage(entry.content) : null;
-        if (message === null || message.nodeId === nodes.id) return;
-        if (message.kind === "ask") announcer.asked();
-        else replicas.take(message);
-      },
-      onGap: () => replicas.doubtAll(),
+      onEntry: (entry) => cluster.take(entry),
+      onGap: () => cluster.missed(),
     },
     onFollowing() {
-      announcer.ask();
-      looking = setInterval(() => replicas.look(), lookEveryMs);
+      cluster.followed();
+      looking = setInterval(() => cluster.look(), lookEveryMs);
       looking.unref();
     },
   });
@@ -75,7 +64,7 @@ export function createPresenceFeature(context: RealtimeContext): PresenceFeature
     if (own.meta === null && meta === null) return;
     own.meta = meta;
     view.set(channel.room, instanceOf(nodes.id, own.id), meta);
-    announcer.place({ id: own.id, room: channel.room, meta });
+    cluster.place({ id: own.id, room: channel.room, meta });
   }
 
   async function track(channel: Channel, { ref }: Incoming, fields: string): Promise<void> {
@@ -143,14 +132,8 @@ export function createPresenceFeature(context: RealtimeContext): PresenceFeature
       if (own !== undefined) put(channel, own, null);
     },
     start() {
-      replicas.setLiving(nodes.others().map(({ id }) => id));
-      stopListening = nodes.onChange(({ came }) => {
-        replicas.setLiving(nodes.others().map(({ id }) => id));
-        if (came.length === 0 || !follower.isFollowing) return;
-        announcer.tellState();
-        // One that was thought dead goes on where it was, and we have forgotten what was on it.
-        announcer.ask();
-      });
+      cluster.nodesChanged();
+      stopListening = nodes.onChange(() => cluster.nodesChanged());
     },
     async stop() {
       stopListening();
@@ -158,7 +141,7 @@ export function createPresenceFeature(context: RealtimeContext): PresenceFeature
       view.flush();
       view.stop();
       follower.stop();
-      await announcer.stop();
+      await cluster.stop();
     },
   };
 }

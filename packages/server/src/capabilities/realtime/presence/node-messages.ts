@@ -58,7 +58,7 @@ export function decodeMessage(content: Buffer): NodeMessage | null {
     return null;
   }
   if (!Array.isArray(parsed) || parsed[0] !== version || typeof parsed[2] !== "string") return null;
-  const kind = kinds[parsed[1] as number];
+  const kind = isCount(parsed[1]) ? kinds[parsed[1]] : undefined;
   const nodeId = parsed[2];
   if (kind === "ask") return { kind, nodeId };
   const [at, part, parts, rows] = parsed.slice(3) as readonly unknown[];
