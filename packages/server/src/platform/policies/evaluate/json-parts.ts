@@ -1,0 +1,55 @@
+import { member, textOf } from "./json.ts";
+import { jsonbContains, jsonbHasKey } from "./jsonb.ts";
+import { derived, doubt, type Part, strict } from "./part.ts";
+import { type ArrayValue, failed, type JsonValue, type Value } from "./values.ts";
+
+export function fieldPart(of: Part, at: string | number, asText: boolean): Part {
+  return strict(of, true, (value) => found(member((value as JsonValue).json, at), asText));
+}
+
+export function pathPart(of: Part, path: readonly string[], asText: boolean): Part {
+  return strict(of, true, (value) => {
+    let json: JsonValue["json"] | undefined = (value as JsonValue).json;
+    for (const key of path) {
+      if (json === undefined) return null;
+      json = member(json, key);
+    }
+    return found(json, asText);
+  });
+}
+
+function found(json: JsonValue["json"] | undefined, asText: boolean): Value {
+  if (json === undefined) return null;
+  if (!asText) return { json };
+  const text = textOf(json);
+  return text === undefined ? failed : text;
+}
+
+/** `?`, `?|`, `?&`: NULLs among the keys are skipped. */
+export function hasKeysPart(of: Part, keys: Part, quantifier: "any" | "all"): Part {
+  return derived([of, keys], (row, circumstances) => {
+    const value = of.get(row, circumstances);
+    const wanted = keys.get(row, circumstances);
+    const unsure = doubt(value, wanted);
+    if (unsure || value === null || wanted === null) return unsure ?? null;
+    const { json } = value as JsonValue;
+    const texts = (wanted as ArrayValue).filter((key) => typeof key === "string");
+    return quantifier === "any"
+      ? texts.some((key) => jsonbHasKey(json, key))
+      : texts.every((key) => jsonbHasKey(json, key));
+  });
+}
+
+export function jsonContainsPart(left: Part, right: Part): Part {
+  return derived(
+    [left, right],
+    (row, circumstances) => {
+      const a = left.get(row, circumstances);
+      const b = right.get(row, circumstances);
+      const unsure = doubt(a, b);
+      if (unsure || a === null || b === null) return unsure ?? null;
+      return jsonbContains((a as JsonValue).json, (b as JsonValue).json) ?? failed;
+    },
+    true,
+  );
+}
