@@ -187,6 +187,11 @@ export class TestClient implements Socket {
     if (frame !== null && this.closedWith === null) this.received.push(readFrame(frame));
   }
 
+  /** What is sent has arrived. */
+  confirm(told: () => void): void {
+    told();
+  }
+
   close(code: number, reason: string): void {
     if (this.closedWith !== null) return;
     this.closedWith = { code, reason };

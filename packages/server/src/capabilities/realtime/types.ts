@@ -50,6 +50,11 @@ export interface Socket {
   readonly queuedBytes: number;
   /** Puts it into the socket's queue. Beyond the queue's bytes the socket is cut, never waited for (threat R11). */
   send(message: Outgoing): void;
+  /**
+   * Told when all that was sent so far has arrived: the client's websocket has said so. At once when nothing was sent since it last did;
+   * not at all when it is being asked already, or never answers.
+   */
+  confirm(told: () => void): void;
   /** Sends what is queued, then closes. */
   close(code: number, reason: string): void;
 }

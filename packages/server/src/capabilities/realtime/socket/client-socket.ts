@@ -4,6 +4,7 @@ import type { Principal } from "../../../kernel/principal.ts";
 import type { Values } from "../../../kernel/settings.ts";
 import type { Incoming, Outgoing, Socket, WireVersion } from "../types.ts";
 import { channelEnd, decode, replyMessage, systemMessage, WireError } from "../wire/index.ts";
+import { opcodes, websocketFrame } from "../wire/websocket-frame.ts";
 import type { Handshake } from "./handshake.ts";
 import { Inbox } from "./inbox.ts";
 import { type Flusher, Outbox } from "./outbox.ts";
@@ -59,6 +60,11 @@ export class ClientSocket implements Socket {
   #lastRef = 0;
   #heardAtMs: number;
   #isPinged = false;
+  /** Something was sent that the client has not confirmed. */
+  #isUnconfirmed = false;
+  /** Asked for by the ping that is on its way. */
+  #confirming: { readonly number: number; readonly told: () => void } | null = null;
+  #confirmations = 0;
   #isOpen = true;
   #isEndedByUs = false;
   /** `bytesRead` of the connection when the last message was whole. */
@@ -122,11 +128,23 @@ export class ClientSocket implements Socket {
   send(message: Outgoing): void {
     if (!this.#isOpen || this.#websocket.readyState !== this.#websocket.OPEN) return;
     const frame = message.frame(this.version);
-    if (frame === null || this.#outbox.add(frame)) return;
-    this.#needs.onCut("slow");
-    // What waits is dropped, so that the goodbye has a chance to be read; the client asks for the rest when it is back.
-    this.#outbox.drop();
-    this.close(closeCodes.tryLater, "Too slow");
+    if (frame === null) return;
+    this.#isUnconfirmed = true;
+    this.#put(frame);
+  }
+
+  confirm(told: () => void): void {
+    if (!this.#isOpen || this.#websocket.readyState !== this.#websocket.OPEN) return;
+    if (this.#confirming !== null) return;
+    if (!this.#isUnconfirmed) return told();
+    this.#confirmations = (this.#confirmations + 1) >>> 0;
+    const number = this.#confirmations;
+    this.#confirming = { number, told };
+    this.#isUnconfirmed = false;
+    // In the queue, behind what it asks about: a ping that overtakes it would prove nothing.
+    const body = Buffer.alloc(4);
+    body.writeUInt32BE(number);
+    this.#put(websocketFrame(opcodes.ping, [body]));
   }
 
   close(code: number, reason: string): void {
@@ -164,7 +182,10 @@ export class ClientSocket implements Socket {
     websocket.on("message", (data, isBinary) => this.#receive(data as Buffer, isBinary)); // `nodebuffer` is what ws gives by default
     // Pings are answered by ws; they count, or they would be the flood that nobody counts.
     websocket.on("ping", () => this.#hear() && this.#countFlood(null));
-    websocket.on("pong", () => this.#hear());
+    websocket.on("pong", (data) => {
+      this.#hear();
+      this.#confirmed(data);
+    });
     websocket.on("error", () => {
       // A frame that is none: ws has answered with 1002, 1007 or 1009.
       this.#isOpen = false;
@@ -198,6 +219,21 @@ export class ClientSocket implements Socket {
     else this.#inbox.add(incoming, data.length);
   }
 
+  #put(frame: Buffer): void {
+    if (this.#outbox.add(frame)) return;
+    this.#needs.onCut("slow");
+    // What waits is dropped, so that the goodbye has a chance to be read; the client asks for the rest when it is back.
+    this.#outbox.drop();
+    this.close(closeCodes.tryLater, "Too slow");
+  }
+
+  #confirmed(data: Buffer): void {
+    const asked = this.#confirming;
+    if (asked === null || data.length !== 4 || data.readUInt32BE(0) !== asked.number) return;
+    this.#confirming = null;
+    asked.told();
+  }
+
   /** @returns whether it is still listened to */
   #hear(): boolean {
     this.#heardAtMs = this.#needs.nowMs();
@@ -207,7 +243,10 @@ export class ClientSocket implements Socket {
 
   /** Ahead of what waits in the inbox: a client that hears nothing takes the connection for dead. */
   #answerHeartbeat({ topic, joinRef, ref }: Incoming): void {
+    const wasUnconfirmed = this.#isUnconfirmed;
     this.send(replyMessage({ topic, joinRef, ref, status: "ok", response: {} }));
+    // Nobody comes back for it: a quiet socket needs no ping besides.
+    this.#isUnconfirmed = wasUnconfirmed;
   }
 
   /** @returns true when it was one message too many, and the socket is closed */

@@ -1,10 +1,10 @@
-/** Opcodes of data frames (RFC 6455 §5.2). */
-export const opcodes = { text: 1, binary: 2 } as const;
+/** Opcodes (RFC 6455 §5.2). The payload of a ping has 125 bytes at most. */
+export const opcodes = { text: 1, binary: 2, ping: 9 } as const;
 
 const fin = 0x80;
 
 /** A whole frame as servers send it: one fragment, not masked, no extension (RFC 6455 §5.2). */
-export function websocketFrame(opcode: 1 | 2, payload: string | readonly Uint8Array[]): Buffer {
+export function websocketFrame(opcode: 1 | 2 | 9, payload: string | readonly Uint8Array[]): Buffer {
   if (typeof payload === "string") {
     const frame = emptyFrame(opcode, Buffer.byteLength(payload));
     frame.bytes.write(payload, frame.offset);
