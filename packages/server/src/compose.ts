@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -5,18 +6,24 @@ import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
 import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
+import { createRealtime } from "./capabilities/realtime/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { openChangeLog } from "./platform/changes/index.ts";
 import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
+import type { Nodes } from "./platform/nodes/types.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
+import type { Policies } from "./platform/policies/types.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
+import { pgConfigOf } from "./platform/postgres/external/index.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
 import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
+import { connectReplication } from "./platform/postgres/replication.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
@@ -77,6 +84,25 @@ function migrationNeeds(
     signal,
   };
 }
+
+/** Until policies are read here: nobody sees changes of rows. */
+const nothingSeen: Policies = {
+  groupOf: () => ({
+    key: "",
+    rights: { columns: new Set(), isRowSecured: true, primaryKey: [] },
+    sees: (rows) => rows.map(() => false),
+  }),
+  onChange: () => () => {},
+  close: async () => {},
+};
+
+/** Until nodes know of each other. */
+const aloneNode = (): Nodes => ({
+  id: randomUUID(),
+  others: () => [],
+  onChange: () => () => {},
+  close: async () => {},
+});
 
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
@@ -151,6 +177,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     opened.push(() => catalog.close());
 
+    const log = openChangeLog({
+      database,
+      connect: () => connectReplication(pgConfigOf(postgres.administrator)),
+      settings: config.changes,
+      observe,
+    });
+    opened.push(() => log.close());
+
     const outbox = createOutbox({
       db: database,
       key: keys.signer.deriveKey("outbox"),
@@ -188,6 +222,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         observe,
         outbox,
         waysOut,
+      }),
+      createRealtime({
+        db: database,
+        session,
+        identity: keys.identity,
+        revocations,
+        log,
+        policies: nothingSeen,
+        nodes: aloneNode(),
+        settings: config.realtime,
+        observe,
+        clock: systemClock,
       }),
     ];
     for (const capability of capabilities) {

@@ -1,0 +1,55 @@
+import type { Capability } from "../../kernel/capability.ts";
+import { createBroadcast } from "./broadcast/index.ts";
+import { createChannels } from "./channels/index.ts";
+import type { RealtimeContext } from "./context.ts";
+import { createMessagesKeeper } from "./messages/index.ts";
+import { createPresence } from "./presence/index.ts";
+import { Rooms } from "./rooms.ts";
+import { createRowChanges } from "./row-changes/index.ts";
+import { createSocketServer, type SocketStats } from "./socket/index.ts";
+
+export { realtimeSettings } from "./settings.ts";
+
+export type RealtimeNeeds = Omit<RealtimeContext, "rooms">;
+
+export interface RealtimeStats {
+  readonly sockets: SocketStats;
+  readonly channels: number;
+  readonly privateChannels: number;
+  readonly rooms: number;
+}
+
+/** Changes, broadcast and presence on a websocket, under `/realtime/v1`. */
+export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): RealtimeStats } {
+  const context: RealtimeContext = { ...needs, rooms: new Rooms() };
+  const presence = createPresence(context);
+  const broadcast = createBroadcast(context);
+  const rowChanges = createRowChanges(context);
+  // Their order is that of what follows a join's reply: who is here, what is replayed, the word that row changes are on.
+  const channels = createChannels(context, [presence, broadcast, rowChanges]);
+  const sockets = createSocketServer(context, channels.open);
+  const messages = createMessagesKeeper(context);
+  return {
+    name: "realtime",
+    routes: broadcast.routes,
+    upgrades: [sockets.upgrade],
+    async start() {
+      channels.start();
+      await presence.start();
+      await broadcast.start();
+      rowChanges.start();
+      messages.start();
+    },
+    drain: () => sockets.drain(),
+    async stop(signal) {
+      // Those who are still there are told to the features first: they leave, and that is news to other nodes.
+      await sockets.stop(signal);
+      channels.stop();
+      rowChanges.stop();
+      await presence.stop();
+      await broadcast.stop();
+      await messages.stop();
+    },
+    stats: () => ({ sockets: sockets.stats(), rooms: context.rooms.size, ...channels.stats() }),
+  };
+}
