@@ -1,5 +1,6 @@
 import type { Lsn } from "../../kernel/change.ts";
 import type { Observe } from "../observe/observation.ts";
+import { laterOf } from "./lsn.ts";
 import type { Ring } from "./ring.ts";
 import type { Following, GapReason, LiveReader } from "./types.ts";
 
@@ -115,10 +116,11 @@ class Reader {
     this.patienceMs = needs.patienceMs;
   }
 
+  /** Never before where it began: what is not for it need not come first. */
   position(): Lsn {
     const { ring, position } = this.#needs;
-    if (this.#seq >= ring.endSeq) return position();
-    return this.#seq < ring.startSeq ? ring.floor : ring.at(this.#seq).entry.lsn;
+    if (this.#seq >= ring.endSeq) return laterOf(this.#from, position());
+    return laterOf(this.#from, this.#seq < ring.startSeq ? ring.floor : ring.at(this.#seq).entry.lsn);
   }
 
   isBefore(seq: number): boolean {
