@@ -18,6 +18,7 @@ const areas: Readonly<Record<string, string>> = {
   identity: "Keys and tokens",
   postgres: "The database",
   catalog: "The catalogue",
+  realtime: "Realtime: `/realtime/v1`",
   migrations: "Migrations",
   seed: "Seeds",
   internal: "Our mistakes",
@@ -127,6 +128,7 @@ const shapes = `Each protocol says an error in the shape its clients know:
 |---|---|
 | \`/rest/v1\` | \`{"code", "details", "hint", "message"}\`, all four always there |
 | \`/auth/v1\` | \`{"code": <status>, "error_code", "msg"}\`; with the header \`X-Supabase-Api-Version: 2024-01-01\` it is \`{"code": "<error_code>", "message"}\` |
+| \`/realtime/v1\` | \`{"error"}\` in place of a websocket |
 | everything else | \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) |
 
 A command line shows the message, and the hint below it.`;

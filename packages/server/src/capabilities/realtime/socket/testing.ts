@@ -29,7 +29,11 @@ export interface Recorded {
   wasClean: boolean | null;
 }
 
-export const testSettings: Values<typeof realtimeSettings> = readSettings(realtimeSettings, { env: {} }).values;
+/** The defaults; but clients made by hand here do not answer a goodbye, and need not be waited for. */
+export const testSettings: Values<typeof realtimeSettings> = {
+  ...readSettings(realtimeSettings, { env: {} }).values,
+  realtimeCloseMs: 100,
+};
 
 export async function openTestSockets(
   options: {
