@@ -18,6 +18,7 @@ const areas: Readonly<Record<string, string>> = {
   identity: "Keys and tokens",
   postgres: "The database",
   catalog: "The catalogue",
+  changes: "The log of changes",
   realtime: "Realtime: `/realtime/v1`",
   migrations: "Migrations",
   seed: "Seeds",
