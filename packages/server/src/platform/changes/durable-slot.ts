@@ -55,15 +55,20 @@ export async function prepareSlot(connection: ReplicationConnection, suffix: str
   };
 }
 
-/** @returns whether there was one that PostgreSQL had given up */
-async function ensureDurableSlot(connection: ReplicationConnection, name: string): Promise<boolean> {
-  const find = `select wal_status = 'lost' as lost from pg_catalog.pg_replication_slots where slot_name = '${name}'`;
+/** Makes it where there is none that can be used. @returns whether there was one that PostgreSQL had given up */
+export async function ensureDurableSlot(
+  connection: Pick<ReplicationConnection, "query">,
+  name: string,
+): Promise<boolean> {
+  // While another node makes it, it is there and confirms nothing yet.
+  const find = `select case when wal_status = 'lost' then 'lost' when confirmed_flush_lsn is null then 'begun' else 'good' end as state
+    from pg_catalog.pg_replication_slots where slot_name = '${name}'`;
   const [found] = await connection.query(find);
-  if (found !== undefined && found.lost !== "t") return false;
+  if (found?.state === "good") return false;
   await connection.query(`select pg_catalog.pg_advisory_lock(${lock})`);
   try {
     const [now] = await connection.query(find);
-    if (now !== undefined && now.lost !== "t") return false;
+    if (now?.state === "good") return false;
     if (now !== undefined) await connection.query(`select pg_catalog.pg_drop_replication_slot('${name}')`);
     // Waits for the transactions that are running, wherever on this server: from there on it can tell what has committed.
     await connection.query(`select pg_catalog.pg_create_logical_replication_slot('${name}', 'pgoutput')`);

@@ -22,7 +22,7 @@ export interface FollowerNeeds {
   readonly observe: Observe;
   readonly transactions: Transactions;
   /** The log goes on at `from`, and not where it was: for a reason, or because this is the beginning. Before anything of it comes. */
-  readonly onJump: (from: Lsn, gap: GapReason | null) => void;
+  readonly onJump: (from: Lsn, gap: GapReason | null) => Promise<void>;
   /** Entries come from now on. */
   readonly onFollowing: () => void;
   /** @returns whether it is to be tried again all the same */
@@ -86,14 +86,18 @@ export class Follower {
       const { transactions, observe } = this.#needs;
       const before = transactions.position;
       this.#state = "connecting";
+      this.#isStale = false;
       const reason = await this.#attempt();
+      const wasFollowing = this.state === "following";
       transactions.interrupt();
       if (this.#isStopped) break;
-      if (this.#isStale) continue;
+      if (this.#isStale && wasFollowing) continue;
       const isFurther = transactions.position > before;
       if (isFurther) this.#backoff.reset();
-      sameEnds = isFurther || !isPoison(reason) ? 0 : sameEnds + 1;
-      this.#skipsToNow = lacksPublication(reason) || sameEnds >= attemptsAtPoison;
+      if (wasFollowing) {
+        sameEnds = isFurther || !isPoison(reason) ? 0 : sameEnds + 1;
+        this.#skipsToNow = lacksPublication(reason) || sameEnds >= attemptsAtPoison;
+      }
       const problem = unavailableBecause(reason);
       this.#problem = problem ?? (reason instanceof Error ? reason : new Error(String(reason)));
       if (this.#backoff.attempts === 0) observe({ kind: "postgres.connection-lost", lane: "log", error: reason });
@@ -114,7 +118,6 @@ export class Follower {
       this.#connection = await connect();
       // Stopped meanwhile, nobody else would close it.
       if (this.#isStopped) return undefined;
-      this.#isStale = false;
       this.#publications = sources.publications;
       this.#needs.transactions.announcesSchema = sources.announcesSchema;
       const slot = await prepareSlot(this.#connection, randomBytes(6).toString("hex"));
@@ -147,7 +150,7 @@ export class Follower {
     if (before === null) return onJump(slot.from, null);
     // A restored database, or a promoted replica, has a history of its own from some place on, that we do not know.
     if (!isSameLog(before, slot.identity)) return onJump(slot.from, "slot-lost");
-    if (slot.from > transactions.position) onJump(slot.from, slot.wasLost ? "slot-lost" : "retention");
+    if (slot.from > transactions.position) await onJump(slot.from, slot.wasLost ? "slot-lost" : "retention");
   }
 
   #open(slot: PreparedSlot): Promise<Stream> {

@@ -25,8 +25,9 @@ export function parseArray(text: string, delimiter = ","): readonly ArrayValue[]
     } else if (char === delimiter) {
       at++;
     } else {
+      if (open.length === 0) break;
       const [value, next] = char === '"' ? quoted(text, at) : bare(text, at, delimiter);
-      open.at(-1)?.push(value);
+      open.at(-1)!.push(value);
       at = next;
     }
   }

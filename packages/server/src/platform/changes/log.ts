@@ -190,7 +190,7 @@ class Log implements ChangeLog {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  #jump(from: Lsn, gap: GapReason | null): void {
+  async #jump(from: Lsn, gap: GapReason | null): Promise<void> {
     this.#transactions.jump(from);
     this.#ring.reset(from);
     if (gap === null) return;
@@ -202,7 +202,7 @@ class Log implements ChangeLog {
       message: `What stood in the log ${words}: readers begin anew.`,
     });
     this.#readers.gap(gap);
-    void this.#schemaChanged();
+    await this.#schemaChanged();
   }
 
   #append(entry: LogEntry, sizeBytes: number, isFirst: boolean): void | Promise<void> {

@@ -2,7 +2,7 @@ import type { Lsn } from "../../kernel/change.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
-import { durableSlotName } from "./durable-slot.ts";
+import { durableSlotName, ensureDurableSlot } from "./durable-slot.ts";
 import type { changesSettings } from "./settings.ts";
 import { type SlotState, slotStore } from "./store.ts";
 
@@ -73,7 +73,7 @@ export class SlotKeeper {
     const name = await this.#slotName();
     const state = await slotStore.state(db.background, name);
     await this.#needs.onState(state);
-    if (!state.exists || state.isLost) return;
+    if (!state.exists || state.isLost) return this.#makeAnew(name);
     if (isMarkDue) {
       await slotStore.markFollowed(db, name);
       this.#markedAtMs = nowMs();
@@ -107,6 +107,20 @@ export class SlotKeeper {
       await slotStore.unlimited(tx);
       await slotStore.advance(tx, name, to);
     });
+  }
+
+  /** This node follows all the same, by a slot of its own; but whoever comes back next would find nothing. */
+  async #makeAnew(name: string): Promise<void> {
+    const { db, observe } = this.#needs;
+    observe({ kind: "warning", area: "log", message: `PostgreSQL has given up the slot "${name}": it is made anew.` });
+    const client = await db.connect();
+    // Unheard, its loss would end the process (threat X09).
+    client.on("error", () => {});
+    try {
+      await ensureDurableSlot({ query: async (text) => (await client.query(text)).rows }, name);
+    } finally {
+      await client.end();
+    }
   }
 
   async #dropUnfollowed(): Promise<void> {

@@ -158,9 +158,12 @@ export const slotStore = {
       select pg_catalog.set_config('statement_timeout', '0', true), pg_catalog.set_config('lock_timeout', '0', true)`);
   },
 
-  /** Gives up what stands before `to`; nothing when somebody is at it, or it has been done. */
-  async advance(db: Db, name: string, to: Lsn): Promise<void> {
-    await db.query(sql`
+  /** Gives up what stands before `to`; nothing when another node is at it, or it has been done. In a transaction. */
+  async advance(tx: Db, name: string, to: Lsn): Promise<void> {
+    const [lock] = await tx.query<{ isMine: boolean }>(sql`
+      select pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(${sql.value(name)}, 1)) as "isMine"`);
+    if (!lock!.isMine) return;
+    await tx.query(sql`
       select pg_catalog.pg_replication_slot_advance(s.slot_name, ${sql.value(formatLsn(to))}::pg_lsn)
       from pg_catalog.pg_replication_slots s
       where s.slot_name = ${sql.value(name)} and not s.active and s.confirmed_flush_lsn <= ${sql.value(formatLsn(to))}::pg_lsn`);
@@ -172,8 +175,12 @@ export const slotStore = {
       on conflict (name) do update set followed_at = now()`);
   },
 
-  /** Drops the slot when nobody has followed for so long. @returns whether it is gone */
+  /** Drops the slot when nobody has followed for so long: since it was seen first, if nobody ever has. @returns whether it is gone */
   async dropUnfollowed(db: Db, name: string, idleMs: number): Promise<boolean> {
+    await db.query(sql`
+      insert into mainstay.log_slots (name)
+      select s.slot_name from pg_catalog.pg_replication_slots s where s.slot_name = ${sql.value(name)}
+      on conflict (name) do nothing`);
     const rows = await db.query(sql`
       select pg_catalog.pg_drop_replication_slot(s.slot_name)
       from pg_catalog.pg_replication_slots s
