@@ -89,7 +89,8 @@ export class Outbox {
       this.#stream.write(chunk, this.#onWritten);
       from = to;
     }
-    if (from > 0) this.#frames = this.#frames.slice(from);
+    if (from === this.#frames.length) this.#frames.length = 0;
+    else this.#frames.splice(0, from);
   };
 
   /** Control frames are written by others, who do not call us back: with none of ours on its way, one goes behind them. */
