@@ -147,11 +147,11 @@ export type Predicate =
       readonly left: Expression;
       readonly pattern: Expression;
     }
-  /** jsonb `?` (and `?|`, `?&` with several). */
+  /** jsonb `?` with one key, `?|` and `?&` with an array of them. */
   | {
       readonly node: "hasKeys";
       readonly type: "boolean";
-      readonly quantifier: "any" | "all";
+      readonly quantifier: "one" | "any" | "all";
       readonly of: Expression;
       readonly keys: Expression;
     }

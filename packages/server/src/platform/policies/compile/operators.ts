@@ -140,9 +140,9 @@ function otherOperator(operator: string, lexpr: Node, rexpr: Node, context: Cont
       return {
         node: "hasKeys",
         type: "boolean",
-        quantifier: operator === "?|" ? "any" : "all",
+        quantifier: operator === "?" ? "one" : operator === "?|" ? "any" : "all",
         of: left,
-        keys: operator === "?" ? { node: "array", type: "text[]", of: [right] } : right,
+        keys: right,
       };
     case "@>":
       return contains(left, right, context);

@@ -121,6 +121,7 @@ const settings: ReadonlyMap<string, Expression> = new Map<string, Expression>([
   ["request.jwt.claims", { node: "caller", type: "text", what: "claimsText" }],
   ["request.jwt.claim.sub", { node: "caller", type: "text", what: "subjectSetting" }],
   ["request.jwt.claim.role", { node: "caller", type: "text", what: "roleSetting" }],
+  ["role", { node: "caller", type: "text", what: "roleSetting" }],
 ]);
 
 function currentRole({ op }: SQLValueFunction): Expression {

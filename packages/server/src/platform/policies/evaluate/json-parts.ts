@@ -25,14 +25,15 @@ function found(json: JsonValue["json"] | undefined, asText: boolean): Value {
   return text === undefined ? failed : text;
 }
 
-/** `?`, `?|`, `?&`: NULLs among the keys are skipped. */
-export function hasKeysPart(of: Part, keys: Part, quantifier: "any" | "all"): Part {
+/** `?`, `?|`, `?&`: NULLs among several keys are skipped. */
+export function hasKeysPart(of: Part, keys: Part, quantifier: "one" | "any" | "all"): Part {
   return derived([of, keys], (row, circumstances) => {
     const value = of.get(row, circumstances);
     const wanted = keys.get(row, circumstances);
     const unsure = doubt(value, wanted);
     if (unsure || value === null || wanted === null) return unsure ?? null;
     const { json } = value as JsonValue;
+    if (quantifier === "one") return jsonbHasKey(json, wanted as string);
     const texts = (wanted as ArrayValue).filter((key) => typeof key === "string");
     return quantifier === "any"
       ? texts.some((key) => jsonbHasKey(json, key))

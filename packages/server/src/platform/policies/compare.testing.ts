@@ -1,0 +1,71 @@
+import type { Principal } from "../../kernel/principal.ts";
+import type { CompiledPolicy, PolicyCompiler, PolicyText } from "./compile/index.ts";
+import { bindPolicy, type Verdict } from "./evaluate/index.ts";
+import { allKnown, type PolicyBench, plainCollation } from "./testing.ts";
+
+export interface Comparison {
+  readonly policy: CompiledPolicy;
+  readonly texts: readonly PolicyText[];
+  readonly cases: number;
+  readonly asked: number;
+  /** What is wrong, in words: empty when everything agrees. */
+  readonly wrong: readonly string[];
+}
+
+export interface Table {
+  readonly schema: string;
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly images: Awaited<ReturnType<PolicyBench["images"]>>;
+}
+
+/**
+ * Gives `table` these policies, and holds what is said here of every row and caller against what PostgreSQL shows. An error of
+ * PostgreSQL's must be `ask` here, or not visible.
+ */
+export async function compareWithPostgres(
+  bench: PolicyBench,
+  compiler: PolicyCompiler,
+  table: Table,
+  using: readonly PolicyText[],
+  callers: readonly Principal[],
+): Promise<Comparison> {
+  const texts = await bench.setPolicies(`${table.schema}.${table.name}`, using);
+  const relation = bench.shapeOf(table) ?? { ...table, columns: [] };
+  const policy = await compiler.compile({
+    using: texts,
+    relation,
+    knownFunctions: allKnown,
+    collation: plainCollation,
+    tableOf: bench.shapeOf,
+  });
+  let [cases, asked] = [0, 0];
+  const wrong: string[] = [];
+  const ids = table.images.map(({ id }) => id);
+  for (const who of callers) {
+    if (policy.kind === "beyond") {
+      cases += ids.length;
+      asked += ids.length;
+      continue;
+    }
+    const { seen, failing } = await bench.visible(`${table.schema}.${table.name}`, who, ids);
+    const sets = await bench.fetchSets(policy, who);
+    const hasRun = failing.size === 0;
+    const bound = bindPolicy({ policy, who, indexOf: (name) => table.columns.indexOf(name), hasRun });
+    const nowUs = BigInt(Date.now()) * 1000n;
+    const now = { earliestUs: nowUs - 60_000_000n, latestUs: nowUs + 60_000_000n };
+    for (const { id, row } of table.images) {
+      cases++;
+      const verdict: Verdict = bound.decide(row, { sets, now });
+      if (verdict === "ask") asked++;
+      const isWrong = verdict === true ? !seen.has(id) : verdict !== "ask" && seen.has(id);
+      if (!isWrong) continue;
+      const truth = failing.has(id) ? "an error" : seen.has(id) ? "visible" : "not visible";
+      const policies = texts.map(({ sql, isPermissive }) => `${isPermissive ? "" : "restrictive "}${sql}`).join("; ");
+      wrong.push(
+        `${verdict} here, ${truth} there: ${policies}\n  row ${JSON.stringify(row)}\n  as ${who.role} ${who.claimsJson}`,
+      );
+    }
+  }
+  return { policy, texts, cases, asked, wrong };
+}
