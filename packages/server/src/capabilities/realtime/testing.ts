@@ -8,13 +8,14 @@ import { vi } from "vitest";
 import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import { readSettings, type Values } from "../../kernel/settings.ts";
-import type { ChangeLog } from "../../platform/changes/types.ts";
+import { type ChangeLog, changesSettings, openChangeLog } from "../../platform/changes/index.ts";
 import { identitySettings, openIdentity, type TokenSigner } from "../../platform/identity/index.ts";
 import type { Nodes } from "../../platform/nodes/types.ts";
 import type { Observation } from "../../platform/observe/observation.ts";
 import type { Policies } from "../../platform/policies/types.ts";
 import { openDatabase } from "../../platform/postgres/database.ts";
 import { parseConnectionUrl } from "../../platform/postgres/external/index.ts";
+import { connectReplication } from "../../platform/postgres/replication.ts";
 import { openSession } from "../../platform/postgres/session/index.ts";
 import { postgresSettings } from "../../platform/postgres/settings.ts";
 import { openRevocations } from "../../platform/revocation/index.ts";
@@ -34,8 +35,8 @@ export interface TestRealtimeOptions {
   /** Of another `TestRealtime`, to be a second node on it; left out: a database of its own. */
   readonly database?: TestDatabase;
   readonly clock?: Clock;
-  /** Left out: nothing ever happens there. */
-  readonly log?: ChangeLog;
+  /** `real`: the database's own; left out: nothing ever happens there. */
+  readonly log?: ChangeLog | "real";
   readonly policies?: Policies;
   readonly nodes?: Nodes;
 }
@@ -95,12 +96,21 @@ export async function openTestRealtime(options: TestRealtimeOptions = {}): Promi
   keys.refuseEnded(revocations);
   const postgres = readSettings(postgresSettings, { env: {} }).values;
   const session = await openSession({ target: parseConnectionUrl(database.url), settings: postgres, observe });
+  const realLog =
+    options.log === "real"
+      ? openChangeLog({
+          database: db,
+          connect: () => connectReplication({ connectionString: database.url }),
+          settings: readSettings(changesSettings, { env: {} }).values,
+          observe,
+        })
+      : null;
   const context: RealtimeContext = {
     db,
     session,
     identity: keys.identity,
     revocations,
-    log: options.log ?? quietLog,
+    log: options.log === undefined || options.log === "real" ? (realLog ?? quietLog) : options.log,
     policies: options.policies ?? noPolicies,
     nodes: options.nodes ?? aloneNode(),
     rooms: new Rooms(),
@@ -126,6 +136,7 @@ export async function openTestRealtime(options: TestRealtimeOptions = {}): Promi
     },
     async close() {
       channels.stop();
+      await realLog?.close();
       await session.close(AbortSignal.timeout(2_000));
       await revocations.close();
       await db.close();

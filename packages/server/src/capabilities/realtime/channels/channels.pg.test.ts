@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { JoinRefusal } from "../join-refusal.ts";
 import { openTestRealtime, type TestClient, type TestRealtime } from "../testing.ts";
 import type { Channel, ChannelFeature } from "../types.ts";
@@ -278,6 +278,18 @@ describe("R05 who is on a private channel", () => {
     expect(client.received).toHaveLength(heard + 1);
     expect(anon.of("phx_close")).toEqual([]);
     expect(told).toContain("left talk");
+  });
+
+  it("is out at once when a membership ends in a table that is published", async () => {
+    await realtime.close();
+    await open({ log: "real", settings: { realtimeRulesPollMs: 500 } });
+    await realtime.sql("alter publication supabase_realtime add table public.members");
+    await realtime.sql("insert into public.members values ('talk', $1)", [sub]);
+    const client = await joinTalk();
+    // Its first look, from which on it follows the log.
+    await vi.waitFor(() => expect(realtime.context.log.stats().state).toBe("following"), { timeout: 5_000 });
+    await realtime.sql("delete from public.members");
+    await gone(client, "talk");
   });
 
   it("stays when nothing that counts has changed", async () => {

@@ -4,7 +4,7 @@ import type { ChannelFeature, Socket } from "../types.ts";
 import type { OpenChannel } from "./channel.ts";
 import { Keeper } from "./keeper.ts";
 import { RightsDesk } from "./rights.ts";
-import { watchRules } from "./rules-watch.ts";
+import { RulesWatch } from "./rules-watch.ts";
 import { SocketChannels } from "./socket-channels.ts";
 
 export interface Channels {
@@ -29,23 +29,16 @@ export function createChannels(context: RealtimeContext, features: readonly Chan
   };
   const keeper = new Keeper({ clock, rights, features, settings, onFailure });
   const needs = { context, features, rights, keeper, onFailure };
-  let stops: (() => void)[] = [];
+  const rules = new RulesWatch({
+    context,
+    isNeeded: () => keeper.privates > 0,
+    onChange: (isUrgent) => keeper.doubtAll(isUrgent),
+  });
   return {
     open: (socket) => new SocketChannels(needs, socket),
-    start() {
-      stops = [
-        context.policies.onChange(() => keeper.doubtAll(true)),
-        context.log.onSchemaChange(() => keeper.doubtAll(true)),
-        watchRules({
-          db: context.db.background,
-          everyMs: settings.realtimeRulesPollMs,
-          isNeeded: () => keeper.privates > 0,
-          onChange: (isUrgent) => keeper.doubtAll(isUrgent),
-        }),
-      ];
-    },
+    start: () => rules.start(),
     stop() {
-      for (const stop of stops.splice(0)) stop();
+      rules.stop();
       keeper.stop();
     },
     stats: () => ({ channels: keeper.size, privateChannels: keeper.privates }),

@@ -7,15 +7,17 @@ export interface RulesPrint {
   readonly rules: string;
   /** Rows of the tables that policies look into: how often any of them was written. */
   readonly rows: string;
+  /** The tables that policies look into, by oid. */
+  readonly tables: readonly number[];
 }
 
 /**
  * One cheap look. Roles have no event triggers, and somebody who is no superuser has none at all, so that looking is the only way to
- * know. Writes are counted by PostgreSQL's own statistics, of tables whether they are published or not; what only a function looks into is
- * not among them.
+ * know. Writes are counted by PostgreSQL's own statistics, of tables whether they are published or not, some seconds late where a
+ * connection writes often; what only a function looks into is not among them.
  */
 export async function readRules(db: Pick<Queryable, "query">): Promise<RulesPrint> {
-  const [print] = await db.query<{ rules: string; rows: string }>(sql`
+  const [print] = await db.query<RulesPrint>(sql`
     with messages as (
       select c.oid, c.relacl, c.relrowsecurity, c.relforcerowsecurity, n.nspacl
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -43,7 +45,8 @@ export async function readRules(db: Pick<Queryable, "query">): Promise<RulesPrin
         select string_agg(concat(
           oid, ':', pg_stat_get_tuples_inserted(oid), ':', pg_stat_get_tuples_updated(oid), ':', pg_stat_get_tuples_deleted(oid)
         ), ',' order by oid) from tables
-      ), '') as rows
+      ), '') as rows,
+      array(select oid::int8::float8 from tables order by oid) as tables
   `);
-  return print ?? { rules: "", rows: "" };
+  return print ?? { rules: "", rows: "", tables: [] };
 }
