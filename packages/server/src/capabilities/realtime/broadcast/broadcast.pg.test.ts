@@ -264,7 +264,27 @@ describe("replay of stored broadcasts", () => {
     expect(client.received[0]?.event).toBe("phx_reply");
     const many = first.realtime.connect();
     await many.join(room, { private: true, broadcast: { replay: { since, limit: 99 } } }, first.realtime.token());
-    expect(many.of("broadcast")).toHaveLength(25);
+    await expect.poll(() => many.of("broadcast").length).toBe(25);
+  });
+
+  it("keeps the order of what one transaction sent, and a bound on what it sends", async () => {
+    const room = aRoom("read");
+    await first.realtime.sql(
+      `do $$ begin for n in 1..12 loop perform realtime.send(jsonb_build_object('n', n), 'e', '${room}'); end loop; end $$`,
+    );
+    const config = { private: true, broadcast: { replay: { since: 0 } } };
+    const client = first.realtime.connect();
+    await client.join(room, config, first.realtime.token());
+    await expect.poll(() => client.of("broadcast").length).toBe(12);
+    const numbers = (of: TestClient) => heard(of).map((each) => ((each as unknown[])[1] as { n: number }).n);
+    expect(numbers(client)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    const small = await addNode({ settings: { realtimeBroadcastReplayBytes: 200 } });
+    const poor = small.realtime.connect();
+    await poor.join(room, config, small.realtime.token());
+    await poor.waitFor((each) => each.event === "broadcast" && numbers(poor).includes(12));
+    expect(numbers(poor)).toEqual([10, 11, 12]);
+    await small.broadcast.stop();
+    await small.kill();
   });
 
   it("sends what comes while it joins once, in its place", async () => {

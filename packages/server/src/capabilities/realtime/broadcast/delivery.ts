@@ -2,6 +2,7 @@ import type { LogEntry, Lsn } from "../../../kernel/change.ts";
 import type { RealtimeContext } from "../context.ts";
 import type { Channel } from "../types.ts";
 import { decodeBatch, logPrefix, noSender } from "./codec.ts";
+import { isDrained, untilDrained } from "./drained.ts";
 import type { LogWriter } from "./log-writer.ts";
 import { type StoredBroadcast, storedBroadcastOf } from "./message-rows.ts";
 import { outgoingOf, type Published } from "./published.ts";
@@ -58,12 +59,14 @@ export class Delivery {
     }
   }
 
-  /** What of an entry this channel has missed and may have. Its own is what `former` sent. */
-  replay(channel: Channel, entry: LogEntry, former: Buffer | null): void {
-    if (!channel.isOpen || !channel.rights.readBroadcast) return;
+  /** Sends what of an entry this channel has missed and may have. Its own is what `former` sent. */
+  async replay(channel: Channel, entry: LogEntry, former: Buffer | null): Promise<void> {
     for (const published of this.#missedIn(channel, entry, former)) {
+      if (!channel.isOpen || !channel.rights.readBroadcast) return;
       const message = published.room === channel.room ? outgoingOf(published) : null;
-      if (message !== null) channel.sendNow(message);
+      if (message === null) continue;
+      channel.sendNow(message);
+      if (!isDrained(channel)) await untilDrained(channel);
     }
   }
 

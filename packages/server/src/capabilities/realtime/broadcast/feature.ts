@@ -61,10 +61,11 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
     },
     joined(channel) {
       delivery.joined(channel);
-      stored.send(channel);
-      if (!channel.config.broadcast.isReplicationReadyWanted) return;
-      if (follower.isFollowing) sayReady(channel);
-      else waiting.add(channel);
+      if (channel.config.broadcast.isReplicationReadyWanted) {
+        if (follower.isFollowing) sayReady(channel);
+        else waiting.add(channel);
+      }
+      return stored.send(channel);
     },
     handle(channel, message) {
       if (message.event !== "broadcast") return false;
@@ -81,7 +82,7 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
     settled: () => (follower.isFollowing ? writer.settled() : Promise.resolve()),
     async replay(channel, entries, formerSocketId = null) {
       const former = formerSocketId === null ? null : senderOf(formerSocketId);
-      for (const entry of entries) delivery.replay(channel, entry, former);
+      for (const entry of entries) await delivery.replay(channel, entry, former);
     },
     publish: (published) => delivery.publish(published, null),
     async stop() {

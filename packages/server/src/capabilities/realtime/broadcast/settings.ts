@@ -50,6 +50,13 @@ export const broadcastSettings = {
     min: 1,
     summary: "Messages a second that all callers of this node together may broadcast by HTTP.",
   }),
+  realtimeBroadcastReplayBytes: integer<number>({
+    env: ["MAINSTAY_REALTIME_BROADCAST_REPLAY_BYTES"],
+    default: 4_194_304,
+    unit: "bytes",
+    min: 1,
+    summary: "Most payload that one join gets of stored broadcasts, and always the newest of them.",
+  }),
   realtimeBroadcastReplayTimeoutMs: integer<number>({
     env: ["MAINSTAY_REALTIME_BROADCAST_REPLAY_TIMEOUT_MS"],
     default: 5_000,

@@ -2,13 +2,14 @@ import { DatabaseError } from "../../../platform/postgres/session/types.ts";
 import type { RealtimeContext } from "../context.ts";
 import { JoinRefusal } from "../join-refusal.ts";
 import type { Channel } from "../types.ts";
+import { untilDrained } from "./drained.ts";
 import type { StoredBroadcast } from "./message-rows.ts";
 import { outgoingOf } from "./published.ts";
 import { broadcastStore } from "./store.ts";
 
 /** The most stored broadcasts one join gets (protocols: replay). */
 const mostReplayed = 25;
-/** Of what comes while a join is under way so many messages are kept. */
+/** Of what comes while a join is under way so many messages are kept, the newest. */
 const arrivedMost = 256;
 
 /** What a join asks for; `null` for nothing. */
@@ -65,6 +66,7 @@ export class StoredReplay {
         name: channel.name,
         ...request,
         payloadBytes: settings.realtimeBroadcastPayloadBytes,
+        totalBytes: settings.realtimeBroadcastReplayBytes,
         timeoutMs: settings.realtimeBroadcastReplayTimeoutMs,
       });
     } catch (error) {
@@ -77,22 +79,33 @@ export class StoredReplay {
     }
   }
 
-  /** Sends what was read, then what came meanwhile. */
-  send(channel: Channel): void {
+  /** Sends what was read, then what came meanwhile; other messages wait. */
+  async send(channel: Channel): Promise<void> {
     const joining = this.#joining.get(channel);
     if (joining === undefined) return;
     this.#joining.delete(channel);
-    if (!channel.rights.readBroadcast) return;
-    const ids = new Set(joining.stored.map(({ id }) => id));
-    for (const { published } of joining.stored) sendTo(channel, outgoingOf(published));
-    for (const { id, published } of joining.arrived) if (!ids.has(id)) sendTo(channel, outgoingOf(published));
+    const { stored, arrived } = joining;
+    const ids = new Set(stored.map(({ id }) => id));
     if (ids.size > 0) this.#replayed.set(channel, ids);
+    channel.hold();
+    try {
+      for (const { published } of [...stored, ...arrived.filter(({ id }) => !ids.has(id))]) {
+        if (!channel.rights.readBroadcast) return;
+        const message = outgoingOf(published);
+        if (message !== null) channel.sendNow(message);
+        await untilDrained(channel);
+      }
+    } finally {
+      channel.release();
+    }
   }
 
   /** A stored broadcast has come from the log: those who are joining get it when they have joined. */
   arrived(stored: StoredBroadcast): void {
     for (const [channel, { arrived }] of this.#joining) {
-      if (channel.room === stored.published.room && arrived.length < arrivedMost) arrived.push(stored);
+      if (channel.room !== stored.published.room) continue;
+      arrived.push(stored);
+      if (arrived.length > arrivedMost) arrived.shift();
     }
   }
 
@@ -104,8 +117,4 @@ export class StoredReplay {
   forget(channel: Channel): void {
     this.#joining.delete(channel);
   }
-}
-
-function sendTo(channel: Channel, message: ReturnType<typeof outgoingOf>): void {
-  if (message !== null) channel.sendNow(message);
 }
