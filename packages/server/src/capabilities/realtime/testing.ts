@@ -319,6 +319,7 @@ const quietLog: ChangeLog = {
 };
 
 const noPolicies: Policies = {
+  prepare: async () => {},
   groupOf() {
     throw new Error("This test has no policies: give some.");
   },

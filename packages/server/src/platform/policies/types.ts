@@ -17,6 +17,11 @@ export interface ReadRights {
  */
 export interface Policies {
   /**
+   * Reads the rules of these tables, once: they are kept known from then on. Somebody in a group of a table that nobody has prepared
+   * sees nothing until its rules have been read, which is told by `onChange`. Rejects as the database does.
+   */
+  prepare(relations: readonly Pick<ChangedRelation, "oid">[]): Promise<void>;
+  /**
    * What decides, of this caller, about this table. Callers with equal keys see the same rows and columns, so one
    * decision serves them all. Cheap; changes when the policies do (`onChange`).
    */
