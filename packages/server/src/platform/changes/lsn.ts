@@ -14,3 +14,6 @@ export function formatLsn(lsn: Lsn): string {
 
 /** The later one. */
 export const laterOf = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);
+
+/** The sooner one. */
+export const earlierOf = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);

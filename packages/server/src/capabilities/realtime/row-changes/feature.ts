@@ -1,5 +1,6 @@
 import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
+import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
 import type { RealtimeContext } from "../context.ts";
 import { LogFollower } from "../log-follower.ts";
 import { tellMissed } from "../resume/missed.ts";
@@ -63,7 +64,7 @@ export class RowChanges {
     this.#context = context;
     this.#subscriptions = new Subscriptions(policies);
     this.#needs = {
-      fill: (changes) => Promise.resolve(changes),
+      fill: (changes, xid) => fillUnchanged(context.db, xid, changes),
       ask: askConditions(session, settings.realtimeFilterTimeoutMs),
     };
     this.#pipeline = new Pipeline({

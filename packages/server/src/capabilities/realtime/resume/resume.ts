@@ -1,0 +1,297 @@
+import { randomUUID } from "node:crypto";
+import type { Lsn } from "../../../kernel/change.ts";
+import { reasonOf } from "../../../kernel/reason.ts";
+import { earlierOf } from "../../../platform/changes/lsn.ts";
+import type { RealtimeContext } from "../context.ts";
+import type { Channel, Replayer } from "../types.ts";
+import { type FirstJoin, FirstJoins, isFreshStart } from "./counting.ts";
+import { Departures } from "./departures.ts";
+import { isOneDevice, keyOf } from "./key.ts";
+import { LogReach } from "./log-reach.ts";
+import { Lookup } from "./lookup.ts";
+import { tellMissed } from "./missed.ts";
+import { Recorder } from "./recorder.ts";
+import { changesIn, replayEntries } from "./replay.ts";
+import { Sightings } from "./sightings.ts";
+import { type FoundChannel, resumeStore } from "./store.ts";
+import { type Candidate, type TakenUp, takeUp } from "./take-up.ts";
+import { Turns } from "./turns.ts";
+
+/** A channel that is there. */
+interface Present {
+  readonly id: string;
+  readonly key: string;
+  readonly channel: Channel;
+  /** What its client has for certain, until a socket's word that was asked for after `sinceMs` says more. */
+  base: Lsn;
+  sinceMs: number;
+  /** The `lastRef` its socket had when its client, it seems, came back over another one; `null`: that has not happened. */
+  replacedAtRef: number | null;
+}
+
+const sweepMs = 30_000;
+
+/** Remembers where lost channels were, and sends those that come back what they missed. */
+export class Resume {
+  readonly #context: RealtimeContext;
+  readonly #replayers: readonly Replayer[];
+  readonly #present = new Map<Channel, Present>();
+  readonly #presentByKey = new Map<string, Set<Present>>();
+  readonly #departures: Departures;
+  readonly #sightings: Sightings;
+  readonly #firstJoins = new FirstJoins();
+  readonly #recorder: Recorder;
+  readonly #lookup: Lookup;
+  readonly #reach: LogReach;
+  readonly #turns: Turns;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #stopListening: () => void = () => {};
+  /** Until then channels of other processes may come to this one. */
+  #othersUntilMs: number;
+
+  constructor(context: RealtimeContext, replayers: readonly Replayer[]) {
+    const { db, settings, nodes } = context;
+    this.#context = context;
+    this.#replayers = replayers;
+    this.#departures = new Departures(settings.realtimeResumeDepartures);
+    this.#sightings = new Sightings(() => this.#position());
+    this.#recorder = new Recorder({
+      write: (written, gone, position) => resumeStore.write(db, nodes.id, written, gone, position),
+      position: () => this.#leastArrived(),
+      everyMs: settings.realtimeResumeWriteMs,
+      limit: settings.realtimeResumeDepartures,
+      onFailed: (error) => this.#warn(`Channels cannot be remembered in the database: ${reasonOf(error)}`),
+    });
+    this.#lookup = new Lookup((keys) => resumeStore.find(db, keys, nodes.id, settings.realtimeResumeMs));
+    this.#reach = new LogReach({
+      log: context.log,
+      replayers,
+      currentPosition: () => resumeStore.currentPosition(db),
+      timeoutMs: settings.realtimeResumeTimeoutMs,
+    });
+    this.#turns = new Turns(settings.realtimeResumeAtOnce);
+    this.#othersUntilMs = performance.now() + settings.realtimeResumeMs;
+  }
+
+  start(): void {
+    const { realtimeResumeMs, realtimeResumeConfirmMs } = this.#context.settings;
+    if (realtimeResumeMs === 0) return;
+    this.#stopListening = this.#context.nodes.onChange(() => this.#noteOthers());
+    this.#recorder.start();
+    this.#timers.push(
+      setInterval(() => this.#sightings.ask(), realtimeResumeConfirmMs).unref(),
+      setInterval(() => this.#sweep(), sweepMs).unref(),
+    );
+  }
+
+  /** When all channels are closed: writes what clients may come back for to another process. */
+  async stop(): Promise<void> {
+    this.#stopListening();
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    if (this.#context.settings.realtimeResumeMs > 0) await this.#recorder.stop();
+  }
+
+  /** What others deliver from now on waits until the channel has what it missed. */
+  join(channel: Channel): void {
+    this.#firstJoins.of(channel, performance.now());
+    if (this.#context.settings.realtimeResumeMs > 0) channel.hold();
+  }
+
+  async joined(channel: Channel): Promise<void> {
+    if (this.#context.settings.realtimeResumeMs === 0) return;
+    const present = this.#enter(channel);
+    try {
+      await this.#catchUp(present);
+    } catch (error) {
+      this.#warn(`What a channel missed cannot be sent: ${reasonOf(error)}`);
+      tellMissed(channel);
+    } finally {
+      channel.release();
+      present.sinceMs = performance.now();
+    }
+  }
+
+  left(channel: Channel, isLost: boolean): void {
+    const present = this.#present.get(channel);
+    if (present === undefined) return;
+    const arrived = this.#arrivedAt(present);
+    this.#present.delete(channel);
+    const sameKey = this.#presentByKey.get(present.key);
+    sameKey?.delete(present);
+    if (sameKey?.size === 0) this.#presentByKey.delete(present.key);
+    this.#sightings.leave(channel.socket);
+    const { id, key, replacedAtRef } = present;
+    const { lastRef } = channel.socket;
+    if (!isLost || arrived === 0n) return this.#recorder.forget(id);
+    const isDoubtful = replacedAtRef === lastRef;
+    const kind = isDoubtful ? "doubtful" : "departed";
+    this.#departures.add({
+      id,
+      key,
+      lastRef,
+      cursor: arrived,
+      socketId: channel.socket.id,
+      kind,
+      leftAtMs: performance.now(),
+    });
+    if (isDoubtful) this.#recorder.forget(id);
+    else this.#recorder.keep({ id, key, lastRef, cursor: arrived });
+  }
+
+  #enter(channel: Channel): Present {
+    const present: Present = {
+      id: randomUUID(),
+      key: keyOf(channel),
+      channel,
+      base: this.#position(),
+      sinceMs: Number.POSITIVE_INFINITY,
+      replacedAtRef: null,
+    };
+    this.#present.set(channel, present);
+    const sameKey = this.#presentByKey.get(present.key);
+    if (sameKey === undefined) this.#presentByKey.set(present.key, new Set([present]));
+    else sameKey.add(present);
+    this.#sightings.enter(channel.socket);
+    this.#recorder.keep({ id: present.id, key: present.key, lastRef: channel.socket.lastRef, cursor: null });
+    return present;
+  }
+
+  async #catchUp(present: Present): Promise<void> {
+    const { channel } = present;
+    const found = await this.#findOwn(present);
+    if (found === null) return;
+    const { cursor, formerSocketId } = found;
+    present.base = cursor;
+    await this.#turns.take(async () => {
+      if (!channel.isOpen) return;
+      const isWhole = await this.#send(channel, cursor, formerSocketId);
+      // Whoever is told to read anew has nothing to come back for before that.
+      if (!isWhole) {
+        present.base = this.#position();
+        tellMissed(channel);
+      }
+    });
+    this.#settle(found);
+  }
+
+  /** @returns false when something is not there any more, or too much */
+  async #send(channel: Channel, from: Lsn, formerSocketId: string | null): Promise<boolean> {
+    const { log, settings } = this.#context;
+    const to = await this.#reach.now();
+    const entries = from >= to ? [] : log.between(from, to);
+    if (entries === null) return false;
+    if (changesIn(entries, settings.realtimeResumeChanges) > settings.realtimeResumeChanges) return false;
+    const limits = { queueBytes: settings.realtimeResumeQueueBytes, timeoutMs: settings.realtimeResumeTimeoutMs };
+    return replayEntries(channel, entries, this.#replayers, limits, formerSocketId);
+  }
+
+  /** The channel that this one was, if it was one. */
+  async #findOwn(present: Present): Promise<TakenUp | null> {
+    const { channel, key } = present;
+    const nowMs = performance.now();
+    const first = this.#firstJoins.of(channel, nowMs);
+    const isEarly = nowMs - first.atMs <= this.#context.settings.realtimeResumeRejoinMs;
+    const mayComeFromElsewhere = isEarly && !isFreshStart(first);
+    const candidates: Candidate[] = [...this.#departures.of(key)];
+    if (mayComeFromElsewhere) {
+      candidates.push(...this.#livingUnder(present));
+      if (this.#hasOthers(nowMs)) candidates.push(...(await this.#lookup.of(key)).map((one) => this.#foreign(one)));
+    }
+    const own = takeUp(candidates, (candidate) => isOwn(candidate, channel, first, isEarly));
+    if (own !== null && isOneDevice(channel.who)) this.#replace(present, candidates, own);
+    return own;
+  }
+
+  /** Channels whose loss nobody has noticed, if they are lost. */
+  #livingUnder({ key, channel }: Present): readonly Candidate[] {
+    const living: Candidate[] = [];
+    for (const other of this.#presentByKey.get(key) ?? []) {
+      const { socket } = other.channel;
+      const cursor = this.#arrivedAt(other);
+      if (socket === channel.socket || other.replacedAtRef === socket.lastRef || cursor === 0n) continue;
+      living.push({ id: other.id, lastRef: socket.lastRef, cursor, socketId: socket.id, kind: "live" });
+    }
+    return living;
+  }
+
+  /** A node that is gone has lost its channels, whatever it last wrote of them. */
+  #foreign({ id, nodeId, lastRef, cursor, isDeparted }: FoundChannel): Candidate {
+    const isAlive = this.#context.nodes.others().some((node) => node.id === nodeId);
+    return { id, lastRef, cursor, socketId: null, kind: isDeparted || !isAlive ? "departed" : "live" };
+  }
+
+  /** When these are noticed as lost, they have come back already: they will not be what the next one comes back for. */
+  #replace(present: Present, candidates: readonly Candidate[], own: TakenUp): void {
+    if (own.cursor === 0n) return;
+    for (const other of this.#presentByKey.get(present.key) ?? []) {
+      const wasFound = candidates.some(({ id, kind }) => id === other.id && kind === "live");
+      if (wasFound) other.replacedAtRef = other.channel.socket.lastRef;
+    }
+  }
+
+  #settle({ taken, lowered, cursor }: TakenUp): void {
+    if (taken !== null) this.#forget(taken.id);
+    const foreign: string[] = [];
+    for (const { id } of lowered) {
+      const own = this.#departures.lower(id, cursor);
+      if (own === null) foreign.push(id);
+      else this.#recorder.keep(own);
+    }
+    if (foreign.length === 0) return;
+    resumeStore.lower(this.#context.db, foreign, cursor).catch((error: unknown) => {
+      this.#warn(`A lost channel could not be written: ${reasonOf(error)}`);
+    });
+  }
+
+  #forget(id: string): void {
+    this.#departures.remove(id);
+    this.#recorder.forgetAnybodys(id);
+  }
+
+  /** Everything before it has been put on channels; 0 while the log is not followed. */
+  #position(): Lsn {
+    const positions = this.#replayers.map((replayer) => replayer.position()).filter((position) => position > 0n);
+    return positions.length === 0 ? this.#context.log.position() : positions.reduce(earlierOf);
+  }
+
+  #arrivedAt({ base, sinceMs, channel }: Present): Lsn {
+    return this.#sightings.arrived(channel.socket, sinceMs) ?? base;
+  }
+
+  #leastArrived(): Lsn | null {
+    let least: Lsn | null = null;
+    for (const present of this.#present.values()) {
+      const arrived = this.#arrivedAt(present);
+      if (arrived > 0n) least = earlierOf(least ?? arrived, arrived);
+    }
+    return least;
+  }
+
+  #noteOthers(): void {
+    this.#othersUntilMs = performance.now() + this.#context.settings.realtimeResumeMs;
+  }
+
+  /** Only then is the database worth asking: a node that has long been alone knows all lost channels itself. */
+  #hasOthers(nowMs: number): boolean {
+    return this.#context.nodes.others().length > 0 || nowMs < this.#othersUntilMs;
+  }
+
+  #sweep(): void {
+    const { db, settings } = this.#context;
+    this.#departures.forgetBefore(performance.now() - settings.realtimeResumeMs);
+    if (this.#present.size === 0 && this.#departures.size === 0) return;
+    resumeStore.sweep(db, settings.realtimeResumeMs).catch(() => {
+      // The next one does it.
+    });
+  }
+
+  #warn(message: string): void {
+    this.#context.observe({ kind: "warning", area: "realtime", message });
+  }
+}
+
+/** A channel of the same socket is certainly this client's; one of another may be, when the client has counted on since. */
+function isOwn(candidate: Candidate, { socket }: Channel, { ref }: FirstJoin, isEarly: boolean): boolean {
+  if (candidate.socketId === socket.id) return true;
+  return isEarly && (ref === null || ref > candidate.lastRef);
+}
