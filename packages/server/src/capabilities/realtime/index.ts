@@ -4,6 +4,7 @@ import { createChannels } from "./channels/index.ts";
 import type { RealtimeContext } from "./context.ts";
 import { createMessagesKeeper } from "./messages/index.ts";
 import { createPresence } from "./presence/index.ts";
+import { createResume } from "./resume/index.ts";
 import { Rooms } from "./rooms.ts";
 import { createRowChanges } from "./row-changes/index.ts";
 import { createSocketServer, type SocketStats } from "./socket/index.ts";
@@ -25,8 +26,9 @@ export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): Re
   const presence = createPresence(context);
   const broadcast = createBroadcast(context);
   const rowChanges = createRowChanges(context);
-  // Their order is that of what follows a join's reply: who is here, what is replayed, the word that row changes are on.
-  const channels = createChannels(context, [presence, broadcast, rowChanges]);
+  const resume = createResume(context, [rowChanges, broadcast]);
+  // Their order is that of what follows a join's reply: who is here, what is replayed, what was missed, the word that row changes are on.
+  const channels = createChannels(context, [presence, broadcast, resume, rowChanges]);
   const sockets = createSocketServer(context, channels.open);
   const messages = createMessagesKeeper(context);
   return {
@@ -38,13 +40,15 @@ export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): Re
       await presence.start();
       await broadcast.start();
       rowChanges.start();
+      resume.start();
       messages.start();
     },
     drain: () => sockets.drain(),
     async stop(signal) {
-      // Those who are still there are told to the features first: they leave, and that is news to other nodes.
+      // Whoever is still there leaves first: that is news to other nodes, and what they come back with.
       await sockets.stop(signal);
       channels.stop();
+      await resume.stop();
       rowChanges.stop();
       await presence.stop();
       await broadcast.stop();
