@@ -9,10 +9,18 @@ import { outgoingOf, type Published } from "./published.ts";
 import { senderOf } from "./sender.ts";
 import type { StoredReplay } from "./stored-replay.ts";
 
-/** What a channel gets live: our own broadcasts from this number on, and entries of the log beyond this place (0: it was not read). */
+/** A place between entries of the log: `lsn` alone is not one within a transaction that comes in parts. */
+interface Place {
+  readonly lsn: Lsn;
+  /** Of the newest entry there. */
+  readonly first: number;
+}
+
+/** What a channel gets live: our own broadcasts from this number on, and entries of the log beyond this place. */
 interface Joined {
   readonly sequence: number;
-  readonly lsn: Lsn;
+  /** `null`: the log was not followed. */
+  readonly place: Place | null;
 }
 
 /**
@@ -25,6 +33,8 @@ export class Delivery {
   readonly #stored: StoredReplay;
   readonly #position: () => Lsn;
   readonly #joined = new WeakMap<Channel, Joined>();
+  /** Where the newest entry stands that was taken; `null` before the first. */
+  #taken: Place | null = null;
 
   constructor(needs: {
     readonly context: Pick<RealtimeContext, "rooms" | "nodes" | "settings">;
@@ -46,11 +56,14 @@ export class Delivery {
   }
 
   joined(channel: Channel): void {
-    this.#joined.set(channel, { sequence: this.#writer.next, lsn: this.#position() });
+    const position = this.#position();
+    const place = this.#taken ?? (position === 0n ? null : { lsn: position, first: beforeAll });
+    this.#joined.set(channel, { sequence: this.#writer.next, place });
   }
 
   /** The next entry of the log. */
   take(entry: LogEntry): void {
+    this.#taken = { lsn: entry.lsn, first: firstOf(entry) };
     if (entry.kind === "message") return this.#takeMessage(entry.prefix, entry.content);
     const limitBytes = this.#context.settings.realtimeBroadcastPayloadBytes;
     for (const change of entry.changes) {
@@ -95,7 +108,7 @@ export class Delivery {
 
   *#missedIn(channel: Channel, entry: LogEntry, former: Buffer | null): Iterable<Published> {
     const joined = this.#joined.get(channel);
-    const isLive = joined !== undefined && joined.lsn > 0n && entry.endLsn > joined.lsn;
+    const isLive = joined !== undefined && joined.place !== null && isBeyond(entry, joined.place);
     if (entry.kind === "batch") {
       const limitBytes = this.#context.settings.realtimeBroadcastPayloadBytes;
       for (const change of isLive ? [] : entry.changes) {
@@ -115,5 +128,13 @@ export class Delivery {
     }
   }
 }
+
+/** Comes before any entry of its place. */
+const beforeAll = -2;
+/** The message of a transaction comes before its rows. */
+const firstOf = (entry: LogEntry): number => (entry.kind === "message" ? -1 : entry.first);
+
+const isBeyond = (entry: LogEntry, { lsn, first }: Place): boolean =>
+  entry.lsn > lsn || (entry.lsn === lsn && firstOf(entry) > first);
 
 const everybody = (): boolean => true;
