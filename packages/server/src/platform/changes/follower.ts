@@ -51,6 +51,8 @@ export class Follower {
   /** The publications are others now: the stream is to be opened anew at the next transaction's end. */
   #isStale = false;
   #isStopped = false;
+  /** With these publications, the log at the position cannot be decoded. */
+  #lacking: string | null = null;
   /** What is at the position cannot be read. */
   #skipsToNow = false;
 
@@ -96,7 +98,8 @@ export class Follower {
       if (isFurther) this.#backoff.reset();
       if (wasFollowing) {
         sameEnds = isFurther || !isPoison(reason) ? 0 : sameEnds + 1;
-        this.#skipsToNow = lacksPublication(reason) || sameEnds >= attemptsAtPoison;
+        this.#skipsToNow = sameEnds >= attemptsAtPoison;
+        this.#lacking = lacksPublication(reason) ? this.#publications.join() : null;
       }
       const problem = unavailableBecause(reason);
       this.#problem = problem ?? (reason instanceof Error ? reason : new Error(String(reason)));
@@ -143,7 +146,7 @@ export class Follower {
     const { transactions, onJump, database } = this.#needs;
     const before = this.#identity;
     this.#identity = slot.identity;
-    if (this.#skipsToNow) {
+    if (this.#skipsToNow || this.#lacking === this.#publications.join()) {
       this.#skipsToNow = false;
       return onJump(await changesStore.insertPosition(database), "retention");
     }

@@ -117,8 +117,8 @@ describe("transactions", () => {
   it("messages outside of them come at once, and their cursor is behind them", async () => {
     const { transactions, heard, feed } = setUp();
     await feed(message("a", "test", false));
-    expect(heard).toEqual(["a @50..51 new"]);
-    expect(transactions.position).toBe(51n);
+    expect(heard).toEqual(["a @49..50 new"]);
+    expect(transactions.position).toBe(50n);
   });
 
   it("R13: one that a lost connection cut goes on where it was, with nothing twice", async () => {

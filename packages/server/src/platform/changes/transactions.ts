@@ -168,8 +168,8 @@ export class Transactions {
     const { prefix, content, lsn, isTransactional } = message;
     if (!isTransactional) {
       if (this.#open !== null) throw new PgoutputError("A message of its own stands within a transaction.");
-      // Where it ends is not said. Whoever goes on from any place after its beginning does not get it again.
-      const entry = { kind: "message", lsn, endLsn: lsn + 1n, prefix, content } as const;
+      // PostgreSQL says where it ends, which may be where the next COMMIT begins: it stands before that.
+      const entry = { kind: "message", lsn: lsn - 1n, endLsn: lsn, prefix, content } as const;
       const passed = this.#needs.onEntry(entry, sizeOf(entry), true);
       if (passed instanceof Promise) return passed.then(() => this.reach(entry.endLsn));
       return this.reach(entry.endLsn);
