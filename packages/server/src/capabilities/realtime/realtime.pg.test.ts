@@ -32,18 +32,21 @@ interface Message {
   readonly ref: string | null;
 }
 
-/** A client of version 1.0.0, whose frames are all text. */
-async function connect(server = app) {
+/** A client of version 1.0.0, whose frames are all text. @param lastRef what it has counted to before a reconnection */
+async function connect(server = app, lastRef = 0) {
   const url = `${server.url.replace("http", "ws")}/realtime/v1/websocket?apikey=${server.anonKey}&vsn=1.0.0`;
   const socket = new WebSocket(url);
   sockets.push(socket);
   const received: Message[] = [];
   socket.on("message", (data) => received.push(JSON.parse(String(data))));
   await once(socket, "open");
-  let ref = 0;
+  let ref = lastRef;
+  const joinRefs = new Map<string, string>();
   const push = (name: string, event: string, payload: unknown): string => {
     ref++;
-    socket.send(JSON.stringify({ topic: `realtime:${name}`, event, payload, ref: String(ref), join_ref: "1" }));
+    if (event === "phx_join") joinRefs.set(name, String(ref));
+    const join_ref = joinRefs.get(name) ?? null;
+    socket.send(JSON.stringify({ topic: `realtime:${name}`, event, payload, ref: String(ref), join_ref }));
     return String(ref);
   };
   const find = (fits: (message: Message) => boolean) =>
@@ -60,6 +63,7 @@ async function connect(server = app) {
     received,
     push,
     find,
+    lastRef: () => ref,
     async join(name: string, config: unknown = {}) {
       const asked = push(name, "phx_join", { config });
       const { payload } = await find((message) => message.event === "phx_reply" && message.ref === asked);
@@ -124,6 +128,26 @@ describe("realtime on a booted server", () => {
     expect((await inside.find(isBroadcast("sent"))).payload).toMatchObject({ payload: { n: 1 } });
     expect(inside.received.some(isBroadcast("never"))).toBe(false);
     expect(outside.received.map(({ event }) => event)).toEqual(["phx_reply"]);
+  });
+
+  it("R13 sends a client that comes back what it missed, in order and once, and nothing to a new one", async () => {
+    const lost = await connect();
+    await lost.join("rooms to return to", { private: true });
+    await app.sql(`select realtime.send('{}', 'before', 'rooms to return to')`);
+    await lost.find(isBroadcast("before"));
+    lost.socket.terminate();
+    await once(lost.socket, "close");
+    for (let i = 0; i < 20; i++) await app.sql(`select realtime.send('{}', 'missed ${i}', 'rooms to return to')`);
+    const [back, other] = [await connect(app, lost.lastRef()), await connect()];
+    await other.join("rooms to return to", { private: true });
+    await back.join("rooms to return to", { private: true });
+    await back.find(isBroadcast("missed 19"));
+    await app.sql(`select realtime.send('{}', 'after', 'rooms to return to')`);
+    for (const client of [back, other]) await client.find(isBroadcast("after"));
+    const events = (client: typeof back) =>
+      client.received.filter(({ event }) => event === "broadcast").map(({ payload }) => payload.event);
+    expect(events(back)).toEqual([...Array.from({ length: 20 }, (_, i) => `missed ${i}`), "after"]);
+    expect(events(other)).toEqual(["after"]);
   });
 
   it("R07 lets nobody write who may only read, and refuses who may do neither", async () => {
