@@ -38,7 +38,7 @@ export interface PolicyBench {
     table: string,
     who: Principal,
     ids: readonly number[],
-  ): Promise<{ readonly seen: ReadonlySet<number>; readonly failing: ReadonlySet<number> }>;
+  ): Promise<{ readonly seen: ReadonlySet<number>; readonly failing: ReadonlyMap<number, string> }>;
   fetchSets(
     policy: Extract<CompiledPolicy, { kind: "predicate" }>,
     who: Principal,
@@ -113,12 +113,15 @@ export async function openPolicyBench(): Promise<PolicyBench> {
           ),
         );
       try {
-        return { seen: new Set(await ask(ids)), failing: new Set() };
+        return { seen: new Set(await ask(ids)), failing: new Map() };
       } catch {
         const seen = new Set<number>();
-        const failing = new Set<number>();
+        const failing = new Map<number, string>();
         for (const id of ids) {
-          const found = await ask([id]).catch(() => failing.add(id) && []);
+          const found = await ask([id]).catch((error: Error) => {
+            failing.set(id, error.message);
+            return [];
+          });
           for (const one of found) seen.add(one);
         }
         return { seen, failing };

@@ -14,6 +14,13 @@ import { type ArrayValue, absent, failed, isUnsure, truthOf, type Value } from "
 
 /** An expression with its caller put in: what is the same for every row is computed here, once. */
 export function bindExpression(expression: Expression, binding: Binding): Part {
+  const part = bindNode(expression, binding);
+  // PostgreSQL computes what it can when it plans, in branches that no row ever comes to as well.
+  if (part.isConstant && part.canFail) binding.onFailure();
+  return part;
+}
+
+function bindNode(expression: Expression, binding: Binding): Part {
   const bind = (part: Expression): Part => bindExpression(part, binding);
   switch (expression.node) {
     case "column":
@@ -25,7 +32,7 @@ export function bindExpression(expression: Expression, binding: Binding): Part {
     case "cast":
       return strict(bind(expression.of), true, castValue(expression.of.type, expression.type));
     case "field":
-      return fieldPart(bind(expression.of), expression.at, expression.type === "text");
+      return fieldPart(bind(expression.of), expression);
     case "path":
       return pathPart(bind(expression.of), expression.path, expression.type === "text");
     case "coalesce":

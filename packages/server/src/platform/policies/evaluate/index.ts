@@ -34,10 +34,26 @@ export interface BindOptions {
 
 export function bindPolicy({ policy, who, indexOf, hasRun }: BindOptions): BoundPolicy {
   const claims = readClaims(who);
-  const part = bindExpression(policy.predicate, { who, claims, indexOf, sets: policy.sets, hasRun });
+  let hasFailed = false;
+  const part = bindExpression(policy.predicate, {
+    who,
+    claims,
+    indexOf,
+    sets: policy.sets,
+    hasRun,
+    onFailure: () => {
+      hasFailed = true;
+    },
+  });
+  if (hasFailed) return { always: "ask", decide: () => "ask" };
   const decide = (row: RowImage, circumstances: Circumstances): Verdict => {
+    // PostgreSQL may not let the caller read what a set is made of, and then shows nothing at all.
+    for (let at = 0; at < policy.sets.length; at++) if (!circumstances.sets[at]) return "ask";
     const truth = truthOf(part.get(row, circumstances));
     return typeof truth === "symbol" ? "ask" : truth;
   };
-  return { always: part.isConstant ? decide([], { sets: [], now: null }) : undefined, decide };
+  return {
+    always: part.isConstant && policy.sets.length === 0 ? decide([], { sets: [], now: null }) : undefined,
+    decide,
+  };
 }

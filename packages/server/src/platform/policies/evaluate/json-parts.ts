@@ -1,10 +1,18 @@
-import { member, textOf } from "./json.ts";
+import type { Expression } from "../compile/expression.ts";
+import { isArray, isObject, member, textOf } from "./json.ts";
 import { jsonbContains, jsonbHasKey } from "./jsonb.ts";
 import { derived, doubt, type Part, strict } from "./part.ts";
 import { type ArrayValue, failed, type JsonValue, type Value } from "./values.ts";
 
-export function fieldPart(of: Part, at: string | number, asText: boolean): Part {
-  return strict(of, true, (value) => found(member((value as JsonValue).json, at), asText));
+type Field = Extract<Expression, { node: "field" }>;
+
+export function fieldPart(of: Part, { at, type, of: { type: from } }: Field): Part {
+  return strict(of, true, (value) => {
+    const { json } = value as JsonValue;
+    // A bare scalar of jsonb is stored as an array of one, and `->` by position finds it there.
+    const isItself = from === "jsonb" && (at === 0 || at === -1) && !isObject(json) && !isArray(json);
+    return found(isItself ? json : member(json, at), type === "text");
+  });
 }
 
 export function pathPart(of: Part, path: readonly string[], asText: boolean): Part {

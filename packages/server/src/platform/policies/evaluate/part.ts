@@ -29,6 +29,8 @@ export interface Binding {
   indexOf(column: string): number;
   readonly sets: readonly SetQuery[];
   readonly hasRun: boolean;
+  /** Something that is the same for every row is an error, or may be. */
+  onFailure(): void;
 }
 
 export const constantPart = (value: Value): Part => ({
