@@ -301,7 +301,7 @@ function readUserBroadcast(data: Buffer): Received {
 }
 
 /** A log in which nothing happens. */
-const quietLog: ChangeLog = {
+export const quietLog: ChangeLog = {
   follow: async () => ({ position: () => 0n, stop() {} }),
   followDurably() {},
   position: () => 0n,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LogEntry } from "../../../kernel/change.ts";
+import type { ChangeLog, LiveReader } from "../../../platform/changes/types.ts";
 import { TestCluster, type TestNode } from "../nodes.testing.ts";
-import type { Received, TestClient } from "../testing.ts";
+import { openTestRealtime, quietLog, type Received, type TestClient } from "../testing.ts";
 import type { Channel, ChannelFeature, UserBroadcast } from "../types.ts";
 import { type Broadcast, createBroadcast } from "./index.ts";
 
@@ -392,5 +393,37 @@ describe("R13: what a channel gets that comes back", () => {
     const blind = { ...channel, isOpen: true, rights: { ...channel.rights, readBroadcast: false } } as Channel;
     await first.broadcast.replay(blind, entries);
     expect(back.of("broadcast")).toHaveLength(3);
+  });
+
+  it("is a word that something is missing when the log has a gap", async () => {
+    const room = aRoom();
+    const readers: LiveReader[] = [];
+    const log: ChangeLog = {
+      ...quietLog,
+      async follow(reader) {
+        readers.push(reader);
+        return { position: () => 1n, stop() {} };
+      },
+    };
+    let broadcast: Broadcast | undefined;
+    const realtime = await openTestRealtime({
+      database: cluster.database,
+      log,
+      features(context) {
+        broadcast = createBroadcast(context);
+        return [broadcast];
+      },
+    });
+    const [here, gone] = [realtime.connect(), realtime.connect()];
+    await here.join(room);
+    await gone.join(room);
+    await gone.ask(room, "phx_leave", {});
+    for (const reader of readers) reader.onGap("retention");
+    expect(here.of("system").map(({ payload }) => payload)).toEqual([
+      { extension: "system", status: "ok", message: expect.stringContaining("missed"), channel: room },
+    ]);
+    expect(gone.of("system")).toEqual([]);
+    await broadcast!.stop();
+    await realtime.close();
   });
 });

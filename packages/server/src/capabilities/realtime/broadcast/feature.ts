@@ -1,5 +1,6 @@
 import type { RealtimeContext } from "../context.ts";
 import { LogFollower } from "../log-follower.ts";
+import { tellMissed } from "../resume/missed.ts";
 import type { Channel, ChannelFeature, Incoming, Replayer } from "../types.ts";
 import { Delivery } from "./delivery.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -19,6 +20,7 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
   const { log, observe, settings } = context;
   const writer = new LogWriter(context);
   const stored = new StoredReplay(context);
+  const channels = new Set<Channel>();
   /** Channels that wait for the word that the log is followed. */
   const waiting = new Set<Channel>();
   const follower = new LogFollower({
@@ -27,8 +29,10 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
     reader: {
       name: "broadcast",
       onEntry: (entry) => delivery.take(entry),
-      // What is missing was never on these channels; nothing here is derived from it.
-      onGap: () => {},
+      // What others and the database sent meanwhile is lost to these channels, and they do not know it.
+      onGap() {
+        for (const channel of channels) if (channel.rights.readBroadcast) tellMissed(channel);
+      },
     },
     onFollowing() {
       for (const channel of waiting) sayReady(channel);
@@ -60,6 +64,7 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
       return undefined;
     },
     joined(channel) {
+      channels.add(channel);
       delivery.joined(channel);
       if (channel.config.broadcast.isReplicationReadyWanted) {
         if (follower.isFollowing) sayReady(channel);
@@ -75,6 +80,7 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
       return true;
     },
     left(channel) {
+      channels.delete(channel);
       waiting.delete(channel);
       stored.forget(channel);
     },
