@@ -55,9 +55,10 @@ const deaf: ChannelFeature = { name: "deaf", handle: async () => false };
 const policies = `
   create table public.members (room text, user_id uuid, primary key (room, user_id));
   grant select on public.members to authenticated;
+  create function public.allowed() returns boolean language sql stable as 'select true';
   set role postgres;
   create policy "members" on realtime.messages for select to authenticated
-    using (exists (select from public.members m where m.room = realtime.topic() and m.user_id = (select auth.uid())));
+    using (public.allowed() and exists (select from public.members m where m.room = realtime.topic() and m.user_id = (select auth.uid())));
   create policy "anybody" on realtime.messages for select to anon using (realtime.topic() = 'hall');
   reset role;`;
 
@@ -255,6 +256,11 @@ describe("R05 who is on a private channel", () => {
   it.each([
     ["policy is dropped", `drop policy "members" on realtime.messages`],
     ["policy is altered", `alter policy "members" on realtime.messages using (false)`],
+    ["policy is for others", 'alter policy "members" on realtime.messages to service_role'],
+    [
+      "function it calls is another",
+      "create or replace function public.allowed() returns boolean language sql as 'select false'",
+    ],
     ["privilege is taken", "revoke select on realtime.messages from authenticated"],
     ["look into a table is taken", "revoke select on public.members from authenticated"],
     // PostgreSQL counts writes when a connection pauses, within 10 s at the latest: here at once.

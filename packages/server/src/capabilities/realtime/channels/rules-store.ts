@@ -3,7 +3,7 @@ import type { Queryable } from "../../../platform/postgres/database.ts";
 
 /** What rights on private channels follow from, each as a text that changes with it. */
 export interface RulesPrint {
-  /** Policies, privileges, roles and who is a member of which. */
+  /** Policies, the functions they call, privileges, roles and who is a member of which. */
   readonly rules: string;
   /** Rows of the tables that policies look into: how often any of them was written. */
   readonly rows: string;
@@ -24,11 +24,12 @@ export async function readRules(db: Pick<Queryable, "query">): Promise<RulesPrin
       where n.nspname = 'realtime' and c.relname = 'messages'
     ), policies as (
       select p.oid, p.xmin from pg_catalog.pg_policy p join messages on p.polrelid = messages.oid
-    ), tables as (
-      select distinct d.refobjid as oid
+    ), used as (
+      select distinct d.refclassid as class, d.refobjid as oid
       from pg_catalog.pg_depend d join policies on d.objid = policies.oid
-      where d.classid = 'pg_catalog.pg_policy'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
-        and d.refobjid not in (select oid from messages)
+      where d.classid = 'pg_catalog.pg_policy'::regclass
+    ), tables as (
+      select oid from used where class = 'pg_catalog.pg_class'::regclass and oid not in (select oid from messages)
     )
     select
       concat_ws(' ',
@@ -36,6 +37,8 @@ export async function readRules(db: Pick<Queryable, "query">): Promise<RulesPrin
         (select string_agg(concat(oid, ':', xmin), ',' order by oid) from policies),
         (select string_agg(concat(c.oid, ':', c.xmin), ',' order by c.oid)
           from pg_catalog.pg_class c join tables using (oid)),
+        (select string_agg(concat(f.oid, ':', f.xmin), ',' order by f.oid)
+          from pg_catalog.pg_proc f join used on used.oid = f.oid and used.class = 'pg_catalog.pg_proc'::regclass),
         (select string_agg(concat(p.oid, ':', p.xmin), ',' order by p.oid)
           from pg_catalog.pg_policy p join tables on tables.oid = p.polrelid),
         (select concat(count(*), ':', sum(hashtext(concat(roleid, member, xmin)))) from pg_catalog.pg_auth_members),
