@@ -295,8 +295,10 @@ export class RowChanges {
 
   #load(): Promise<PublishedTables> {
     if (this.#loading !== null) return this.#loading;
-    const loading = loadPublished(this.#context.db)
-      .then((published) => {
+    const { db, policies } = this.#context;
+    const loading = loadPublished(db)
+      .then(async (published) => {
+        await policies.prepare(published.matching(null, null).map(({ relation }) => relation));
         if (this.#loading === loading) this.#published = published;
         return published;
       })

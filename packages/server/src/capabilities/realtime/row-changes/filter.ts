@@ -53,8 +53,8 @@ export function parseFilter(text: string): readonly Condition[] {
 }
 
 function condition(reader: Reader): Condition {
-  const column = reader.until("=").trim();
-  if (column === "" || reader.isAtEnd) {
+  const column = reader.until("=", ",").trim();
+  if (column === "" || !reader.isAt("=")) {
     throw new BindingError("A filter is written as column=operator.value, with commas between several.");
   }
   reader.expect("=");
@@ -90,6 +90,8 @@ function valuesOf(reader: Reader, operator: Operator, column: string): readonly 
 function listOf(reader: Reader, column: string): readonly string[] {
   reader.expect("(");
   const values: string[] = [];
+  reader.skipSpaces();
+  if (reader.isAt(")")) throw new BindingError(`The filter on "${column}" has an empty list.`);
   for (;;) {
     reader.skipSpaces();
     values.push(reader.isAt('"') ? reader.quoted() : reader.until(",", ")").trim());
@@ -99,7 +101,6 @@ function listOf(reader: Reader, column: string): readonly string[] {
   }
   reader.expect(")");
   reader.skipSpaces();
-  if (values.length === 1 && values[0] === "") throw new BindingError(`The filter on "${column}" has an empty list.`);
   if (values.length > valuesInList) {
     throw new BindingError(`The filter on "${column}" has more than ${valuesInList} values.`);
   }
