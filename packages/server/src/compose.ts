@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +13,7 @@ import { openChangeLog } from "./platform/changes/index.ts";
 import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
-import type { Nodes } from "./platform/nodes/types.ts";
+import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
 import type { Policies } from "./platform/policies/types.ts";
@@ -97,14 +96,6 @@ const nothingSeen: Policies = {
   close: async () => {},
 };
 
-/** Until nodes know of each other. */
-const aloneNode = (): Nodes => ({
-  id: randomUUID(),
-  others: () => [],
-  onChange: () => () => {},
-  close: async () => {},
-});
-
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
 
@@ -157,7 +148,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     opened.push(() => revocations.close());
     if (config.identity.refuseEndedSessions) keys.refuseEnded(revocations);
-    const sharing = await keys.share({ database, news: revocations });
+    const nodes = await openNodes({ database, settings: config.nodes, observe });
+    opened.push(() => nodes.close());
+    const sharing = await keys.share({ database, among: { news: revocations, nodes } });
     opened.push(() => sharing.close());
 
     const session = await openSession({
@@ -231,7 +224,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         revocations,
         log,
         policies: nothingSeen,
-        nodes: aloneNode(),
+        nodes,
         settings: config.realtime,
         observe,
         clock: systemClock,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
+import type { NodeRegistry } from "../nodes/types.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
 import { generateApiKey } from "./api-keys.ts";
@@ -16,8 +17,8 @@ import {
   saveKeys,
 } from "./key-file.ts";
 import { createKeyring, type Keyring, signsWithImportedSecret, withLegacyKeys } from "./keyring.ts";
-import { joinNodes, type KeysFingerprint, type NodeRegistry } from "./node-registry.ts";
 import { problems } from "./problems.ts";
+import { compareKeys, type KeysFingerprint } from "./same-keys.ts";
 import type { identitySettings } from "./settings.ts";
 import { createSharedKeys, type SharedKeys } from "./shared-keys.ts";
 import type { ApiKeys, Ended, Identity, TokenSigner } from "./types.ts";
@@ -59,9 +60,9 @@ export interface OpenIdentity {
    * @throws Problem `identity/keys-differ`, `identity/master-key-short`, `identity/master-key-wrong`
    */
   share(needs: {
-    readonly database: Pick<Database, "query" | "background">;
+    readonly database: Pick<Database, "query">;
     /** Left out by those who leave soon: nobody tells them of changes, and they are no node. */
-    readonly news?: KeyNews;
+    readonly among?: { readonly news: KeyNews; readonly nodes: Pick<NodeRegistry, "keysOfOthers" | "announceKeys"> };
   }): Promise<{ close(): Promise<void> }>;
   /** Takes over what another process changed in the keys file. */
   reload(): Promise<void>;
@@ -85,7 +86,7 @@ export async function openIdentity(needs: {
   let keyring: Keyring;
   let stored: StoredKeys;
   let shared: SharedKeys | null = null;
-  let node: NodeRegistry | null = null;
+  let announce: (() => Promise<void>) | null = null;
   let news: KeyNews | null = null;
   let stamp = "";
   // One change at a time: a rotation must not write over what a reload is about to read.
@@ -165,7 +166,7 @@ export async function openIdentity(needs: {
     identity.replaceKeyring(keyring);
     if (isRevoked) news?.endAll();
     // Others compare at their start only: if this fails, the next beat says it.
-    await node?.announce().catch(() => {});
+    await announce?.().catch(() => {});
   }
 
   /** Another process has changed the keys file: a rotation, which all nodes are to have. */
@@ -189,7 +190,7 @@ export async function openIdentity(needs: {
   }
 
   async function share(given: Parameters<OpenIdentity["share"]>[0]): Promise<{ close(): Promise<void> }> {
-    const { database } = given;
+    const { database, among } = given;
     if (settings.masterKey !== null) {
       const opening = createSharedKeys(database, settings.masterKey);
       await inTurn(async () => {
@@ -203,22 +204,20 @@ export async function openIdentity(needs: {
         await putInForce(joined);
       });
     }
-    if (given.news === undefined) return { close: async () => {} };
-    news = given.news;
+    if (among === undefined) return { close: async () => {} };
+    news = among.news;
     const unsubscribe = news.onKeysChanged(() => {
       inTurn(follow).catch((error: unknown) => warn(`The keys in the database could not be read: ${String(error)}`));
     });
-    const joinedNode = await joinNodes({
-      db: database,
+    announce = await compareKeys({
+      nodes: among.nodes,
       warn,
       fingerprint: () => fingerprintOf(keyring, stored, settings),
     });
-    node = joinedNode;
     return {
       async close() {
         unsubscribe();
-        node = null;
-        await joinedNode.close();
+        announce = null;
       },
     };
   }

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { systemClock } from "../../kernel/clock.ts";
 import { Problem } from "../../kernel/problem.ts";
 import { readSettings, type Values } from "../../kernel/settings.ts";
+import { nodesSettings, openNodes } from "../nodes/index.ts";
 import { type Database, openDatabase } from "../postgres/database.ts";
 import { openRevocations, type Revocations } from "../revocation/index.ts";
 import { identitySettings, type OpenIdentity, openIdentity } from "./index.ts";
@@ -70,7 +71,9 @@ async function openNode(
     for (const close of closers.splice(0).reverse()) await close();
   };
   opened.push({ close: stop });
-  const sharing = await keys.share({ database: db, news: revocations });
+  const nodes = await openNodes({ database: db, settings: readSettings(nodesSettings, { env: {} }).values, observe });
+  closers.push(() => nodes.close());
+  const sharing = await keys.share({ database: db, among: { news: revocations, nodes } });
   closers.push(() => sharing.close());
   const verdict = (token: string, apikey = keys.keys.publishableKey) => {
     try {

@@ -20,6 +20,7 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "seed.failed": "error",
   "catalog.loaded": "debug",
   "catalog.failed": "error",
+  "nodes.changed": "info",
   "auth.event": "info",
   "outbox.provider-down": "error",
   "outbox.provider-back": "info",
@@ -99,6 +100,14 @@ export function sentenceOf(observation: Observation): string {
       return `Read the catalogue: ${observation.relations} relations, ${observation.functions} functions`;
     case "catalog.failed":
       return "Could not read the catalogue";
+    case "nodes.changed": {
+      const { came, gone, others } = observation;
+      const news = [
+        ...(came.length > 0 ? [`${came.length} came`] : []),
+        ...(gone.length > 0 ? [`${gone.length} gone`] : []),
+      ];
+      return `Other servers of this database: ${others} (${news.join(", ")})`;
+    }
     case "auth.event":
       return `Sign-in: ${observation.event}`;
     case "outbox.provider-down":

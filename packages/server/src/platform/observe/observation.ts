@@ -30,6 +30,13 @@ export type Observation =
       readonly durationMs: number;
     }
   | { readonly kind: "catalog.failed"; readonly error: unknown }
+  /** Servers of the same database have come or gone; `others` is how many there are now, without this one. */
+  | {
+      readonly kind: "nodes.changed";
+      readonly came: readonly { readonly id: string }[];
+      readonly gone: readonly { readonly id: string }[];
+      readonly others: number;
+    }
   | { readonly kind: "auth.event"; readonly event: string; readonly subject: string | null; readonly address: string }
   | { readonly kind: "outbox.provider-down"; readonly channel: string; readonly error: unknown }
   | { readonly kind: "outbox.provider-back"; readonly channel: string }
