@@ -21,8 +21,8 @@ export interface PreparedSlot {
   readonly name: string;
   /** Everything that commits from here on can be streamed. */
   readonly from: Lsn;
-  /** The durable slot had to be made anew, because PostgreSQL had given up the one there was. */
-  readonly wasLost: boolean;
+  /** The durable slot had to be made: there was none, or PostgreSQL had given it up. */
+  readonly isNew: boolean;
 }
 
 /** So that of nodes that start together one makes the slot: "mainstay.log" in 64 bits, hashed by PostgreSQL. */
@@ -41,7 +41,7 @@ export async function prepareSlot(connection: ReplicationConnection, suffix: str
   if (walLevel !== "logical") throw walLevelTooLow(walLevel!);
   const [system] = await connection.query("IDENTIFY_SYSTEM");
   const durable = durableSlotName(Number(database));
-  const wasLost = await ensureDurableSlot(connection, durable);
+  const isNew = await ensureDurableSlot(connection, durable);
   const name = `mainstay_live_${database}_${suffix}`;
   const [copy] = await connection.query(
     `select lsn::text as lsn from pg_catalog.pg_copy_logical_replication_slot('${durable}', '${name}', true, 'pgoutput')`,
@@ -51,11 +51,11 @@ export async function prepareSlot(connection: ReplicationConnection, suffix: str
     serverVersion: Number(version),
     name,
     from: parseLsn(copy!.lsn!),
-    wasLost,
+    isNew,
   };
 }
 
-/** Makes it where there is none that can be used. @returns whether there was one that PostgreSQL had given up */
+/** Makes it where there is none that can be used. @returns whether it had to be made */
 export async function ensureDurableSlot(
   connection: Pick<ReplicationConnection, "query">,
   name: string,
@@ -72,7 +72,7 @@ export async function ensureDurableSlot(
     if (now !== undefined) await connection.query(`select pg_catalog.pg_drop_replication_slot('${name}')`);
     // Waits for the transactions that are running, wherever on this server: from there on it can tell what has committed.
     await connection.query(`select pg_catalog.pg_create_logical_replication_slot('${name}', 'pgoutput')`);
-    return now !== undefined;
+    return true;
   } finally {
     await connection.query(`select pg_catalog.pg_advisory_unlock(${lock})`);
   }

@@ -153,7 +153,7 @@ export class Follower {
     if (before === null) return onJump(slot.from, null);
     // A restored database, or a promoted replica, has a history of its own from some place on, that we do not know.
     if (!isSameLog(before, slot.identity)) return onJump(slot.from, "slot-lost");
-    if (slot.from > transactions.position) await onJump(slot.from, slot.wasLost ? "slot-lost" : "retention");
+    if (slot.from > transactions.position) await onJump(slot.from, slot.isNew ? "slot-lost" : "retention");
   }
 
   #open(slot: PreparedSlot): Promise<Stream> {

@@ -37,6 +37,8 @@ export function unavailableBecause(error: unknown): Problem | null {
       return problems.unavailable(words, "Raise max_replication_slots, or drop slots that nobody uses.", error);
     case "53300":
       return problems.unavailable(words, "Raise max_wal_senders and max_connections, or end what nobody uses.", error);
+    // A pooler that does not know of replication, by its own words.
+    case "08P01":
     case "0A000":
       return problems.unavailable(
         words,

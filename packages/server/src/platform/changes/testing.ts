@@ -32,7 +32,7 @@ export class LogBench {
     const admin = new pg.Client({ connectionString: database.url });
     admin.on("error", () => {});
     await admin.connect();
-    await admin.query(schema);
+    await admin.query(schemaForTests);
     return new LogBench(database, openDatabase({ connectionString: database.url }), admin);
   }
 
@@ -62,7 +62,7 @@ export class LogBench {
 }
 
 /** As the migrations make it, without the rest of them. */
-const schema = `
+export const schemaForTests = `
   create schema mainstay;
   create table mainstay.log_slots (name text primary key, followed_at timestamptz not null default now());
   create publication supabase_realtime;
