@@ -192,6 +192,7 @@ export const columnTypes: readonly (readonly [declared: string, type: string])[]
   ["positive", "integer"],
   ["label", "text"],
   ["owner_id", "uuid"],
+  ["text collate nocase", "text"],
   ["uuid", "uuid"],
   ["text", "text"],
   ["boolean", "boolean"],
@@ -215,6 +216,7 @@ alter table secured enable row level security;
 create policy own on secured using (who = auth.uid());
 create table refused (a integer, who uuid, label text);
 create table pairs (a integer, who uuid, label text);
+create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 create view seen_links as select * from links;
 grant select on links, secured, pairs, seen_links to anon, authenticated;
 `;

@@ -7,6 +7,8 @@ export type { Node } from "libpg-query";
 export interface ExpressionParser {
   /** The tree of each expression; `null` for one that the parser refuses. Rejects only when the thread dies. */
   parse(expressions: readonly string[]): Promise<readonly (Node | null)[]>;
+  /** The thread is there, and with it the parser's memory. */
+  isLoaded(): boolean;
   close(): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export function createExpressionParser({ idleMs }: { readonly idleMs: number }):
       worker.postMessage({ id, expressions } satisfies ParseRequest);
       return answer;
     },
+    isLoaded: () => worker !== null,
     async close() {
       isClosed = true;
       for (const { reject } of pending.values()) reject(new Error("The parser of policies is closed."));
