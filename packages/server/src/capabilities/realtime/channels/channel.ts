@@ -33,7 +33,7 @@ export class OpenChannel implements Channel {
   /** When its rights were last asked for, and in which round (`Keeper`). */
   checkedAtMs = 0;
   checkedInRound = 0;
-  /** Done when all that follows the join's reply has been said. Never rejects. */
+  /** Done when all that follows the join's reply, and every change of token since, has been said. Never rejects. */
   settled: Promise<void> = Promise.resolve();
   /** Stops waiting for the end of the caller's session. */
   stopWatching: () => void = () => {};

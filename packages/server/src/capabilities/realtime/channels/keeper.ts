@@ -112,20 +112,23 @@ export class Keeper {
     const had = channel.rights;
     channel.rights = rights;
     if (had.readBroadcast === rights.readBroadcast && had.readPresence === rights.readPresence) return;
-    await this.tell(channel);
+    this.tell(channel);
   }
 
-  /** Tells the features, in their order, that the caller is another one or may do something else. Never rejects. */
-  async tell(channel: OpenChannel): Promise<void> {
-    // Those that have not joined it yet do so with what it is by then.
-    await channel.settled;
-    try {
-      for (const feature of this.#needs.features) {
-        if (!channel.isOpen) return;
-        await feature.identityChanged?.(channel);
+  /**
+   * Tells the features, in their order, that the caller is another one or may do something else: once all that follows the join has been
+   * said, and one change after the other.
+   */
+  tell(channel: OpenChannel): void {
+    channel.settled = channel.settled.then(async () => {
+      try {
+        for (const feature of this.#needs.features) {
+          if (!channel.isOpen) return;
+          await feature.identityChanged?.(channel);
+        }
+      } catch (error) {
+        this.#needs.onFailure(channel, error);
       }
-    } catch (error) {
-      this.#needs.onFailure(channel, error);
-    }
+    });
   }
 }

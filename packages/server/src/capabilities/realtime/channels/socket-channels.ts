@@ -240,7 +240,7 @@ export class SocketChannels implements SocketHandler {
     }
     channel.who = who;
     this.#watch(channel);
-    if (channel.isOpen) await keeper.tell(channel);
+    keeper.tell(channel);
   }
 
   /** Ends the channel when its caller's session does, or the caller is banned or gone. */
