@@ -179,7 +179,7 @@ function questionOf({ operator, isNegated }: Condition, type: ColumnType, values
   const expression = (() => {
     if (operator === "isdistinct") return `${value} is distinct from $2::text::${type.sql}`;
     if (operator === "in") {
-      return `${value} operator(${type.operatorSchema}.=) any ($2::text[]::${type.sql}[])`;
+      return `${value} operator(${type.operatorSchema}.=) any (select e::${type.sql} from unnest($2::text[]) e)`;
     }
 
     const operand = isText ? "$2::text" : `$2::text::${type.sql}`;

@@ -104,10 +104,13 @@ export async function askAs(
   return rows.map((row) => row.map((value) => value?.toString("utf8") ?? null));
 }
 
-/** Values in the words that the log would have for them. `type` comes from the catalogue. */
+/**
+ * Values in the words that the log would have for them: what the type's output function says, which a cast to text is not for all of them
+ * (`t` and `true`). `type` comes from the catalogue.
+ */
 export function canonicalStatement(type: string, values: readonly string[]): Statement {
   return {
-    text: `select v::${type}::text from unnest($1::text[]) with ordinality as t (v, n) order by n`,
+    text: `select format('%s', v::${type}) from unnest($1::text[]) with ordinality as t (v, n) order by n`,
     values: [arrayOf(values)],
   };
 }
