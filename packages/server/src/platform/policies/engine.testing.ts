@@ -1,4 +1,4 @@
-import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
+import { clusterUrl, type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import type { Batch, ChangedRelation, LogEntry, RowImage } from "../../kernel/change.ts";
 import type { Principal } from "../../kernel/principal.ts";
@@ -88,7 +88,7 @@ export async function openEngine(
         await client.query("begin");
         await client.query("select set_config('search_path', 'public, extensions', true)");
         for (const { text, values } of asCaller(who)) await client.query(text, [...values]);
-        const { rows } = await client.query<{ id: string }>(`select id::text from ${table} order by id`);
+        const { rows } = await client.query<{ id: string }>(`select id::text from ${table} as t order by t.id`);
         return rows.map(({ id }) => id);
       } catch {
         return null;
@@ -145,4 +145,12 @@ export async function follow(engine: Engine): Promise<void> {
     },
     onGap() {},
   });
+}
+
+/** Roles belong to the whole cluster: when the database is gone, nothing holds them. */
+export async function dropRoles(...names: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: clusterUrl() });
+  await client.connect();
+  for (const name of names) await client.query(`drop role if exists "${name}"`);
+  await client.end();
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Principal } from "../../kernel/principal.ts";
-import { type Engine, openEngine } from "./engine.testing.ts";
+import { dropRoles, type Engine, openEngine } from "./engine.testing.ts";
 import { principal } from "./testing.ts";
 
 const [ann, ben, cat] = ["a", "b", "c"].map((char) => `${char.repeat(8)}-0000-4000-8000-000000000000`) as [
@@ -21,16 +21,16 @@ const callers: Readonly<Record<string, Principal>> = {
   stranger: principal("authenticated", { sub: cat, role: "authenticated" }, cat),
   "odd subject": principal("authenticated", { sub: "no-uuid", role: "authenticated" }, "no-uuid"),
   service: principal("service_role", { role: "service_role" }),
-  owner: principal("app_owner", { role: "app_owner", sub: ann }, ann),
-  editor: principal("app_editor", { role: "app_editor", sub: ben }, ben),
-  reader: principal("app_reader", { role: "app_reader", sub: ann }, ann),
-  "not a role": principal("app_gone", { role: "app_gone", sub: ann }, ann),
+  owner: principal("seeing_owner", { role: "seeing_owner", sub: ann }, ann),
+  editor: principal("seeing_editor", { role: "seeing_editor", sub: ben }, ben),
+  reader: principal("seeing_reader", { role: "seeing_reader", sub: ann }, ann),
+  "not a role": principal("seeing_gone", { role: "seeing_gone", sub: ann }, ann),
 };
 
 const schema = `
-  create role app_owner; create role app_editor; create role app_reader;
-  grant usage on schema public, auth to app_owner, app_editor, app_reader;
-  grant authenticated to app_editor;
+  create role seeing_owner; create role seeing_editor; create role seeing_reader;
+  grant usage on schema public, auth to seeing_owner, seeing_editor, seeing_reader;
+  grant authenticated to seeing_editor;
   create schema hidden;
   create type mood as enum ('good', 'bad');
   create domain title as text check (length(value) < 40);
@@ -40,7 +40,7 @@ const schema = `
   insert into members values (1, '${ann}', 'admin'), (2, '${ben}', 'member'), (1, '${ben}', 'member'), (3, '${cat}', null);
   alter table members enable row level security;
   create policy own on members using (user_id = auth.uid());
-  grant select on members, orgs to anon, authenticated, app_owner, app_editor, app_reader;
+  grant select on members, orgs to anon, authenticated, seeing_owner, seeing_editor, seeing_reader;
   create function is_member(wanted int) returns boolean language sql stable security definer set search_path = ''
     as $$ select exists (select from public.members where org = wanted and user_id = auth.uid()) $$;
   create function whole_row_has(docs_row anyelement) returns boolean language sql stable
@@ -48,7 +48,7 @@ const schema = `
   create function explode(int) returns boolean language plpgsql stable as $$ begin raise 'no'; end $$;
   create function secret_rule() returns boolean language sql stable as $$ select true $$;
   revoke execute on function secret_rule() from public;
-  grant execute on function secret_rule() to app_editor;
+  grant execute on function secret_rule() to seeing_editor;
 `;
 
 /** Every kind of policy by name: what makes a table \`docs\` of it. */
@@ -57,13 +57,13 @@ const kinds: Readonly<Record<string, string>> = {
   "all of them": "create policy p on docs for select using (true)",
   owner: "create policy p on docs using (owner = auth.uid())",
   "owner, the old way": `create policy p on docs using (owner = (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub')::uuid)`,
-  "to a role": "create policy p on docs for select to app_reader using (true)",
+  "to a role": "create policy p on docs for select to seeing_reader using (true)",
   "to an inherited role": "create policy p on docs for select to authenticated using (owner is not null)",
   "for another command": "create policy p on docs for insert with check (true)",
   "several that permit": `create policy a on docs using (owner = auth.uid()); create policy b on docs for select using (is_public)`,
   "one that restricts": `create policy a on docs using (true); create policy b on docs as restrictive using (mood = 'good')`,
   "only ones that restrict": "create policy b on docs as restrictive using (true)",
-  "a restriction for a role": `create policy a on docs using (true); create policy b on docs as restrictive to app_editor using (is_public)`,
+  "a restriction for a role": `create policy a on docs using (true); create policy b on docs as restrictive to seeing_editor using (is_public)`,
   claims: `create policy p on docs using (org = (auth.jwt() ->> 'org')::int)`,
   "claims in depth": `create policy p on docs using (auth.jwt() -> 'app_metadata' -> 'roles' ? 'editor' and (auth.jwt() #>> '{app_metadata,level}')::int > org)`,
   "the role": "create policy p on docs using (auth.role() = 'authenticated')",
@@ -89,7 +89,10 @@ beforeAll(async () => {
     sql: `${schema}; create table hidden_orgs (org int); insert into hidden_orgs values (1)`,
   });
 });
-afterAll(() => engine.close());
+afterAll(async () => {
+  await engine.close();
+  await dropRoles("seeing_owner", "seeing_editor", "seeing_reader");
+});
 
 const docs = `
   drop table if exists docs;
@@ -98,13 +101,13 @@ const docs = `
     seen_at timestamptz, secret text, shout text generated always as (upper(title)) stored
   );
   alter table docs drop column gone;
-  grant select on docs to anon, authenticated, app_owner, app_reader, service_role;
+  grant select on docs to anon, authenticated, seeing_owner, seeing_reader, service_role;
   insert into docs
   select n, (array['${ann}', '${ben}', null])[n % 3 + 1]::uuid, n % 4, (array['open "x"', 'shut, \\y', 'ann@example.com', null])[n % 4 + 1],
     (array[true, false, null])[n % 3 + 1], (array['good', 'bad'])[n % 2 + 1]::mood,
-    (array[array['${ann}', 'b,"c'], array[]::text[], null])[n % 3 + 1], now() - n * interval '3 hours', 'x'
+    case n % 3 when 0 then array['${ann}', 'b,"c'] when 1 then array[]::text[] end, now() - n * interval '3 hours', 'x'
   from generate_series(1, 24) n;
-  alter table docs owner to app_owner;
+  alter table docs owner to seeing_owner;
   alter table docs enable row level security;
 `;
 

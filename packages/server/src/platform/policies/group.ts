@@ -1,0 +1,115 @@
+import type { ChangedRelation, RowImage } from "../../kernel/change.ts";
+import type { Principal } from "../../kernel/principal.ts";
+import { reasonOf } from "../../kernel/reason.ts";
+import type { Asker } from "./asker.ts";
+import { type BoundPolicy, bindPolicy, type Circumstances, type SetContent } from "./evaluate/index.ts";
+import { type Question, questionOf } from "./question.ts";
+import type { Reading, Secured } from "./rules/rules.ts";
+import type { GroupSets } from "./sets/group-sets.ts";
+import type { ReadRights, ViewerGroup } from "./types.ts";
+
+export interface GroupNeeds {
+  readonly key: string;
+  readonly relation: ChangedRelation;
+  readonly reading: Reading;
+  /** One of its callers. */
+  readonly who: Principal;
+  readonly asker: Asker;
+  /** What the policy's sub-selects say to this group. */
+  readonly sets: GroupSets;
+  readonly now: () => Circumstances["now"];
+  /** Rows are not seen though nobody knows that they may not be. */
+  readonly report: (why: string) => void;
+}
+
+/** Rows that are asked about in one statement. */
+const rowsPerQuestion = 1_000;
+
+/** Callers who see the same rows because the policies say the same of them. */
+export class Group implements ViewerGroup {
+  readonly key: string;
+  readonly rights: ReadRights;
+  readonly #needs: GroupNeeds;
+  readonly #secured: Secured | null;
+  #bound: BoundPolicy | null = null;
+  #hasRun = false;
+  #question: Question | null = null;
+
+  constructor(needs: GroupNeeds) {
+    this.key = needs.key;
+    this.rights = needs.reading.rights;
+    this.#needs = needs;
+    this.#secured = needs.reading.secured;
+    if (this.#secured !== null) this.#bind(this.#secured);
+  }
+
+  sees(rows: readonly RowImage[]): readonly boolean[] | Promise<readonly boolean[]> {
+    if (this.rights.columns.size === 0) return rows.map(() => false);
+    if (!this.rights.isRowSecured) return rows.map(() => true);
+    const secured = this.#secured!;
+    const always = this.#bound?.always;
+    if (always !== undefined && always !== "ask") return rows.map(() => always === true);
+    if (this.#bound === null) return this.#ask(secured, rows);
+    const sets = this.#needs.sets.contents();
+    return sets instanceof Promise
+      ? sets.then((loaded) => this.#decide(secured, rows, loaded))
+      : this.#decide(secured, rows, sets);
+  }
+
+  /** @param sets `null` where PostgreSQL refused one of them, as it would refuse the whole SELECT */
+  #decide(
+    secured: Secured,
+    rows: readonly RowImage[],
+    sets: readonly (SetContent | null)[] | null,
+  ): readonly boolean[] | Promise<readonly boolean[]> {
+    if (sets === null) return this.#ask(secured, rows);
+    const circumstances = { sets, now: this.#needs.now() };
+    const verdicts = rows.map((row) => this.#bound!.decide(row, circumstances));
+    const open = rows.filter((_, at) => verdicts[at] === "ask");
+    if (open.length === 0) return verdicts.map((verdict) => verdict === true);
+    return this.#ask(secured, open).then((answers) => {
+      let next = 0;
+      return verdicts.map((verdict) => (verdict === "ask" ? answers[next++] === true : verdict === true));
+    });
+  }
+
+  /** Never rejects: what cannot be judged is not seen. */
+  async #ask(secured: Secured, rows: readonly RowImage[]): Promise<readonly boolean[]> {
+    this.#question ??= questionOf(secured, this.#needs.relation);
+    const question = this.#question;
+    const seen = rows.map(() => false);
+    const askable: number[] = [];
+    for (const [at, row] of rows.entries()) {
+      const missing = question.missing(row);
+      if (missing === null) askable.push(at);
+      else this.#needs.report(missing);
+    }
+    try {
+      for (let from = 0; from < askable.length; from += rowsPerQuestion) {
+        const part = askable.slice(from, from + rowsPerQuestion);
+        const answers = await this.#needs.asker.ask(this.#needs.who, question.statement(part.map((at) => rows[at]!)));
+        for (const [n, at] of part.entries()) seen[at] = answers[n]?.[0]?.toString() === "t";
+        this.#ran(secured);
+      }
+    } catch (error) {
+      this.#needs.report(`PostgreSQL could not judge them: ${reasonOf(error)}`);
+      // An error is an answer to all that were asked about together.
+      return rows.map(() => false);
+    }
+    return seen;
+  }
+
+  /** The whole policy has run for this caller, so what it calls may be called. */
+  #ran(secured: Secured): void {
+    if (this.#hasRun) return;
+    this.#hasRun = true;
+    this.#bind(secured);
+  }
+
+  #bind({ compiled }: Secured): void {
+    if (compiled.kind === "beyond") return;
+    const { who, relation } = this.#needs;
+    const indexOf = (column: string): number => relation.indexOf(column);
+    this.#bound = bindPolicy({ policy: compiled, who, indexOf, hasRun: this.#hasRun });
+  }
+}

@@ -1,0 +1,215 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ChangedRelation } from "../../kernel/change.ts";
+import type { Principal } from "../../kernel/principal.ts";
+import { reasonOf } from "../../kernel/reason.ts";
+import type { Values } from "../../kernel/settings.ts";
+import type { ChangeLog } from "../changes/types.ts";
+import type { Observe } from "../observe/observation.ts";
+import type { Database } from "../postgres/database.ts";
+import type { Session } from "../postgres/session/types.ts";
+import { Asker } from "./asker.ts";
+import { claimsKey } from "./claims-key.ts";
+import { RemoteClock } from "./clock.ts";
+import { Group } from "./group.ts";
+import { RulesReader } from "./rules/reader.ts";
+import { rulesStore } from "./rules/store.ts";
+import type { policiesSettings } from "./settings.ts";
+import type { Policies, ViewerGroup } from "./types.ts";
+
+export interface PoliciesNeeds {
+  readonly database: Database;
+  /** For what is asked as a caller. */
+  readonly session: Session;
+  readonly log: ChangeLog;
+  readonly settings: Values<typeof policiesSettings>;
+  readonly observe: Observe;
+}
+
+export interface PoliciesStats {
+  /** Statements that asked PostgreSQL as a caller, since the start. */
+  readonly questions: number;
+  /** Groups that somebody holds, as far as is known. */
+  readonly groups: number;
+  /** Times that rows were not seen because they could not be judged. */
+  readonly unjudged: number;
+}
+
+export interface OpenPolicies extends Policies {
+  stats(): PoliciesStats;
+}
+
+/** Waits between attempts to read the rules, in ms: the first, and the longest. */
+const [retryFirstMs, retryMaxMs] = [50, 2_000];
+/** One and the same complaint is repeated after so long, in ms. */
+const repeatMs = 60_000;
+
+/** Nothing is read until a table is prepared. The caller closes it, before the log, the session and the database. */
+export async function openPolicies(needs: PoliciesNeeds): Promise<OpenPolicies> {
+  return new Engine(needs);
+}
+
+class Engine implements OpenPolicies {
+  readonly #needs: PoliciesNeeds;
+  readonly #reader: RulesReader;
+  readonly #asker: Asker;
+  readonly #clock: RemoteClock;
+  readonly #listeners = new Set<() => void>();
+  readonly #stopSchema: () => void;
+  readonly #poll: NodeJS.Timeout;
+  readonly #reported = new Map<string, number>();
+  /** Told when nobody holds a group any more. */
+  readonly #gone = new FinalizationRegistry<{ readonly groups: Map<string, WeakRef<Group>>; readonly key: string }>(
+    ({ groups, key }) => {
+      this.#held--;
+      if (groups.get(key)?.deref() === undefined) groups.delete(key);
+    },
+  );
+  #groups = new WeakMap<ChangedRelation, Map<string, WeakRef<Group>>>();
+  #held = 0;
+  #unjudged = 0;
+  #isLooking = false;
+  #isRetrying = false;
+  #isClosed = false;
+
+  constructor(needs: PoliciesNeeds) {
+    const { database, session, log, settings } = needs;
+    this.#needs = needs;
+    this.#reader = new RulesReader({ database, parserIdleMs: settings.policyParserIdleMs });
+    this.#asker = new Asker({ session, settings });
+    this.#clock = new RemoteClock(2 * settings.policiesPollMs + settings.policyTimeoutMs);
+    this.#stopSchema = log.onSchemaChange(() => this.#schemaChanged());
+    this.#poll = setInterval(() => void this.#look(), settings.policiesPollMs).unref();
+  }
+
+  async prepare(relations: readonly Pick<ChangedRelation, "oid">[]): Promise<void> {
+    const oids = relations.map(({ oid }) => oid).filter((oid) => !this.#reader.isPrepared(oid));
+    if (oids.length > 0 && (await this.#reader.read(oids))) this.#changed();
+  }
+
+  groupOf(relation: ChangedRelation, who: Principal): ViewerGroup {
+    if (!this.#reader.isPrepared(relation.oid)) this.#learn(relation.oid);
+    // It may have been made since the last look.
+    else if (!this.#reader.rules.knows(who.role)) void this.#look();
+    // Nobody has looked while nobody held anything.
+    if (this.#held === 0) void this.#look();
+    const reading = this.#reader.rules.readingOf(relation.oid, who);
+    const claims = reading.secured === null ? "" : claimsKey(reading.secured.reach.claims, who);
+    const key = JSON.stringify([relation.oid, who.role, claims]);
+    const groups = this.#groups.get(relation) ?? new Map<string, WeakRef<Group>>();
+    this.#groups.set(relation, groups);
+    const known = groups.get(key)?.deref();
+    if (known !== undefined) return known;
+    const group = new Group({
+      key,
+      relation,
+      reading,
+      who,
+      asker: this.#asker,
+      sets: { contents: () => reading.secured?.sets.map(() => null) ?? [] },
+      now: () => this.#clock.now(),
+      report: (why) => this.#report(relation, who.role, why),
+    });
+    groups.set(key, new WeakRef(group));
+    this.#held++;
+    this.#gone.register(group, { groups, key });
+    return group;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  stats(): PoliciesStats {
+    return { questions: this.#asker.asked, groups: this.#held, unjudged: this.#unjudged };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#poll);
+    this.#stopSchema();
+    this.#asker.close();
+    this.#listeners.clear();
+    await this.#reader.close();
+  }
+
+  /** The log waits for it: what comes next must be judged by the rules it was written under, or newer ones. */
+  async #schemaChanged(): Promise<void> {
+    if (!this.#reader.hasTables) return;
+    const { policyRetryMs } = this.#needs.settings;
+    const since = performance.now();
+    for (let waitMs = retryFirstMs; !this.#isClosed; waitMs = Math.min(2 * waitMs, retryMaxMs)) {
+      try {
+        if (await this.#reader.read([])) this.#changed();
+        return;
+      } catch (error) {
+        if (performance.now() - since + waitMs > policyRetryMs) return this.#blind(error);
+        await sleep(waitMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** Nobody knows the rules any more, so nobody sees anything until they have been read. */
+  #blind(error: unknown): void {
+    this.#warn(`The rules of who sees which rows cannot be read, so that nobody sees any: ${reasonOf(error)}`);
+    this.#reader.forget();
+    this.#changed();
+    void this.#retry();
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isLooking || this.#held === 0 || !this.#reader.hasTables || this.#isClosed) return;
+    this.#isLooking = true;
+    try {
+      const beforeMs = performance.now();
+      const { fingerprint, nowUs } = await rulesStore.look(this.#needs.database.background, this.#reader.oids);
+      this.#clock.tell(BigInt(nowUs), beforeMs, performance.now());
+      if (fingerprint !== this.#reader.fingerprint && (await this.#reader.read([]))) this.#changed();
+    } catch {
+      // While PostgreSQL is away nothing changes; the next look compares with what was before.
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  /** Reads what somebody has asked about though nobody has prepared it. */
+  #learn(oid: number): void {
+    this.#reader.await(oid);
+    void this.#retry();
+  }
+
+  async #retry(): Promise<void> {
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    for (let waitMs = retryFirstMs; !this.#isClosed; waitMs = Math.min(2 * waitMs, retryMaxMs)) {
+      try {
+        const isChanged = await this.#reader.read([]);
+        this.#isRetrying = false;
+        if (isChanged) this.#changed();
+        return;
+      } catch {
+        await sleep(waitMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  #changed(): void {
+    this.#groups = new WeakMap();
+    for (const listener of this.#listeners) listener();
+  }
+
+  #report({ schema, name }: ChangedRelation, role: string, why: string): void {
+    this.#unjudged++;
+    const message = `Changes of ${schema}.${name} are not seen by the role ${role}: ${why}`;
+    const now = performance.now();
+    const last = this.#reported.get(message);
+    if (last !== undefined && now - last < repeatMs) return;
+    if (this.#reported.size > 1_000) this.#reported.clear();
+    this.#reported.set(message, now);
+    this.#warn(message);
+  }
+
+  #warn(message: string): void {
+    this.#needs.observe({ kind: "warning", area: "policies", message });
+  }
+}

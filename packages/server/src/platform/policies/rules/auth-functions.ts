@@ -1,0 +1,97 @@
+import type { Principal } from "../../../kernel/principal.ts";
+import type { KnownFunction } from "../compile/index.ts";
+import type { Role } from "./roles.ts";
+
+/** A function of the schema `auth` without arguments. */
+export interface AuthFunctionRow {
+  /** `uid`, `role`, `email`, `jwt`. */
+  readonly name: string;
+  readonly body: string;
+  /** `language sql`, as whoever calls it, without settings of its own. */
+  readonly isPlain: boolean;
+  readonly returns: string;
+  /** Roles that may execute it, by number. */
+  readonly callers: readonly number[];
+}
+
+/**
+ * How a body is known to read the caller. `exact`: as `evaluate/caller.ts` does, whatever the claims. `text`: also, as long as the claim is
+ * a string, because json and jsonb print other values differently. `setting`: the setting of the single claim counts first.
+ */
+type Reading = "exact" | "text" | "setting";
+
+const types: Readonly<Record<KnownFunction, string>> = {
+  "auth.uid": "uuid",
+  "auth.role": "text",
+  "auth.email": "text",
+  "auth.jwt": "jsonb",
+};
+
+const setting = (name: string): string => `nullif(current_setting('${name}',true),'')`;
+
+/** Bodies without blanks. All ways to say the same that databases are known to have: JSON or jsonb, with parentheses or casts or without. */
+const known: ReadonlyMap<KnownFunction, ReadonlyMap<string, Reading>> = new Map(
+  (Object.keys(types) as KnownFunction[]).map((name) => [name, new Map(bodiesOf(name))]),
+);
+
+function* bodiesOf(name: KnownFunction): Iterable<readonly [string, Reading]> {
+  const [claims, claim] = [setting("request.jwt.claims"), setting("request.jwt.claim")];
+  if (name === "auth.jwt") {
+    // Nothing sets the second one.
+    for (const [first, second] of [
+      [claims, claim],
+      [claim, claims],
+    ]) {
+      yield [`coalesce(${first},${second})::jsonb`, "exact"];
+    }
+    return;
+  }
+  const key = name.slice("auth.".length);
+  const single = setting(`request.jwt.claim.${key}`.replace("claim.uid", "claim.sub"));
+  const member = key === "uid" ? "sub" : key;
+  for (const type of ["json", "jsonb"] as const) {
+    for (const [open, close] of [
+      ["", ""],
+      ["(", ")"],
+    ]) {
+      const whole = `${open}${claims}::${type}->>'${member}'${close}`;
+      const reading = type === "json" ? "exact" : "text";
+      for (const cast of key === "uid" ? ["::uuid"] : ["", "::text"]) {
+        // The single claim of `uid` is the same claim, and of `email` nobody sets it: only for `role` the order counts.
+        yield [`coalesce(${single},${whole})${cast}`, key === "role" ? "setting" : reading];
+        if (key !== "uid") yield [`coalesce(${whole},${single})${cast}`, reading];
+      }
+    }
+  }
+}
+
+const plain = (body: string): string =>
+  body
+    .replaceAll(/--[^\n]*/g, "")
+    .replaceAll(/\s+/g, "")
+    .toLowerCase()
+    .replace(/^select/, "")
+    .replace(/;$/, "");
+
+/** Which of the functions mean for this caller what they mean here; the others are anybody's code. */
+export function knownFunctions(
+  functions: readonly AuthFunctionRow[],
+  role: Role,
+  who: Principal,
+): ReadonlySet<KnownFunction> {
+  const found = new Set<KnownFunction>();
+  for (const { name, body, isPlain, returns, callers } of functions) {
+    const full = `auth.${name}` as KnownFunction;
+    if (!isPlain || types[full] !== returns || !callers.some((oid) => role.has(oid))) continue;
+    const reading = known.get(full)?.get(plain(body));
+    if (reading !== undefined && isSame(reading, name, who)) found.add(full);
+  }
+  return found;
+}
+
+function isSame(reading: Reading, name: string, { claims, role }: Principal): boolean {
+  if (reading === "exact") return true;
+  const claim = claims[name === "uid" ? "sub" : name];
+  if (reading === "setting") return claim === role;
+  return claim === undefined || claim === null || typeof claim === "string";
+}
