@@ -44,7 +44,7 @@ class Log implements ChangeLog {
   readonly #emitter: Emitter;
   readonly #keeper: SlotKeeper;
   readonly #sweeper: NodeJS.Timeout;
-  readonly #schemaListeners = new Set<() => Promise<void> | void>();
+  readonly #schemaListeners = new Set<(xid: number | null) => Promise<void> | void>();
   /** There for as long as the log is followed, or tried to. */
   #follower: Follower | null = null;
   /** The last one's. */
@@ -73,7 +73,7 @@ class Log implements ChangeLog {
       types,
       batch: { changes: settings.logBatchChanges, bytes: settings.logBatchBytes },
       onEntry: (entry, sizeBytes, isFirst) => this.#append(entry, sizeBytes, isFirst),
-      onSchemaChange: () => this.#schemaChanged(),
+      onSchemaChange: (xid) => this.#schemaChanged(xid),
     });
     this.#emitter = new Emitter({
       db: database,
@@ -120,7 +120,7 @@ class Log implements ChangeLog {
     return this.#emitter.emit(prefix, content, options);
   }
 
-  onSchemaChange(listener: () => Promise<void> | void): () => void {
+  onSchemaChange(listener: (xid: number | null) => Promise<void> | void): () => void {
     this.#schemaListeners.add(listener);
     return () => void this.#schemaListeners.delete(listener);
   }
@@ -202,7 +202,7 @@ class Log implements ChangeLog {
       message: `What stood in the log ${words}: readers begin anew.`,
     });
     this.#readers.gap(gap);
-    await this.#schemaChanged();
+    await this.#schemaChanged(null);
   }
 
   #append(entry: LogEntry, sizeBytes: number, isFirst: boolean): void | Promise<void> {
@@ -216,8 +216,8 @@ class Log implements ChangeLog {
   }
 
   /** All are told, whatever becomes of the others; the log waits for them. */
-  async #schemaChanged(): Promise<void> {
-    const told = [...this.#schemaListeners].map(async (listener) => listener());
+  async #schemaChanged(xid: number | null): Promise<void> {
+    const told = [...this.#schemaListeners].map(async (listener) => listener(xid));
     const outcomes = await Promise.allSettled([...told, this.#follower?.checkSources()]);
     for (const outcome of outcomes) {
       if (outcome.status === "fulfilled") continue;

@@ -74,6 +74,30 @@ describe("R13: a connection that is lost", () => {
     await log.close();
   });
 
+  it("to another database than before, as after a restore, is a gap: its places are others", async () => {
+    const other = await LogBench.open();
+    let url = bench.database.url;
+    const log = openChangeLog({
+      database: bench.db,
+      connect: () => connectReplication({ connectionString: url }),
+      settings: { ...defaults, logSlotCheckMs: 600_000 },
+      observe: () => {},
+    });
+    const witness = new Witness();
+    let schemaChanges = 0;
+    log.onSchemaChange(() => void schemaChanges++);
+    await log.follow(witness);
+    url = other.database.url;
+    await killWalsenders();
+    await expect.poll(() => witness.gaps).toEqual(["slot-lost"]);
+    // What was derived from the schema is of the other one, too.
+    expect(schemaChanges).toBeGreaterThan(0);
+    await other.sql("select pg_logical_emit_message(true, 'there', 'a')");
+    await expect.poll(() => witness.messages.map(({ prefix }) => prefix)).toEqual(["there"]);
+    await log.close();
+    await other.close();
+  });
+
   it("silently, without a word of its end, is noticed", { timeout: 20_000 }, async () => {
     const target = new URL(bench.database.url);
     const wire = await openWire(Number(target.port));

@@ -15,7 +15,7 @@ export interface TransactionsNeeds {
   /** Takes an entry. `isFirst`: nothing of its transaction came before. Until its promise settles, nothing else comes. */
   readonly onEntry: (entry: LogEntry, sizeBytes: number, isFirst: boolean) => void | Promise<void>;
   /** Before any entry made under another schema. */
-  readonly onSchemaChange: () => void | Promise<void>;
+  readonly onSchemaChange: (xid: number) => void | Promise<void>;
 }
 
 interface Open {
@@ -138,7 +138,7 @@ export class Transactions {
   async #rowLater(open: Open, row: Row, sizeBytes: number): Promise<void> {
     if (this.#isSchemaChanged || this.#isFull(open)) await this.#pass(open, false, open.lsn);
     await this.#passMessage(open, open.lsn);
-    await this.#tellSchemaChange();
+    await this.#tellSchemaChange(open);
     const relations: ChangedRelation[] = [];
     for (const oid of oidsOf(row)) relations.push(await this.#relation(oid));
     for (const relation of relations) this.#add(open, row, relation, sizeBytes);
@@ -203,7 +203,7 @@ export class Transactions {
     const isAlone = open.entries === 0 && open.changes.length === 0;
     await this.#passMessage(open, isAlone ? endLsn : open.lsn);
     if (!isAlone) await this.#pass(open, true, endLsn);
-    await this.#tellSchemaChange();
+    await this.#tellSchemaChange(open);
     this.#close(endLsn);
   }
 
@@ -237,10 +237,10 @@ export class Transactions {
     open.messages++;
   }
 
-  async #tellSchemaChange(): Promise<void> {
+  async #tellSchemaChange({ xid }: Open): Promise<void> {
     if (!this.#isSchemaChanged) return;
     this.#needs.relations.expire();
-    await this.#needs.onSchemaChange();
+    await this.#needs.onSchemaChange(xid);
     this.#isSchemaChanged = false;
   }
 }

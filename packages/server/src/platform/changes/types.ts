@@ -79,8 +79,11 @@ export interface ChangeLog {
   between(from: Lsn, to: Lsn): Iterable<LogEntry> | null;
   /** Writes a message into the log, outside any transaction. Messages given together travel together. */
   emit(prefix: string, content: Buffer, options?: EmitOptions): Promise<void>;
-  /** Told when the log of rows has come to a change of the schema, before any entry that was made under it. @returns how to stop */
-  onSchemaChange(listener: () => Promise<void> | void): () => void;
+  /**
+   * Told when the log of rows has come to a change of the schema, before any entry that was made under it. `xid`: the transaction that
+   * made it, which may be a moment from being visible to others; `null` when it is not known. @returns how to stop
+   */
+  onSchemaChange(listener: (xid: number | null) => Promise<void> | void): () => void;
   stats(): LogStats;
   close(): Promise<void>;
 }
