@@ -126,7 +126,7 @@ class Log implements ChangeLog {
   }
 
   stats(): LogStats {
-    const { bytes, startSeq, endSeq, floor } = this.#ring;
+    const { bytes, startSeq, endSeq, floor, isPlaced } = this.#ring;
     const state = this.#follower?.state ?? (this.#problem === null ? "idle" : "unavailable");
     const problem = this.#follower?.problem ?? this.#problem;
     const isKnown = state === "following" && this.#slot !== null;
@@ -135,7 +135,7 @@ class Log implements ChangeLog {
       problem: state === "following" ? null : (problem?.message ?? null),
       lagBytes: isKnown ? bytesBetween(this.position(), this.#slot!.current) : 0,
       retainedBytes: isKnown ? bytesBetween(this.#slot!.restart, this.#slot!.current) : 0,
-      ring: { bytes, entries: endSeq - startSeq, oldest: this.#follower === null ? null : floor },
+      ring: { bytes, entries: endSeq - startSeq, oldest: isPlaced ? floor : null },
     };
   }
 
@@ -178,7 +178,7 @@ class Log implements ChangeLog {
     });
     void follower.done.then(() => {
       this.#follower = null;
-      this.#ring.reset(this.position());
+      this.#ring.reset();
       // Somebody came while it was on its way out.
       if (this.#waiting.length > 0 && !this.#isClosed) this.#follower = this.#start();
     });
