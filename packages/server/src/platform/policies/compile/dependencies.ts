@@ -130,21 +130,30 @@ function settingRead(argument: Node | undefined): readonly ClaimPath[] | null {
 }
 
 /** `auth.jwt() -> 'a' ->> 'b'`, however it gets at the token: `["a", "b"]`. `null` for anything else. */
-export function claimPath(node: Node, known: ReadonlySet<KnownFunction>): ClaimPath | null {
+function claimPath(node: Node, known: ReadonlySet<KnownFunction>): ClaimPath | null {
+  return follow(node, known)?.path ?? null;
+}
+
+/** @returns `isWhole`: what comes next is within what has been read already */
+function follow(
+  node: Node,
+  known: ReadonlySet<KnownFunction>,
+): { readonly path: ClaimPath; readonly isWhole: boolean } | null {
   const chain = as("A_Expr", node);
   if (chain?.kind !== "AEXPR_OP" || !chain.lexpr) return null;
   const operator = safely(() => builtInOperator(chain.name));
   if (operator !== "->" && operator !== "->>") return null;
-  const above = isClaims(chain.lexpr, known) ? whole : claimPath(chain.lexpr, known);
+  const above = isClaims(chain.lexpr, known) ? { path: whole, isWhole: false } : follow(chain.lexpr, known);
   if (above === null) return null;
   const key = constantText(chain.rexpr);
-  // A position in an array: the array itself is what is read. A computed key reads all there is, and is visited for itself.
-  if (key !== null) return [...above, key];
-  return as("A_Const", chain.rexpr)?.ival !== undefined && above.length > 0 ? above : null;
+  if (key !== null) return above.isWhole ? above : { path: [...above.path, key], isWhole: false };
+  // A position in an array: the array is what is read, and all that is in it. A computed key reads all there is, and is visited for itself.
+  const isPosition = as("A_Const", chain.rexpr)?.ival !== undefined;
+  return isPosition && above.path.length > 0 ? { path: above.path, isWhole: true } : null;
 }
 
 /** The whole token as json or jsonb. */
-export function isClaims(node: Node, known: ReadonlySet<KnownFunction>): boolean {
+function isClaims(node: Node, known: ReadonlySet<KnownFunction>): boolean {
   const inner = wrapped(node);
   if (inner) return isClaims(inner, known);
   const call = as("FuncCall", node);
