@@ -16,7 +16,7 @@ import type { ApiKeys } from "./platform/identity/types.ts";
 import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
-import type { Policies } from "./platform/policies/types.ts";
+import { openPolicies } from "./platform/policies/index.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
 import { pgConfigOf } from "./platform/postgres/external/index.ts";
@@ -83,18 +83,6 @@ function migrationNeeds(
     signal,
   };
 }
-
-/** Until policies are read here: nobody sees changes of rows. */
-const nothingSeen: Policies = {
-  prepare: async () => {},
-  groupOf: () => ({
-    key: "",
-    rights: { columns: new Set(), isRowSecured: true, primaryKey: [] },
-    sees: (rows) => rows.map(() => false),
-  }),
-  onChange: () => () => {},
-  close: async () => {},
-};
 
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
@@ -178,6 +166,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
     });
     opened.push(() => log.close());
+    const policies = await openPolicies({ database, session, log, settings: config.policies, observe });
+    opened.push(() => policies.close());
 
     const outbox = createOutbox({
       db: database,
@@ -223,7 +213,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         identity: keys.identity,
         revocations,
         log,
-        policies: nothingSeen,
+        policies,
         nodes,
         settings: config.realtime,
         observe,

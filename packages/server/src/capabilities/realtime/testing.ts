@@ -12,7 +12,7 @@ import { type ChangeLog, changesSettings, openChangeLog } from "../../platform/c
 import { identitySettings, openIdentity, type TokenSigner } from "../../platform/identity/index.ts";
 import type { Nodes } from "../../platform/nodes/types.ts";
 import type { Observation } from "../../platform/observe/observation.ts";
-import type { Policies } from "../../platform/policies/types.ts";
+import { openPolicies, type Policies, policiesSettings } from "../../platform/policies/index.ts";
 import { openDatabase } from "../../platform/postgres/database.ts";
 import { parseConnectionUrl } from "../../platform/postgres/external/index.ts";
 import { connectReplication } from "../../platform/postgres/replication.ts";
@@ -37,7 +37,8 @@ export interface TestRealtimeOptions {
   readonly clock?: Clock;
   /** `real`: the database's own; left out: nothing ever happens there. */
   readonly log?: ChangeLog | "real";
-  readonly policies?: Policies;
+  /** `real`: the database's own, by what its log says; left out: there are none. */
+  readonly policies?: Policies | "real";
   readonly nodes?: Nodes;
 }
 
@@ -105,13 +106,25 @@ export async function openTestRealtime(options: TestRealtimeOptions = {}): Promi
           observe,
         })
       : null;
+  const log = realLog ?? (options.log === undefined || options.log === "real" ? quietLog : options.log);
+  const realPolicies =
+    options.policies === "real"
+      ? await openPolicies({
+          database: db,
+          session,
+          log,
+          settings: readSettings(policiesSettings, { env: {} }).values,
+          observe,
+        })
+      : null;
   const context: RealtimeContext = {
     db,
     session,
     identity: keys.identity,
     revocations,
-    log: options.log === undefined || options.log === "real" ? (realLog ?? quietLog) : options.log,
-    policies: options.policies ?? noPolicies,
+    log,
+    policies:
+      realPolicies ?? (options.policies === undefined || options.policies === "real" ? noPolicies : options.policies),
     nodes: options.nodes ?? aloneNode(),
     rooms: new Rooms(),
     settings: { ...readSettings(realtimeSettings, { env: {} }).values, ...options.settings },
@@ -136,6 +149,7 @@ export async function openTestRealtime(options: TestRealtimeOptions = {}): Promi
     },
     async close() {
       channels.stop();
+      await realPolicies?.close();
       await realLog?.close();
       await session.close(AbortSignal.timeout(2_000));
       await revocations.close();
