@@ -23,7 +23,7 @@ export interface PolicyCompiler {
 /** Characters of one policy: longer ones are programs. */
 const maxLength = 65_536;
 
-/** @param parserIdleMs how long the parser's thread (60 MB) waits for more */
+/** @param parserIdleMs how long the parser's process (60 MB) waits for more */
 export function createPolicyCompiler({ parserIdleMs }: { readonly parserIdleMs: number }): PolicyCompiler {
   const parser = createExpressionParser({ idleMs: parserIdleMs });
   return {
@@ -33,7 +33,7 @@ export function createPolicyCompiler({ parserIdleMs }: { readonly parserIdleMs: 
         const trees = await parser.parse(input.using.map(({ sql }) => sql));
         return compileTrees(input, trees);
       } catch (error) {
-        // A policy nested so deeply that it cannot be walked, or sent from the parser's thread.
+        // A policy nested so deeply that it cannot be walked, or sent from the parser's process.
         return unparsed(error instanceof Error ? error.message : String(error));
       }
     },

@@ -13,7 +13,7 @@ async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-describe("the parser's thread", () => {
+describe("the parser's process", () => {
   it("parses what is an expression, and nothing else", async () => {
     const trees = await parser(1_000).parse(["(a = 1)", "a = ", "1; select 2", "1, 2", "1 from t", ""]);
     expect(trees[0]).toHaveProperty("A_Expr");

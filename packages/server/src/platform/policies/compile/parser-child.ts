@@ -1,11 +1,12 @@
-import { parentPort } from "node:worker_threads";
 import { loadModule, type Node, parseSync } from "libpg-query";
 import type { ParseReply, ParseRequest } from "./parser.ts";
 
 await loadModule();
 
-parentPort?.on("message", ({ id, expressions }: ParseRequest) => {
-  parentPort?.postMessage({ id, trees: expressions.map(expression) } satisfies ParseReply);
+// Ends with the server: the channel is all that keeps it.
+process.on("message", (message) => {
+  const { id, expressions } = message as ParseRequest;
+  process.send?.({ id, trees: expressions.map(expression) } satisfies ParseReply);
 });
 
 /** The catalogue prints a policy's expression as SQL; in a target list it stands alone. */
