@@ -31,6 +31,8 @@ export interface FollowerNeeds {
 
 /** Waits between attempts, in ms: the first, and the longest. */
 const [retryFirstMs, retryMaxMs] = [50, 15_000];
+/** How long making a slot takes before it is said why, in ms. */
+const patienceMs = 3_000;
 /** Attempts that end at one and the same place before the log goes on without what stands there. */
 const attemptsAtPoison = 3;
 
@@ -103,7 +105,9 @@ export class Follower {
       }
       const problem = unavailableBecause(reason);
       this.#problem = problem ?? (reason instanceof Error ? reason : new Error(String(reason)));
-      if (this.#backoff.attempts === 0) observe({ kind: "postgres.connection-lost", lane: "log", error: reason });
+      if (wasFollowing || this.#backoff.attempts === 0) {
+        observe({ kind: "postgres.connection-lost", lane: "log", error: reason });
+      }
       if (problem !== null) {
         this.#state = "unavailable";
         if (!this.#needs.onUnavailable(problem)) return;
@@ -123,7 +127,7 @@ export class Follower {
       if (this.#isStopped) return undefined;
       this.#publications = sources.publications;
       this.#needs.transactions.announcesSchema = sources.announcesSchema;
-      const slot = await prepareSlot(this.#connection, randomBytes(6).toString("hex"));
+      const slot = await this.#prepare(this.#connection);
       await this.#place(slot);
       const stream = await this.#open(slot);
       if (this.#backoff.attempts > 0) {
@@ -138,6 +142,17 @@ export class Follower {
     } finally {
       await this.#connection?.close();
       this.#connection = null;
+    }
+  }
+
+  async #prepare(connection: ReplicationConnection): Promise<PreparedSlot> {
+    const message =
+      "The log waits for transactions that are running somewhere on this server: until they are over, it cannot begin.";
+    const late = setTimeout(() => this.#needs.observe({ kind: "warning", area: "log", message }), patienceMs).unref();
+    try {
+      return await prepareSlot(connection, randomBytes(6).toString("hex"));
+    } finally {
+      clearTimeout(late);
     }
   }
 

@@ -98,6 +98,37 @@ describe("R13: a connection that is lost", () => {
     await other.close();
   });
 
+  it("because of bytes that cannot be read is tried again, and then goes on without them: a gap", async () => {
+    const log = openChangeLog({
+      database: bench.db,
+      connect: async () => {
+        const connection = await connectReplication({ connectionString: bench.database.url });
+        // The line cuts off a row that has this in it, each time it passes.
+        return {
+          ...connection,
+          stream: (command, onData) =>
+            connection.stream(command, (content) =>
+              onData(content.includes("unreadable") ? content.subarray(0, -3) : content),
+            ),
+        };
+      },
+      settings: defaults,
+      observe: (one) => void bench.seen.push(one),
+    });
+    const witness = new Witness();
+    bench.seen.length = 0;
+    await log.follow(witness);
+    await bench.sql("insert into ledger values (300001, 'readable')");
+    await bench.sql("insert into ledger values (300002, 'unreadable')");
+    await expect.poll(() => witness.gaps, { timeout: 10_000 }).toEqual(["retention"]);
+    await expect.poll(() => log.stats().state).toBe("following");
+    await bench.sql("insert into ledger values (300003, 'readable')");
+    await expect.poll(() => ids(witness)).toEqual([300_001, 300_003]);
+    const count = (wanted: string) => bench.seen.filter(({ kind }) => kind === wanted).length;
+    expect([count("postgres.connection-lost"), count("postgres.reconnected"), count("warning")]).toEqual([4, 4, 1]);
+    await log.close();
+  });
+
   it("silently, without a word of its end, is noticed", { timeout: 20_000 }, async () => {
     const target = new URL(bench.database.url);
     const wire = await openWire(Number(target.port));

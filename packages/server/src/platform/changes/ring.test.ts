@@ -33,6 +33,15 @@ describe("the ring", () => {
     expect(ring.between(4n, 100n)).toBeNull();
   });
 
+  it("has nothing to give before the log has a place, and when it has none any more", () => {
+    const { ring, push } = setUp();
+    push(10);
+    ring.reset();
+    expect(ring.between(0n, 1n)).toBeNull();
+    expect(ring.isPlaced).toBe(false);
+    expect(new Ring({ maxBytes: 1, maxAgeMs: 1, nowMs: () => 0 }).between(0n, 1n)).toBeNull();
+  });
+
   it("R11: keeps no more bytes than it may", () => {
     const { ring, push } = setUp(100);
     push(...Array.from({ length: 5_000 }, (_, at) => 10 + at));

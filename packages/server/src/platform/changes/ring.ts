@@ -8,6 +8,9 @@ export interface RingItem {
   readonly keptSinceMs: number;
 }
 
+/** After everything: what is kept from here on is nothing. */
+const nowhere: Lsn = 0xffff_ffff_ffff_ffffn;
+
 /**
  * The latest entries, in memory, within a bound of bytes and of age: the buffer of all readers, and what serves those who come back.
  * Entries are numbered as they come; numbers are never used twice.
@@ -21,7 +24,7 @@ export class Ring {
   #gone = 0;
   #startSeq = 0;
   #bytes = 0;
-  #floor: Lsn = 0n;
+  #floor: Lsn = nowhere;
 
   constructor(options: { readonly maxBytes: number; readonly maxAgeMs: number; readonly nowMs: () => number }) {
     this.#maxBytes = options.maxBytes;
@@ -46,6 +49,11 @@ export class Ring {
   /** From here on nothing is missing. */
   get floor(): Lsn {
     return this.#floor;
+  }
+
+  /** Whether it is the log's at all: not before the first `reset`, and not after one to nowhere. */
+  get isPlaced(): boolean {
+    return this.#floor !== nowhere;
   }
 
   at(seq: number): RingItem {
@@ -84,8 +92,8 @@ export class Ring {
     while (this.#startSeq < this.endSeq && this.at(this.#startSeq).keptSinceMs < since) this.#drop();
   }
 
-  /** Lets go everything: the log goes on at `floor`. */
-  reset(floor: Lsn): void {
+  /** Lets go everything: the log goes on at `floor`, or is not followed any more. */
+  reset(floor: Lsn = nowhere): void {
     while (this.#startSeq < this.endSeq) this.#drop();
     this.#floor = floor;
   }

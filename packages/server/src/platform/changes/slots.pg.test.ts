@@ -14,11 +14,20 @@ const slots = async () =>
     (pg_current_wal_insert_lsn() - restart_lsn)::float8 as kept
     from pg_replication_slots where database = current_database() order by temporary`);
 
+/** Those of a connection go with it, a moment after. */
+async function dropAll(): Promise<void> {
+  await expect.poll(async () => (await slots()).filter(({ temporary }) => temporary)).toEqual([]);
+  await bench.sql(
+    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()",
+  );
+}
+
 describe("slots", () => {
   it("are not there until somebody follows, and a connection's own goes with it", async () => {
     const log = bench.log();
     expect(log.stats()).toMatchObject({ state: "idle", problem: null, ring: { bytes: 0, entries: 0, oldest: null } });
     expect(log.position()).toBe(0n);
+    expect(log.between(0n, 1n)).toBeNull();
     await log.emit("nobody", Buffer.from("hears"));
     expect(await slots()).toEqual([]);
     await log.follow(new Witness());
@@ -33,13 +42,30 @@ describe("slots", () => {
   });
 
   it("several nodes that start together share one, and come up all", async () => {
-    await bench.sql(
-      "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()",
-    );
+    await dropAll();
     const logs = Array.from({ length: 4 }, () => bench.log());
     await Promise.all(logs.map((log) => log.follow(new Witness())));
     expect((await slots()).map(({ temporary }) => temporary)).toEqual([false, true, true, true, true]);
     await Promise.all(logs.map((log) => log.close()));
+  });
+
+  it("wait, with a word of why, until transactions that were running are over", { timeout: 20_000 }, async () => {
+    await dropAll();
+    await bench.sql("create table busy (id int)");
+    const running = await bench.db.connect();
+    await running.query("begin; insert into busy values (1)");
+    const log = bench.log({ logHeartbeatMs: 50 });
+    bench.seen.length = 0;
+    const following = log.follow(new Witness());
+    await expect
+      .poll(() => bench.seen, { timeout: 10_000 })
+      .toEqual([{ kind: "warning", area: "log", message: expect.stringContaining("transactions that are running") }]);
+    expect(log.stats().state).toBe("connecting");
+    await running.query("commit");
+    await running.end();
+    await following;
+    bench.seen.length = 0;
+    await log.close();
   });
 
   it("R14: keep no more than is allowed, though the retention would have it", { timeout: 60_000 }, async () => {
@@ -78,8 +104,9 @@ describe("slots", () => {
       "create table aging (id serial primary key); alter publication supabase_realtime add table aging; insert into aging default values",
     );
     const behind = async () => Number((await slots())[0]?.behind);
+    // Some looks pass, then and later.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     clock.ms = 200_000;
-    // Some looks pass.
     await new Promise((resolve) => setTimeout(resolve, 300));
     const before = await behind();
     expect(before).toBeGreaterThan(500);
