@@ -35,7 +35,7 @@ export class TestCluster {
 
   /** `start` and `stop` of the node's features are the test's to call. */
   async add(
-    options: Pick<TestRealtimeOptions, "features" | "settings" | "sql"> & {
+    options: Pick<TestRealtimeOptions, "features" | "settings" | "sql" | "policies"> & {
       readonly logSettings?: Partial<Values<typeof changesSettings>>;
     },
   ): Promise<TestNode> {

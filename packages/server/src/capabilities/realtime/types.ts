@@ -140,6 +140,8 @@ export interface Replayer {
    * awaited before one asks how far to replay. At once when nothing is on its way; never rejects, never waits long.
    */
   settled?(): Promise<void>;
+  /** Is told which entries it will be asked to replay, soon and in parts: what must be looked up for them is looked up once. */
+  prepare?(channel: Channel, entries: readonly LogEntry[]): Promise<void>;
   /**
    * Sends of these entries, in order, what this channel would have got, judged by its rights of now (threat R08), except what it has
    * got since it joined. `formerSocketId`: the socket it was lost with; what it had sent there was its own.

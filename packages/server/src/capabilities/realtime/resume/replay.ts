@@ -4,6 +4,8 @@ import type { Channel, Replayer } from "../types.ts";
 
 /** Entries that are looked through in one go; in between others get their turn. */
 const entriesPerRun = 64;
+/** Entries that are prepared for together. */
+const entriesPerChunk = 1_024;
 /** How soon a full queue is looked at again, in ms. */
 const queueLookMs = 5;
 
@@ -24,18 +26,37 @@ export async function replayEntries(
   formerSocketId: string | null,
 ): Promise<boolean> {
   const untilMs = performance.now() + limits.timeoutMs;
-  for (const run of runsOf(entries)) {
-    for (const replayer of replayers) {
-      if (!channel.isOpen) return true;
-      await replayer.replay(channel, run, formerSocketId);
-    }
-    while (channel.isOpen && channel.socket.queuedBytes > limits.queueBytes) {
-      if (performance.now() > untilMs) return false;
-      await after(queueLookMs);
-    }
-    await nextTurn();
+  for (const chunk of chunksOf(entries)) {
+    for (const replayer of replayers) await replayer.prepare?.(channel, chunk);
+    if (!(await sendRuns(chunk))) return false;
   }
   return true;
+
+  async function sendRuns(chunk: readonly LogEntry[]): Promise<boolean> {
+    for (const run of runsOf(chunk)) {
+      for (const replayer of replayers) {
+        if (!channel.isOpen) return true;
+        await replayer.replay(channel, run, formerSocketId);
+      }
+      while (channel.isOpen && channel.socket.queuedBytes > limits.queueBytes) {
+        if (performance.now() > untilMs) return false;
+        await after(queueLookMs);
+      }
+      await nextTurn();
+    }
+    return true;
+  }
+}
+
+function* chunksOf(entries: Iterable<LogEntry>): Iterable<readonly LogEntry[]> {
+  let chunk: LogEntry[] = [];
+  for (const entry of entries) {
+    chunk.push(entry);
+    if (chunk.length < entriesPerChunk) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /**

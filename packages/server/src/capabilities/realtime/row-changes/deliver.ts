@@ -1,4 +1,3 @@
-import type { Batch } from "../../../kernel/change.ts";
 import type { Channel, Outgoing } from "../types.ts";
 import type { Judged } from "./judge.ts";
 import { ChangeMessages } from "./message.ts";
@@ -20,14 +19,10 @@ export interface DeliverOptions {
 }
 
 /** Sends judged changes, in their order. */
-export function deliver(
-  judged: readonly Judged[],
-  batch: Pick<Batch, "committedAtUs">,
-  { number, recordBytes, send }: DeliverOptions,
-): void {
-  for (const { change, entries, blindToOld } of judged) {
+export function deliver(judged: readonly Judged[], { number, recordBytes, send }: DeliverOptions): void {
+  for (const { change, part, entries, blindToOld } of judged) {
     if (entries.length === 0) continue;
-    const messages = new ChangeMessages(change, batch, recordBytes);
+    const messages = new ChangeMessages(change, part.committedAtUs, recordBytes);
     if (entries.length === 1) {
       const { members, projection, group } = entries[0]!;
       const isOldSeen = !blindToOld.has(group);

@@ -9,7 +9,7 @@ import { askConditions, askingFor } from "./asking.ts";
 import { type ParsedBindings, parseBindings } from "./bindings.ts";
 import { deliver } from "./deliver.ts";
 import { BindingError } from "./filter.ts";
-import { type JudgeNeeds, judge } from "./judge.ts";
+import { type Judged, type JudgeNeeds, judge, type Part } from "./judge.ts";
 import { isBeyond, type Mark, Pipeline } from "./pipeline.ts";
 import type { PublishedTables } from "./published.ts";
 import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
@@ -39,6 +39,8 @@ interface Waiting {
   attempt: number;
   /** The channel alone, for what it has missed. */
   alone: Subscriptions | null;
+  /** What it missed, as far as that is judged. */
+  judged: { readonly of: ReadonlySet<Part>; readonly judged: ReadonlyMap<Part, readonly Judged[]> } | null;
 }
 
 const unavailable: Trouble = {
@@ -69,9 +71,9 @@ export class RowChanges {
     };
     this.#pipeline = new Pipeline({
       window: settings.realtimeBatchesInFlight,
-      judge: (batch) => judge(batch, this.#subscriptions, this.#needs),
-      deliver: (judged, batch, number) =>
-        deliver(judged, batch, {
+      judge: (batch) => judge([batch], this.#subscriptions, this.#needs),
+      deliver: (judged, number) =>
+        deliver(judged, {
           number,
           recordBytes: settings.realtimeRecordBytes,
           send: (channel, message) => channel.send(message),
@@ -133,6 +135,7 @@ export class RowChanges {
       pending: null,
       attempt: 0,
       alone: null,
+      judged: null,
     };
     this.#waiting.set(channel, waiting);
     const subscribing = this.#subscribe(waiting);
@@ -143,6 +146,9 @@ export class RowChanges {
   joined(channel: Channel): void {
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined) return;
+    // It has what it missed.
+    waiting.alone = null;
+    waiting.judged = null;
     if (waiting.pending === null) this.#report(waiting);
     else void waiting.pending.then(() => this.#report(waiting));
   }
@@ -159,16 +165,26 @@ export class RowChanges {
     this.#subscriptions.remove(channel, 0)();
   }
 
-  /** What the channel would have got of these entries, had it been there. */
-  async replay(channel: Channel, entries: Iterable<LogEntry>): Promise<void> {
+  /** Judges all of these together: what must be asked of PostgreSQL is asked once. */
+  async prepare(channel: Channel, entries: readonly LogEntry[]): Promise<void> {
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined || waiting.resolved === null || waiting.since === null) return;
     const { mark } = waiting.since;
-    for (const entry of entries) {
-      if (entry.kind !== "batch" || isBeyond(entry, mark)) continue;
-      const judging = judge(entry, this.#aloneOf(waiting, waiting.resolved), this.#needs);
-      const judged = judging instanceof Promise ? await judging : judging;
-      deliver(judged, entry, {
+    const missed = entries.filter((entry) => entry.kind === "batch").filter((batch) => !isBeyond(batch, mark));
+    const alone = this.#aloneOf(waiting, waiting.resolved);
+    const judged = Map.groupBy(await judge(missed, alone, this.#needs), ({ part }) => part);
+    // Other rights may have come meanwhile.
+    if (waiting.alone === alone) waiting.judged = { of: new Set(missed), judged };
+  }
+
+  /** What the channel would have got of these entries, had it been there. */
+  async replay(channel: Channel, entries: Iterable<LogEntry>): Promise<void> {
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined) return;
+    const batches = [...entries].filter((entry) => entry.kind === "batch");
+    if (!batches.every((batch) => waiting.judged?.of.has(batch))) await this.prepare(channel, batches);
+    for (const batch of batches) {
+      deliver(waiting.judged?.judged.get(batch) ?? [], {
         number: 0,
         recordBytes: this.#context.settings.realtimeRecordBytes,
         send: (to, message) => to.sendNow(message),
@@ -254,6 +270,7 @@ export class RowChanges {
 
   #deactivate(waiting: Waiting): void {
     waiting.alone = null;
+    waiting.judged = null;
     waiting.resolved = null;
     const remove = this.#subscriptions.remove(waiting.channel, this.#pipeline.number + 1);
     if (this.#pipeline.delivered === null) remove();

@@ -15,52 +15,71 @@ export interface JudgeNeeds {
   ask(condition: CompiledCondition, who: Principal, values: readonly (string | null)[]): Promise<readonly boolean[]>;
 }
 
+/** Changes of one transaction. */
+export type Part = Pick<Batch, "changes" | "xid" | "committedAtUs">;
+
 /** A change, and who gets it. */
 export interface Judged {
   readonly change: RowChange;
+  readonly part: Part;
   /** Those whose filter it passes and who see it. */
   readonly entries: readonly Entry[];
   /** Groups that could not see the row as it was, and so are not told its former key. */
   readonly blindToOld: ReadonlySet<ViewerGroup>;
 }
 
+interface Wanted {
+  readonly change: RowChange;
+  readonly index: TableIndex;
+  readonly part: Part;
+}
+
 interface Candidate {
   readonly change: RowChange;
+  readonly part: Part;
   entries: Entry[];
 }
 
 /**
- * Decides who gets which changes of a batch. At once where everything is decided in memory; otherwise all that must be asked is asked
+ * Decides who gets which changes of these parts. At once where everything is decided in memory; otherwise all that must be asked is asked
  * together. Rejects when PostgreSQL could not be asked about a filter.
  */
 export function judge(
-  batch: Pick<Batch, "changes" | "xid">,
+  parts: readonly Part[],
   subscriptions: Subscriptions,
   needs: JudgeNeeds,
 ): readonly Judged[] | Promise<readonly Judged[]> {
-  const wanted: [RowChange, TableIndex][] = [];
+  const wanted: Wanted[] = [];
   let hasUnknown = false;
-  for (const given of batch.changes) {
-    if (given.op === "truncate") continue;
-    const index = subscriptions.indexOf(given.relation);
-    if (!index?.has(given.op)) continue;
-    const change = fromOld(given);
-    hasUnknown ||= change.op === "update" && change.new.includes(undefined);
-    wanted.push([change, index]);
+  for (const part of parts) {
+    for (const given of part.changes) {
+      if (given.op === "truncate") continue;
+      const index = subscriptions.indexOf(given.relation);
+      if (!index?.has(given.op)) continue;
+      const change = fromOld(given);
+      hasUnknown ||= isUnknown(change);
+      wanted.push({ change, index, part });
+    }
   }
   if (wanted.length === 0) return [];
-  if (!hasUnknown) return judgeFilled(wanted, needs);
-  return needs
-    .fill(
-      wanted.map(([change]) => change),
-      batch.xid,
-    )
-    .then((filled) =>
-      judgeFilled(
-        filled.map((change, at) => [change as RowChange, wanted[at]![1]]),
-        needs,
-      ),
-    );
+  return hasUnknown ? fill(wanted, needs).then((filled) => judgeFilled(filled, needs)) : judgeFilled(wanted, needs);
+}
+
+const isUnknown = ({ op, new: now }: RowChange): boolean => op === "update" && now.includes(undefined);
+
+async function fill(wanted: readonly Wanted[], needs: JudgeNeeds): Promise<readonly Wanted[]> {
+  const filling = Map.groupBy(wanted, ({ part }) => part).entries();
+  const filled = await Promise.all(
+    [...filling].map(async ([part, own]) => {
+      if (!own.some(({ change }) => isUnknown(change))) return own;
+      const changes = await needs.fill(
+        own.map(({ change }) => change),
+        part.xid,
+      );
+      return own.map((one, at) => ({ ...one, change: changes[at] as RowChange }));
+    }),
+  );
+  return filled.flat();
 }
 
 /** Under replica identity full, the old row has what the change left as it was. */
@@ -70,15 +89,12 @@ function fromOld(change: RowChange): RowChange {
   return { ...change, new: change.new.map((text, at) => (text === undefined ? old[at] : text)) };
 }
 
-function judgeFilled(
-  wanted: readonly (readonly [RowChange, TableIndex])[],
-  needs: JudgeNeeds,
-): readonly Judged[] | Promise<readonly Judged[]> {
+function judgeFilled(wanted: readonly Wanted[], needs: JudgeNeeds): readonly Judged[] | Promise<readonly Judged[]> {
   const questions = new Questions();
   const candidates: Candidate[] = [];
-  for (const [change, index] of wanted) {
+  for (const { change, index, part } of wanted) {
     const image = (change.op === "delete" ? change.old : change.new)!;
-    const candidate: Candidate = { change, entries: [] };
+    const candidate: Candidate = { change, part, entries: [] };
     for (const entry of index.candidates(change.op, image)) {
       if (passes(entry, change, image, candidate, questions)) candidate.entries.push(entry);
     }
@@ -184,11 +200,12 @@ function look(candidates: readonly Candidate[]): readonly Judged[] | Promise<rea
     else keep(answers);
   }
   const settle = (): readonly Judged[] =>
-    places.map(({ candidate: { change, entries }, now, before }) => {
+    places.map(({ candidate: { change, part, entries }, now, before }) => {
       const isSeen = (group: ViewerGroup, place: number | undefined): boolean =>
         place !== undefined && looks.get(group)!.answers[place] === true;
       return {
         change,
+        part,
         entries: entries.filter(({ group, projection }) => {
           if (projection.rights !== "row-secured") return true;
           if (change.op !== "delete") return isSeen(group, now.get(group));

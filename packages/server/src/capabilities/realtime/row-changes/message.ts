@@ -1,4 +1,4 @@
-import type { Batch, Change, ChangedRelation, RowImage } from "../../../kernel/change.ts";
+import type { Change, ChangedRelation, RowImage } from "../../../kernel/change.ts";
 import { jsonOf } from "../../../platform/changes/json.ts";
 import type { Outgoing } from "../types.ts";
 import { jsonMessage } from "../wire/index.ts";
@@ -24,13 +24,14 @@ export class ChangeMessages {
   readonly #data = new Map<Projection, { seen?: string; unseen?: string }>();
   readonly #messages = new Map<string, Map<string, Outgoing>>();
 
-  constructor(change: RowChange, batch: Pick<Batch, "committedAtUs">, recordBytes: number) {
+  /** @param committedAtUs Unix microseconds */
+  constructor(change: RowChange, committedAtUs: bigint, recordBytes: number) {
     const { relation } = change;
     this.#change = change;
     this.#recordBytes = recordBytes;
     this.#new = new Values(relation, change.new);
     this.#old = new Values(relation, change.old);
-    const committedAt = new Date(Number(batch.committedAtUs / 1_000n)).toISOString();
+    const committedAt = new Date(Number(committedAtUs / 1_000n)).toISOString();
     this.#head = `"schema":${JSON.stringify(relation.schema)},"table":${JSON.stringify(relation.name)},"commit_timestamp":"${committedAt}","type":"${types[change.op]}"`;
   }
 

@@ -4,7 +4,7 @@ import type { Judged } from "./judge.ts";
 export interface PipelineNeeds {
   /** Who gets what of a batch; at once where nothing must be asked. */
   readonly judge: (batch: Batch) => readonly Judged[] | Promise<readonly Judged[]>;
-  readonly deliver: (judged: readonly Judged[], batch: Batch, number: number) => void;
+  readonly deliver: (judged: readonly Judged[], number: number) => void;
   /** A batch could not be judged: whoever waits for changes of its tables may have missed some. */
   readonly onLost: (batch: Batch, error: unknown) => void;
   /** Batches that may be on their way together. */
@@ -95,7 +95,7 @@ export class Pipeline {
 
   #deliver(judged: readonly Judged[], batch: Batch, number: number): void {
     try {
-      this.#needs.deliver(judged, batch, number);
+      this.#needs.deliver(judged, number);
     } catch (error) {
       this.#needs.onLost(batch, error);
     }
