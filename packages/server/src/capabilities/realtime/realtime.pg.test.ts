@@ -8,6 +8,10 @@ const sockets: WebSocket[] = [];
 
 const schema = `
   create table public.todos (id int primary key, title text);
+  create table public.notes (id int primary key, title text, is_shown boolean);
+  alter table public.notes enable row level security;
+  create policy "shown" on public.notes for select to anon using (is_shown);
+  alter publication supabase_realtime add table public.notes;
   set role postgres;
   create policy "rooms" on realtime.messages for all to anon using (realtime.topic() like 'room%') with check (realtime.topic() = 'room');
   reset role;
@@ -130,14 +134,37 @@ describe("realtime on a booted server", () => {
     expect(outside.received.map(({ event }) => event)).toEqual(["phx_reply"]);
   });
 
+  it("R02 tells of changes of rows, to those who may see them", async () => {
+    const client = await connect();
+    const binding = { event: "*", schema: "public", table: "notes", filter: "id=gt.1" };
+    expect(await client.join("notes", { postgres_changes: [binding] })).toEqual({
+      status: "ok",
+      response: { postgres_changes: [{ ...binding, id: expect.any(Number) }] },
+    });
+    const ready = await client.find(({ event }) => event === "system");
+    expect(ready.payload).toMatchObject({ extension: "postgres_changes", status: "ok" });
+    await app.sql("insert into public.notes values (1, 'filtered', true), (2, 'shown', true), (3, 'hidden', false)");
+    await app.sql("update public.notes set title = 'still shown' where id = 2");
+    await client.find(({ payload }) => (payload.data as { type?: string } | undefined)?.type === "UPDATE");
+    const changes = client.received
+      .filter(({ event }) => event === "postgres_changes")
+      .map(({ payload }) => payload.data);
+    expect(changes).toMatchObject([
+      { type: "INSERT", record: { id: 2, title: "shown", is_shown: true } },
+      { type: "UPDATE", record: { id: 2, title: "still shown" }, old_record: { id: 2 } },
+    ]);
+  });
+
   it("R13 sends a client that comes back what it missed, in order, and nothing to a new one", async () => {
-    const lost = await connect();
-    await lost.join("rooms to return to", { private: true });
+    const [lost, stays] = [await connect(), await connect()];
+    for (const client of [lost, stays]) await client.join("rooms to return to", { private: true });
     await app.sql(`select realtime.send('{}', 'before', 'rooms to return to')`);
     await lost.find(isBroadcast("before"));
     lost.socket.terminate();
     await once(lost.socket, "close");
     for (let i = 0; i < 20; i++) await app.sql(`select realtime.send('{}', 'missed ${i}', 'rooms to return to')`);
+    // So that nothing of it is still on its way when the others join.
+    await stays.find(isBroadcast("missed 19"));
     const [back, other] = [await connect(app, lost.lastRef()), await connect()];
     await other.join("rooms to return to", { private: true });
     await back.join("rooms to return to", { private: true });
