@@ -1,11 +1,15 @@
 import type { ChangedRelation, RowImage } from "../../kernel/change.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import { reasonOf } from "../../kernel/reason.ts";
+import type { Row, Statement } from "../postgres/session/types.ts";
 import type { Asker } from "./asker.ts";
 import { type BoundPolicy, bindPolicy, type Circumstances, type SetContent } from "./evaluate/index.ts";
 import { type Question, questionOf } from "./question.ts";
 import type { Reading, Secured } from "./rules/rules.ts";
+import { anything, type FollowedTables } from "./sets/followed-tables.ts";
 import type { GroupSets } from "./sets/group-sets.ts";
+import { seeing } from "./sets/seeing.ts";
+import { Snapshot } from "./snapshot.ts";
 import type { ReadRights, ViewerGroup } from "./types.ts";
 
 export interface GroupNeeds {
@@ -17,6 +21,10 @@ export interface GroupNeeds {
   readonly asker: Asker;
   /** What the policy's sub-selects say to this group. */
   readonly sets: GroupSets;
+  /** What the log has shown. */
+  readonly tables: FollowedTables;
+  /** How long to wait, in ms, until that is visible. */
+  readonly patienceMs: number;
   readonly now: () => Circumstances["now"];
   /** Rows are not seen though nobody knows that they may not be. */
   readonly report: (why: string) => void;
@@ -87,7 +95,7 @@ export class Group implements ViewerGroup {
     try {
       for (let from = 0; from < askable.length; from += rowsPerQuestion) {
         const part = askable.slice(from, from + rowsPerQuestion);
-        const answers = await this.#needs.asker.ask(this.#needs.who, question.statement(part.map((at) => rows[at]!)));
+        const answers = await this.#put(question.statement(part.map((at) => rows[at]!)));
         for (const [n, at] of part.entries()) seen[at] = answers[n]?.[0]?.toString() === "t";
         this.#ran(secured);
       }
@@ -97,6 +105,17 @@ export class Group implements ViewerGroup {
       return rows.map(() => false);
     }
     return seen;
+  }
+
+  /** Not before all that the log has is visible: who was let in by a row's own transaction must not miss the row. */
+  #put(statement: Statement): Promise<readonly Row[]> {
+    const { asker, tables, patienceMs, who } = this.#needs;
+    const asked = tables.stamp([anything]);
+    return seeing(patienceMs, async () => {
+      const answers = await asker.ask(who, statement);
+      const snapshot = new Snapshot(answers[0]![1]!.toString());
+      return tables.isSeen([anything], asked, snapshot) ? answers : null;
+    });
   }
 
   /** The whole policy has run for this caller, so what it calls may be called. */

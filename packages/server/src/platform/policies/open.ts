@@ -13,6 +13,10 @@ import { RemoteClock } from "./clock.ts";
 import { Group } from "./group.ts";
 import { RulesReader } from "./rules/reader.ts";
 import { rulesStore } from "./rules/store.ts";
+import { FollowedTables } from "./sets/followed-tables.ts";
+import { type GroupSets, groupSets } from "./sets/group-sets.ts";
+import type { KeptSetNeeds } from "./sets/kept-set.ts";
+import { SetMemory } from "./sets/set-memory.ts";
 import type { policiesSettings } from "./settings.ts";
 import type { Policies, ViewerGroup } from "./types.ts";
 
@@ -39,7 +43,7 @@ export interface OpenPolicies extends Policies {
 }
 
 /** Waits between attempts to read the rules, in ms: the first, and the longest. */
-const [retryFirstMs, retryMaxMs] = [50, 2_000];
+const [retryFirstMs, retryMaxMs] = [2, 2_000];
 /** One and the same complaint is repeated after so long, in ms. */
 const repeatMs = 60_000;
 
@@ -48,11 +52,15 @@ export async function openPolicies(needs: PoliciesNeeds): Promise<OpenPolicies> 
   return new Engine(needs);
 }
 
+const noSets: GroupSets = { contents: () => [] };
+
 class Engine implements OpenPolicies {
   readonly #needs: PoliciesNeeds;
   readonly #reader: RulesReader;
   readonly #asker: Asker;
   readonly #clock: RemoteClock;
+  readonly #tables: FollowedTables;
+  readonly #setNeeds: KeptSetNeeds;
   readonly #listeners = new Set<() => void>();
   readonly #stopSchema: () => void;
   readonly #poll: NodeJS.Timeout;
@@ -77,7 +85,15 @@ class Engine implements OpenPolicies {
     this.#reader = new RulesReader({ database, parserIdleMs: settings.policyParserIdleMs });
     this.#asker = new Asker({ session, settings });
     this.#clock = new RemoteClock(2 * settings.policiesPollMs + settings.policyTimeoutMs);
-    this.#stopSchema = log.onSchemaChange(() => this.#schemaChanged());
+    this.#tables = new FollowedTables({ database, log, report: (message) => this.#warnOnce(message) });
+    this.#setNeeds = {
+      asker: this.#asker,
+      tables: this.#tables,
+      memory: new SetMemory(settings.policySetsRows),
+      limitRows: settings.policySetLimitRows,
+      patienceMs: settings.policyTimeoutMs,
+    };
+    this.#stopSchema = log.onSchemaChange((xid) => this.#schemaChanged(xid));
     this.#poll = setInterval(() => void this.#look(), settings.policiesPollMs).unref();
   }
 
@@ -99,13 +115,16 @@ class Engine implements OpenPolicies {
     this.#groups.set(relation, groups);
     const known = groups.get(key)?.deref();
     if (known !== undefined) return known;
+    if (reading.secured !== null) this.#tables.ensure([]);
     const group = new Group({
       key,
       relation,
       reading,
       who,
       asker: this.#asker,
-      sets: { contents: () => reading.secured?.sets.map(() => null) ?? [] },
+      sets: reading.secured === null ? noSets : groupSets(reading.secured, who, this.#setNeeds),
+      tables: this.#tables,
+      patienceMs: this.#needs.settings.policyTimeoutMs,
       now: () => this.#clock.now(),
       report: (why) => this.#report(relation, who.role, why),
     });
@@ -130,17 +149,23 @@ class Engine implements OpenPolicies {
     this.#stopSchema();
     this.#asker.close();
     this.#listeners.clear();
+    await this.#tables.close();
     await this.#reader.close();
   }
 
   /** The log waits for it: what comes next must be judged by the rules it was written under, or newer ones. */
-  async #schemaChanged(): Promise<void> {
+  async #schemaChanged(xid: number | null): Promise<void> {
     if (!this.#reader.hasTables) return;
+    if (xid !== null) this.#reader.mustSee(xid);
     const { policyRetryMs } = this.#needs.settings;
     const since = performance.now();
     for (let waitMs = retryFirstMs; !this.#isClosed; waitMs = Math.min(2 * waitMs, retryMaxMs)) {
       try {
-        if (await this.#reader.read([])) this.#changed();
+        const isChanged = await this.#reader.read([]);
+        // A table may be another without a trace of it in its rows, and it may be in the log or not any more.
+        this.#tables.beginEra();
+        void this.#tables.tidy();
+        if (isChanged) this.#changed();
         return;
       } catch (error) {
         if (performance.now() - since + waitMs > policyRetryMs) return this.#blind(error);
@@ -153,6 +178,7 @@ class Engine implements OpenPolicies {
   #blind(error: unknown): void {
     this.#warn(`The rules of who sees which rows cannot be read, so that nobody sees any: ${reasonOf(error)}`);
     this.#reader.forget();
+    this.#tables.beginEra();
     this.#changed();
     void this.#retry();
   }
@@ -200,7 +226,10 @@ class Engine implements OpenPolicies {
 
   #report({ schema, name }: ChangedRelation, role: string, why: string): void {
     this.#unjudged++;
-    const message = `Changes of ${schema}.${name} are not seen by the role ${role}: ${why}`;
+    this.#warnOnce(`Changes of ${schema}.${name} are not seen by the role ${role}: ${why}`);
+  }
+
+  #warnOnce(message: string): void {
     const now = performance.now();
     const last = this.#reported.get(message);
     if (last !== undefined && now - last < repeatMs) return;

@@ -8,7 +8,7 @@ import type { Secured } from "./rules/rules.ts";
 export interface Question {
   /** Why a row cannot be judged: something the policy reads is not in the log. `null` when it can. */
   missing(row: RowImage): string | null;
-  /** Gives one row with one boolean for each, in their order. */
+  /** Gives a row for each, in their order: a boolean, and the snapshot it was found under. */
   statement(rows: readonly RowImage[]): Statement;
 }
 
@@ -32,7 +32,7 @@ export function questionOf({ table, condition, columns }: Secured, relation: Cha
   const given = `unnest($1::${type}[]) as ${alias}`;
   const from = computed.length === 0 ? given : `(select ${listOf()} from ${given}) as ${alias}`;
   // A prepared statement keeps its parameter's type by number: of another table by the same name it is another.
-  const text = `select (${condition}) is true from ${from} /* ${table.oid} */`;
+  const text = `select (${condition}) is true, pg_catalog.pg_current_snapshot()::text from ${from} /* ${table.oid} */`;
   return {
     missing(row) {
       for (const { name, place } of needed) {

@@ -1,4 +1,5 @@
 import type { Database } from "../../postgres/database.ts";
+import { Snapshot } from "../snapshot.ts";
 import { Rules } from "./rules.ts";
 import { type RulesRows, rulesStore } from "./store.ts";
 import { Trees } from "./trees.ts";
@@ -23,6 +24,8 @@ export class RulesReader {
   /** What is there is the answer, or nothing is known: not yet, or not any more. */
   #prepared: ReadonlySet<number> = new Set();
   readonly #awaited = new Set<number>();
+  /** Transactions that have changed the schema, and that others may not see yet. */
+  readonly #unseen = new Set<number>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor({ database, parserIdleMs }: { readonly database: Database; readonly parserIdleMs: number }) {
@@ -69,6 +72,11 @@ export class RulesReader {
     return reading;
   }
 
+  /** What is read from now on has seen this transaction, or is not taken. */
+  mustSee(xid: number): void {
+    this.#unseen.add(xid);
+  }
+
   /** Nothing is known until it has been read again. */
   forget(): void {
     this.#rows = noRows;
@@ -85,6 +93,11 @@ export class RulesReader {
   async #read(): Promise<boolean> {
     const wanted = [...this.#wanted];
     const rows = await rulesStore.read(this.#database, wanted);
+    const snapshot = new Snapshot(rows.snapshot);
+    for (const xid of this.#unseen) {
+      if (!snapshot.sees(xid)) throw new Error("A change of the schema that the log has shown is not visible yet.");
+      this.#unseen.delete(xid);
+    }
     const trees = await this.#trees.keep(rows.tables.flatMap(({ policies }) => policies.map((policy) => policy.sql)));
     const isChanged = differs(this.#rows, rows) || wanted.filter((oid) => this.#awaited.delete(oid)).length > 0;
     this.#rows = rows;
