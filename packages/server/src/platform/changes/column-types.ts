@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonShape } from "../../kernel/change.ts";
 import type { Queryable } from "../postgres/database.ts";
 import { builtInShape } from "./json-shape.ts";
@@ -9,6 +10,8 @@ export interface ColumnType {
   readonly shape: JsonShape;
 }
 
+/** Between looks for a type that the log knows and the catalogue does not, in ms. */
+const missingRetryMs = 10;
 /** Types with smaller numbers come with PostgreSQL: they never change. `FirstNormalObjectId` of its source. */
 const firstOwnOid = 16_384;
 
@@ -40,7 +43,12 @@ export class ColumnTypes {
   async learn(oids: readonly number[]): Promise<void> {
     const unknown = oids.filter((oid) => !this.#types.has(oid));
     if (unknown.length === 0) return;
-    for (const row of await changesStore.types(this.#db, unknown)) this.#rows.set(row.oid, row);
+    // One that was made by the transaction that is being read may be a moment from being seen by others.
+    for (let tries = 0; tries < 3; tries++) {
+      for (const row of await changesStore.types(this.#db, unknown)) this.#rows.set(row.oid, row);
+      if (unknown.every((oid) => this.#rows.has(oid))) break;
+      await sleep(missingRetryMs);
+    }
     for (const oid of unknown) this.#types.set(oid, this.#typeOf(oid));
   }
 

@@ -392,3 +392,26 @@ describe("who follows", () => {
     await expect(other.follow(new Witness())).rejects.toMatchObject({ code: "changes/closed" });
   });
 });
+
+it("knows types, and fills large values, of transactions that have only just ended", { timeout: 30_000 }, async () => {
+  const seen: unknown[] = [];
+  for (let n = 0; n < 30; n++) {
+    await bench.sql(`begin; create type kind_${n} as (a int, b bool); create table fresh_${n} (id int primary key, k kind_${n}, n int, body text);
+      alter publication supabase_realtime add table fresh_${n};
+      insert into fresh_${n} select 1, '(1,t)', 1, string_agg(md5(g::text), '') from generate_series(1, 400) g; commit`);
+    await bench.sql(`update fresh_${n} set n = 2`);
+    const updated = () =>
+      witness.batches.find(({ changes: [first] }) => first?.op === "update" && first.relation.name === `fresh_${n}`);
+    await expect.poll(updated, { interval: 1 }).toBeDefined();
+    const batch = updated()!;
+    const [filled] = await fillUnchanged(bench.db, batch.xid, batch.changes);
+    seen.push([
+      filled?.relation.columns[1]?.typeName,
+      filled?.relation.columns[1]?.shape?.kind,
+      filled?.new?.[3]?.length,
+    ]);
+    await bench.sql(`drop table fresh_${n}`);
+    await settled();
+  }
+  expect(seen).toEqual(Array.from({ length: 30 }, (_, n) => [`kind_${n}`, "composite", 12_800]));
+});

@@ -15,6 +15,7 @@ import { SlotKeeper } from "./slot-keeper.ts";
 import { changesStore, type SlotState } from "./store.ts";
 import { Transactions } from "./transactions.ts";
 import type { ChangeLog, DurableReader, EmitOptions, Following, GapReason, LiveReader, LogStats } from "./types.ts";
+import { becomeVisible } from "./visible.ts";
 
 export interface ChangeLogNeeds {
   readonly database: Database;
@@ -73,7 +74,10 @@ class Log implements ChangeLog {
       types,
       batch: { changes: settings.logBatchChanges, bytes: settings.logBatchBytes },
       onEntry: (entry, sizeBytes, isFirst) => this.#append(entry, sizeBytes, isFirst),
-      onSchemaChange: (xid) => this.#schemaChanged(xid),
+      onSchemaChange: async (xid) => {
+        await becomeVisible(database, xid);
+        await this.#schemaChanged(xid);
+      },
     });
     this.#emitter = new Emitter({
       db: database,

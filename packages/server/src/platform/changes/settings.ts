@@ -81,4 +81,33 @@ export const changesSettings = {
     min: 1024 * 1024,
     summary: "Most bytes of messages that wait to be written into the log; more are refused.",
   }),
+  logLeaderPollMs: integer({
+    env: ["MAINSTAY_LOG_LEADER_POLL_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 20,
+    summary: "How often a node looks whether one reads the log for webhooks and the like, to do it where none does.",
+  }),
+  logReaderQueueBytes: integer({
+    env: ["MAINSTAY_LOG_READER_QUEUE_BYTES"],
+    default: 8 * 1024 * 1024,
+    unit: "bytes",
+    min: 1_024,
+    summary:
+      "Memory for what one of those has not taken in yet; beyond it the log waits for it, or it reads on its own.",
+  }),
+  logReaderStreams: integer({
+    env: ["MAINSTAY_LOG_READER_STREAMS"],
+    default: 2,
+    unit: "connections",
+    min: 1,
+    summary: "Most connections for those that have fallen behind and read on their own.",
+  }),
+  logReaderForgetMs: integer({
+    env: ["MAINSTAY_LOG_READER_FORGET_MS"],
+    default: 86_400_000,
+    unit: "ms",
+    min: 1_000,
+    summary: "After how long without anybody reading for it, one of those that was removed keeps no log any more.",
+  }),
 } satisfies Settings;

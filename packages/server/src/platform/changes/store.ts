@@ -69,6 +69,16 @@ export const changesStore = {
     return row!;
   },
 
+  /** Whether a transaction whose COMMIT is in the log is still its session's alone: until then it keeps its own number locked. */
+  async isEnding(db: Db, xid: number): Promise<boolean> {
+    const [row] = await db.query<{ isEnding: boolean }>(sql`
+      select exists (
+        select from pg_catalog.pg_locks l
+        where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.transactionid = ${sql.value(String(xid))}::xid
+      ) as "isEnding"`);
+    return row!.isEnding;
+  },
+
   /** Everything that has committed stands before it. */
   async insertPosition(db: Db): Promise<Lsn> {
     const [row] = await db.query<{ lsn: string }>(sql`select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`);

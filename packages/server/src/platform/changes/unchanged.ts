@@ -1,6 +1,7 @@
 import type { Change, ChangedRelation, RowImage } from "../../kernel/change.ts";
 import type { Database, Queryable } from "../postgres/database.ts";
 import { unchangedStore } from "./unchanged-store.ts";
+import { becomeVisible } from "./visible.ts";
 
 type Update = Extract<Change, { readonly op: "update" }>;
 
@@ -50,7 +51,11 @@ async function fillTable(
 ): Promise<void> {
   const updates = places.map((at) => filled[at] as Update);
   const images = updates.map((update) => update.new);
-  const rows = await unchangedStore.rowsWrittenBy(tx, xid, relation, images);
+  let rows = await unchangedStore.rowsWrittenBy(tx, xid, relation, images);
+  if (rows.size < images.length) {
+    await becomeVisible(tx, xid);
+    rows = await unchangedStore.rowsWrittenBy(tx, xid, relation, images);
+  }
   for (const [index, at] of places.entries()) {
     const row = rows.get(index + 1);
     const update = updates[index]!;
