@@ -4,6 +4,7 @@ import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
 import type { ConnectReplication } from "../postgres/replication.ts";
 import { ColumnTypes } from "./column-types.ts";
+import { DurableReaders } from "./durable/index.ts";
 import { Emitter } from "./emit.ts";
 import { Follower } from "./follower.ts";
 import { problems } from "./problems.ts";
@@ -23,8 +24,6 @@ export interface ChangeLogNeeds {
   readonly connect: ConnectReplication;
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
-  /** Takes the readers that have a memory in the database. */
-  readonly durable?: { register(reader: DurableReader): void };
   /** Milliseconds since any beginning, never going back (threat X18). */
   readonly nowMs?: () => number;
 }
@@ -44,6 +43,7 @@ class Log implements ChangeLog {
   readonly #transactions: Transactions;
   readonly #emitter: Emitter;
   readonly #keeper: SlotKeeper;
+  readonly #durable: DurableReaders;
   readonly #sweeper: NodeJS.Timeout;
   readonly #schemaListeners = new Set<(xid: number | null) => Promise<void> | void>();
   /** There for as long as the log is followed, or tried to. */
@@ -84,15 +84,17 @@ class Log implements ChangeLog {
       queueBytes: settings.logEmitQueueBytes,
       serverVersion: () => this.#version(),
     });
+    this.#durable = new DurableReaders(needs);
     this.#keeper = new SlotKeeper({
       db: database,
       settings,
       observe,
       nowMs,
-      isFollowing: () => this.#follower?.state === "following",
+      isFollowing: () => this.#follower?.state === "following" || this.#durable.isReading,
       onState: async (state) => {
         this.#slot = state;
         await this.#follower?.checkSources();
+        await this.#durable.look(state.current);
       },
     });
     this.#sweeper = setInterval(() => this.#ring.sweep(), sweepMs).unref();
@@ -108,8 +110,7 @@ class Log implements ChangeLog {
   }
 
   followDurably(reader: DurableReader): void {
-    if (this.#needs.durable === undefined) throw new Error("This log was opened without what durable readers need.");
-    this.#needs.durable.register(reader);
+    this.#durable.register(reader);
   }
 
   position(): Lsn {
@@ -149,6 +150,7 @@ class Log implements ChangeLog {
     if (this.#linger !== null) clearTimeout(this.#linger);
     const following = this.#follower;
     following?.stop();
+    await this.#durable.close();
     await this.#keeper.close();
     await following?.done;
     this.#refuse(problems.closed());

@@ -2,6 +2,7 @@ import type { Lsn } from "../../kernel/change.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Database } from "../postgres/database.ts";
+import { cursorStore } from "./durable/store.ts";
 import { durableSlotName, ensureDurableSlot } from "./durable-slot.ts";
 import type { changesSettings } from "./settings.ts";
 import { type SlotState, slotStore } from "./store.ts";
@@ -78,18 +79,20 @@ export class SlotKeeper {
       await slotStore.markFollowed(db, name);
       this.#markedAtMs = nowMs();
     }
-    const to = this.#giveUpBefore(state);
+    const to = this.#giveUpBefore(state, await cursorStore.floor(db.background, settings.logReaderForgetMs));
     // PostgreSQL reads all log up to there: with a limit on statements it might never come to an end.
     if (to !== null) await this.#advance(name, to);
   }
 
-  #giveUpBefore({ current, confirmed, restart }: SlotState): Lsn | null {
+  /** @param floor readers with a memory have not taken in what stands behind it */
+  #giveUpBefore({ current, confirmed, restart }: SlotState, floor: Lsn | null): Lsn | null {
     const { settings, nowMs } = this.#needs;
     this.#samples.push({ atMs: nowMs(), lsn: current });
     let to: Lsn | null = null;
     while (this.#samples.length > 1 && this.#samples[0]!.atMs <= nowMs() - settings.logRetentionMs) {
       to = this.#samples.shift()!.lsn;
     }
+    if (to !== null && floor !== null && to > floor) to = floor;
     const most = BigInt(settings.logRetainedBytes);
     if (restart !== null && current - restart > most) {
       // What PostgreSQL keeps begins before what it could give up, at its last note of what was running: so to half of what is allowed.

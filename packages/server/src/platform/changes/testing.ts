@@ -65,6 +65,9 @@ export class LogBench {
 export const schemaForTests = `
   create schema mainstay;
   create table mainstay.log_slots (name text primary key, followed_at timestamptz not null default now());
+  create table mainstay.log_cursors (name text primary key, epoch text not null, lsn pg_lsn not null,
+    changes integer not null default 0, messages integer not null default 0,
+    moved_at timestamptz not null default now(), read_at timestamptz not null default now());
   create publication supabase_realtime;
   create publication mainstay_policies;
   create function mainstay.announce_ddl() returns event_trigger language plpgsql as $$

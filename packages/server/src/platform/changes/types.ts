@@ -71,7 +71,7 @@ export interface ChangeLog {
    * or a gap. Rejects with a Problem `changes/unavailable` when this database cannot be followed.
    */
   follow(reader: LiveReader, from?: Lsn): Promise<Following>;
-  /** Registers before `start`. */
+  /** Begins to read for it, now or when this node is the one that reads; for ever. A name that is new begins with what commits then. */
   followDurably(reader: DurableReader): void;
   /** Everything before it has been decoded by this node. 0 before the log is open. */
   position(): Lsn;

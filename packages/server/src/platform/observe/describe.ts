@@ -20,6 +20,10 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "seed.failed": "error",
   "catalog.loaded": "debug",
   "catalog.failed": "error",
+  "log.leading": "info",
+  "log.gap": "warn",
+  "log.reader-failed": "error",
+  "log.reader-recovered": "info",
   "nodes.changed": "info",
   "auth.event": "info",
   "outbox.provider-down": "error",
@@ -100,6 +104,14 @@ export function sentenceOf(observation: Observation): string {
       return `Read the catalogue: ${observation.relations} relations, ${observation.functions} functions`;
     case "catalog.failed":
       return "Could not read the catalogue";
+    case "log.leading":
+      return `Reading the log for ${observation.readers.join(", ")}`;
+    case "log.gap":
+      return `A reader of the log has missed something and begins anew (${observation.reader}: ${observation.reason})`;
+    case "log.reader-failed":
+      return `A reader of the log failed and is tried again (${observation.reader})`;
+    case "log.reader-recovered":
+      return `A reader of the log goes on (${observation.reader})`;
     case "nodes.changed": {
       const { came, gone, others } = observation;
       const news = [

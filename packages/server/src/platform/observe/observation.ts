@@ -30,6 +30,12 @@ export type Observation =
       readonly durationMs: number;
     }
   | { readonly kind: "catalog.failed"; readonly error: unknown }
+  /** This server reads the log for those with a memory in the database. */
+  | { readonly kind: "log.leading"; readonly readers: readonly string[] }
+  /** A reader of the log has missed something and begins anew. */
+  | { readonly kind: "log.gap"; readonly reader: string; readonly reason: string }
+  | { readonly kind: "log.reader-failed"; readonly reader: string; readonly error: unknown }
+  | { readonly kind: "log.reader-recovered"; readonly reader: string; readonly attempts: number }
   /** Servers of the same database have come or gone; `others` is how many there are now, without this one. */
   | {
       readonly kind: "nodes.changed";

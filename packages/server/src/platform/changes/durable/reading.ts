@@ -9,6 +9,7 @@ import { Relations } from "../relations.ts";
 import type { changesSettings } from "../settings.ts";
 import { Transactions } from "../transactions.ts";
 import type { GapReason } from "../types.ts";
+import { becomeVisible } from "../visible.ts";
 import { type Placed, Placing } from "./cursor.ts";
 
 export interface ReadingNeeds {
@@ -27,6 +28,7 @@ export interface ReadingNeeds {
 export class Reading {
   readonly #transactions: Transactions;
   readonly #follower: Follower;
+  #isCut = true;
   readonly done: Promise<void>;
 
   constructor(needs: ReadingNeeds) {
@@ -37,7 +39,10 @@ export class Reading {
       types,
       batch: { changes: needs.settings.logBatchChanges, bytes: needs.settings.logBatchBytes },
       onEntry: (entry, sizeBytes) => needs.onPlaced(placing.place(entry, sizeBytes)),
-      onSchemaChange: () => this.#follower.checkSources(),
+      onSchemaChange: async (xid) => {
+        await becomeVisible(needs.database, xid);
+        await this.#follower.checkSources();
+      },
     });
     this.#follower = new Follower({
       ...needs,
@@ -47,6 +52,10 @@ export class Reading {
         // Also forgets what was passed on of a transaction that the last connection did not finish: it comes whole.
         this.#transactions.jump(from);
         placing.reset();
+        this.#isCut = false;
+        void connection.lost.then(() => {
+          this.#isCut = true;
+        });
         return connection;
       },
       onJump: async (to, gap) => {
@@ -64,6 +73,11 @@ export class Reading {
   /** Everything before it has been passed on. */
   get position(): Lsn {
     return this.#transactions.position;
+  }
+
+  /** What comes next comes over another connection, if at all: there is no use in waiting to pass on more. */
+  get isCut(): boolean {
+    return this.#isCut;
   }
 
   /** In step with the log, and not in the middle of a transaction. */

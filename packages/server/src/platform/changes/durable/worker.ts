@@ -43,9 +43,11 @@ export class Worker {
   #queue: Item[] = [];
   #queuedBytes = 0;
   #running: Promise<void> | null = null;
-  /** After a failure, entries come one by one, so that one of them holds up as few others as can be. */
-  #isCareful = false;
-  #onProgress: (() => void) | null = null;
+  /** After a failure, so many of what failed together are yet to come, one by one: so one of them holds up none before it. */
+  #careful = 0;
+  /** Since the last time all was well. */
+  #failures = 0;
+  #progress: PromiseWithResolvers<void> | null = null;
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
@@ -100,12 +102,20 @@ export class Worker {
     if (rest !== null) this.#push({ kind: "entry", entry: rest.entry, next: rest.next, sizeBytes: rest.sizeBytes });
   }
 
-  /** What stands before `to` is not to be had any more, beginning with what it was given and has not taken. */
+  /** What stands between what it was given and `to` is not to be had any more. */
   fall(reason: GapReason, to: Lsn): void {
-    if (this.#stored === null) return;
-    this.#clear();
+    if (this.#stored === null || to <= this.#head.lsn) return;
+    const last = this.#queue.at(-1);
+    // The one it is being told of stays as it is.
+    if (last?.kind === "gap" && this.#queue.length > 1) this.#queue.pop();
+    else if (last?.kind !== "gap") this.#needs.observe({ kind: "log.gap", reader: this.name, reason });
     this.#push({ kind: "gap", reason, next: cursorAt(to), sizeBytes: 0 });
-    this.#backoff.cancel();
+  }
+
+  /** As `fall`, for one whose cursor means nothing here. */
+  restart(reason: GapReason, at: Lsn): void {
+    this.#head = cursorAt(0n);
+    this.fall(reason, at);
   }
 
   /** There is nothing for it before `to`. */
@@ -116,20 +126,27 @@ export class Worker {
 
   /** Resolves when something was taken, or after a time. */
   async progress(withinMs: number): Promise<void> {
+    this.#progress ??= Promise.withResolvers();
+    const { promise } = this.#progress;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, withinMs).unref();
-      this.#onProgress = () => {
+      void promise.then(() => {
         clearTimeout(timer);
         resolve();
-      };
+      });
     });
-    this.#onProgress = null;
+  }
+
+  #progressed(): void {
+    this.#progress?.resolve();
+    this.#progress = null;
   }
 
   #clear(): void {
+    this.#careful = 0;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#onProgress?.();
+    this.#progressed();
   }
 
   #push(item: Item): void {
@@ -151,39 +168,43 @@ export class Worker {
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const group = this.#group();
-      const of = this.#queue;
       try {
         await this.#take(group);
-        if (this.#backoff.attempts > 0) {
-          this.#needs.observe({ kind: "log.reader-recovered", reader: this.name, attempts: this.#backoff.attempts });
-        }
-        this.#backoff.reset();
-        this.#isCareful = false;
       } catch (error) {
         if (this.#stored === null) return;
-        if (this.#queue !== of) continue;
         if (error instanceof Superseded) {
           this.#needs.onSuperseded();
           this.#stored = null;
           return this.#clear();
         }
-        this.#isCareful = true;
-        if (this.#backoff.attempts === 0) this.#needs.observe({ kind: "log.reader-failed", reader: this.name, error });
-        await this.#backoff.wait();
+        await this.#failed(group.length, error);
         continue;
       }
-      // It has fallen meanwhile: what was taken in was taken in all the same.
-      if (this.#queue !== of) continue;
+      this.#backoff.reset();
+      this.#careful = Math.max(0, this.#careful - group.length);
+      if (this.#failures > 0 && this.#careful === 0) this.#recovered();
+      if (this.#stored === null) return;
       for (const { sizeBytes } of this.#queue.splice(0, group.length)) this.#queuedBytes -= sizeBytes;
-      this.#onProgress?.();
+      this.#progressed();
     }
+  }
+
+  async #failed(together: number, error: unknown): Promise<void> {
+    if (this.#failures++ === 0) this.#needs.observe({ kind: "log.reader-failed", reader: this.name, error });
+    this.#careful = Math.max(this.#careful, together);
+    await this.#backoff.wait();
+  }
+
+  #recovered(): void {
+    this.#needs.observe({ kind: "log.reader-recovered", reader: this.name, attempts: this.#failures });
+    this.#failures = 0;
   }
 
   /** What is next, as much as is to be taken together. */
   #group(): readonly Item[] {
     const { logBatchChanges, logBatchBytes } = this.#needs.settings;
     const [first] = this.#queue;
-    if (first!.kind !== "entry" || this.#isCareful) return [first!];
+    if (first!.kind !== "entry" || this.#careful > 0) return [first!];
     let [changes, sizeBytes, count] = [0, 0, 0];
     for (const item of this.#queue) {
       if (item.kind !== "entry") break;
