@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
+import { networkOf } from "../../kernel/network.ts";
 import type { Call } from "../../kernel/route.ts";
 import type { Caller } from "./context.ts";
-import { networkOf } from "./limits/index.ts";
 
 /** Longest user agent kept with a session, in characters. */
 const userAgentMaxLength = 512;

@@ -9,7 +9,7 @@ import { countedLocally, type LimitName, limitRules, type Rule } from "./rules.t
 import type { limitSettings } from "./settings.ts";
 import { limitsStore } from "./store.ts";
 
-export { accountKey, networkOf } from "./network.ts";
+export { accountKey } from "./account-key.ts";
 export type { LimitName } from "./rules.ts";
 
 /**

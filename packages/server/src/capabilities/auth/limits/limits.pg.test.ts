@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../kernel/clock.ts";
+import { networkOf } from "../../../kernel/network.ts";
 import type { Problem } from "../../../kernel/problem.ts";
 import { readSettings, type Values } from "../../../kernel/settings.ts";
 import { openLane } from "../../../platform/postgres/lane.ts";
 import { authCors } from "../reply.ts";
 import { openTestAuth, type TestAuth } from "../testing.ts";
-import { createLimits, type LimitName, type Limits, networkOf } from "./index.ts";
+import { createLimits, type LimitName, type Limits } from "./index.ts";
 import { limitSettings } from "./settings.ts";
 import { limitsStore } from "./store.ts";
 

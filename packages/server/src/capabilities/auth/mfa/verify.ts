@@ -1,6 +1,7 @@
+import { networkOf } from "../../../kernel/network.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Caller } from "../context.ts";
-import { accountKey, networkOf } from "../limits/index.ts";
+import { accountKey } from "../limits/index.ts";
 import { noteLocked } from "../protection/note-locked.ts";
 import type { Fields } from "../request.ts";
 import { isUuid, textField } from "../request.ts";

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { partyOf } from "./counts.ts";
 import { Inbox } from "./inbox.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -114,15 +113,4 @@ describe("a token bucket", () => {
     expect(take(100, 2)).toEqual([true, false]);
     expect(take(1_000_000, 4)).toEqual([true, true, true, false]);
   });
-});
-
-test.each([
-  ["203.0.113.9", "203.0.113.9"],
-  ["unknown", "unknown"],
-  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-  ["2001:db8::1", "2001:db8:0:0::/64"],
-  ["2001:db8:0:0:ffff::1", "2001:db8:0:0::/64"],
-  ["::1", "0:0:0:0::/64"],
-])("A12 %s is counted as %s", (address, party) => {
-  expect(partyOf(address)).toBe(party);
 });

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 
 /**
- * What one party on the network is counted by: an IPv4 address, or the /64 of an IPv6 one, all of which any subscriber
- * holds (threat A12).
+ * What one party on the network is counted by: an IPv4 address, or the /64 of an IPv6 one, all of which any subscriber holds
+ * (threat A12). However the address is written; what is none is its own name.
  */
 export function networkOf(address: string): string {
   const bare = address.split("%")[0]!.toLowerCase();
@@ -20,6 +19,3 @@ export function networkOf(address: string): string {
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(":")}::/64`;
 }
-
-/** Accounts are counted by hash, so that long names take no more room and names are not kept. */
-export const accountKey = (name: string): string => createHash("sha256").update(name).digest("base64url");
