@@ -2,6 +2,9 @@ import type {
   REALTIME_SUBSCRIBE_STATES,
   RealtimeChannel,
   RealtimeClientOptions,
+  RealtimePostgresChangesFilter,
+  RealtimePostgresChangesPayload,
+  RealtimePostgresFilterBuilder,
   SupabaseClient,
 } from "@supabase/supabase-js";
 import { expect, vi } from "vitest";
@@ -171,6 +174,25 @@ export function broadcastsOn(channel: RealtimeChannel, event = "*"): readonly Br
     expect(type).toBe("broadcast");
     got.push(rest as unknown as BroadcastGot);
   });
+  return got;
+}
+
+export type ChangesAsked = {
+  readonly event: "*" | "INSERT" | "UPDATE" | "DELETE";
+  readonly schema: string;
+  readonly table?: string;
+  readonly filter?: string | RealtimePostgresFilterBuilder;
+  readonly select?: string[];
+};
+
+/** Row changes the channel gets by this binding. */
+export function changesOn(
+  channel: RealtimeChannel,
+  asked: ChangesAsked,
+): RealtimePostgresChangesPayload<Record<string, unknown>>[] {
+  const got: RealtimePostgresChangesPayload<Record<string, unknown>>[] = [];
+  // One overload per event: the callback is the same for all of them.
+  channel.on("postgres_changes", asked as RealtimePostgresChangesFilter<"*">, (change) => void got.push(change));
   return got;
 }
 

@@ -72,6 +72,11 @@ export interface ChannelConfig {
   readonly presence: { readonly key: string; readonly enabled: boolean };
   /** As sent, in the order sent: they must be given back unchanged. */
   readonly rowChanges: readonly Readonly<Record<string, unknown>>[];
+  /**
+   * How long the join may wait for its row changes to be on, in ms; refused when they are not by then. `null`: it is answered in any case,
+   * as most clients expect.
+   */
+  readonly rowChangesWaitMs: number | null;
 }
 
 /** What policies on `realtime.messages` allow on a private channel; all of it on a public one. */

@@ -6,6 +6,7 @@ const nothing = {
   broadcast: { ack: false, self: false, replay: undefined, isReplicationReadyWanted: false },
   presence: { key: "", enabled: false },
   rowChanges: [],
+  rowChangesWaitMs: null,
 };
 
 describe("a join's configuration", () => {
@@ -17,6 +18,7 @@ describe("a join's configuration", () => {
           broadcast: { ack: true, self: true, replay: { since: 1, limit: 2 }, replication_ready: true },
           presence: { key: "ada", enabled: true },
           postgres_changes: bindings,
+          postgres_changes_options: { wait: true, timeout: 500 },
           private: true,
         },
         access_token: "x",
@@ -27,6 +29,7 @@ describe("a join's configuration", () => {
       broadcast: { ack: true, self: true, replay: { since: 1, limit: 2 }, isReplicationReadyWanted: true },
       presence: { key: "ada", enabled: true },
       rowChanges: bindings,
+      rowChangesWaitMs: 500,
     });
   });
 
@@ -53,6 +56,18 @@ describe("a join's configuration", () => {
     [JSON.parse('{"__proto__":{"config":{"private":true}}}')],
   ])("falls back to what is asked for least, for %j", (payload) => {
     expect(parseConfig(payload)).toEqual(nothing);
+  });
+
+  it.each([
+    [{ wait: true }, 15_000],
+    [{ wait: "true", timeout: "long" }, 15_000],
+    [{ wait: true, timeout: -1 }, 15_000],
+    [{ wait: true, timeout: 0 }, 0],
+    [{ wait: false, timeout: 5 }, null],
+    [{ timeout: 5 }, null],
+    [true, null],
+  ])("waits for row changes with %j: %s ms", (postgres_changes_options, waitMs) => {
+    expect(parseConfig({ config: { postgres_changes_options } }).rowChangesWaitMs).toBe(waitMs);
   });
 
   it("leaves out bindings that are no objects, and keeps the others as they are", () => {

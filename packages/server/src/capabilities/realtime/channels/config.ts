@@ -1,5 +1,8 @@
 import type { ChannelConfig } from "../types.ts";
 
+/** What clients take for ours (supabase-js: `postgres_changes_options.timeout`). */
+const defaultWaitMs = 15_000;
+
 /**
  * What a `phx_join` asks for (protocols: join). What is missing, or is not what it should be, is as if left out: SDKs of all ages send
  * this, and a join refused for a field that nobody reads would help nobody.
@@ -9,6 +12,8 @@ export function parseConfig(payload: unknown): ChannelConfig {
   const broadcast = field(config, "broadcast");
   const presence = field(config, "presence");
   const rowChanges = field(config, "postgres_changes");
+  const rowChangesOptions = field(config, "postgres_changes_options");
+  const waitMs = field(rowChangesOptions, "timeout");
   const key = field(presence, "key");
   return {
     isPrivate: isOn(field(config, "private")),
@@ -20,6 +25,7 @@ export function parseConfig(payload: unknown): ChannelConfig {
     },
     presence: { key: typeof key === "string" ? key : "", enabled: isOn(field(presence, "enabled")) },
     rowChanges: Array.isArray(rowChanges) ? rowChanges.filter(isObject) : [],
+    rowChangesWaitMs: isOn(field(rowChangesOptions, "wait")) ? (isDuration(waitMs) ? waitMs : defaultWaitMs) : null,
   };
 }
 
@@ -30,6 +36,8 @@ export function field(value: unknown, name: string): unknown {
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isDuration = (value: unknown): value is number => typeof value === "number" && value >= 0;
 
 /** Some SDKs send booleans as text. */
 const isOn = (value: unknown): boolean => value === true || value === "true";

@@ -2,6 +2,7 @@ import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
 import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
 import type { RealtimeContext } from "../context.ts";
+import { JoinRefusal } from "../join-refusal.ts";
 import { LogFollower } from "../log-follower.ts";
 import { tellMissed } from "../resume/missed.ts";
 import type { Channel } from "../types.ts";
@@ -33,6 +34,8 @@ interface Waiting {
   since: { readonly from: number; readonly mark: Mark } | null;
   resolved: readonly ResolvedBinding[] | null;
   trouble: Trouble | null;
+  /** Resolves when it is subscribed, or cannot be, or has left. */
+  readonly decided: PromiseWithResolvers<void>;
   /** Subscribing, if that takes a moment. */
   pending: Promise<void> | null;
   /** Grows with every attempt to subscribe: only the last one counts. */
@@ -116,12 +119,14 @@ export class RowChanges {
 
   /**
    * Subscribes before the join is answered, because clients believe in their subscription once it is; but no longer than
-   * `realtimeSubscribeWaitMs`.
+   * `realtimeSubscribeWaitMs`, unless the client asks to be refused where it cannot have it.
+   * @throws JoinRefusal, only when asked
    */
   async join(channel: Channel): Promise<Readonly<Record<string, unknown>>> {
     const { rowChanges } = channel.config;
     if (rowChanges.length === 0) return { postgres_changes: [] };
-    const { realtimeBindingsPerChannel, realtimeFilterLength, realtimeSubscribeWaitMs } = this.#context.settings;
+    const { realtimeBindingsPerChannel, realtimeFilterLength, realtimeSubscribeWaitMs, realtimeSubscribeWaitLimitMs } =
+      this.#context.settings;
     const parsed = parseBindings(rowChanges, {
       bindings: realtimeBindingsPerChannel,
       filterLength: realtimeFilterLength,
@@ -132,6 +137,7 @@ export class RowChanges {
       since: null,
       resolved: null,
       trouble: null,
+      decided: Promise.withResolvers(),
       pending: null,
       attempt: 0,
       alone: null,
@@ -139,7 +145,11 @@ export class RowChanges {
     };
     this.#waiting.set(channel, waiting);
     const subscribing = this.#subscribe(waiting);
-    if (subscribing !== undefined) await within(subscribing, realtimeSubscribeWaitMs);
+    const { rowChangesWaitMs } = channel.config;
+    if (rowChangesWaitMs !== null) {
+      await within(waiting.decided.promise, Math.min(rowChangesWaitMs, realtimeSubscribeWaitLimitMs));
+      refuseUnlessOn(waiting);
+    } else if (subscribing !== undefined) await within(subscribing, realtimeSubscribeWaitMs);
     return { postgres_changes: parsed.given };
   }
 
@@ -161,6 +171,7 @@ export class RowChanges {
   }
 
   left(channel: Channel): void {
+    this.#waiting.get(channel)?.decided.resolve();
     if (!this.#waiting.delete(channel)) return;
     this.#subscriptions.remove(channel, 0)();
   }
@@ -266,6 +277,7 @@ export class RowChanges {
     waiting.resolved = resolved;
     waiting.trouble = null;
     this.#subscriptions.add(channel, resolved, waiting.since.from);
+    waiting.decided.resolve();
   }
 
   #deactivate(waiting: Waiting): void {
@@ -285,6 +297,7 @@ export class RowChanges {
         message: `Unable to subscribe to changes with given parameters: ${error.message}`,
         isPassing: false,
       };
+      waiting.decided.resolve();
       return;
     }
     waiting.trouble = unavailable;
@@ -381,6 +394,13 @@ export class RowChanges {
   #warn(message: string): void {
     this.#context.observe({ kind: "warning", area: "realtime", message });
   }
+}
+
+/** In the codes that clients know from where they come from. @throws JoinRefusal */
+function refuseUnlessOn({ resolved, trouble }: Waiting): void {
+  if (resolved !== null) return;
+  if (trouble?.isPassing === false) throw new JoinRefusal("RealtimeDisabledForConfiguration", trouble.message);
+  throw new JoinRefusal("PostgresChangesSubscribeTimeout", trouble?.message ?? "Row changes did not come on in time");
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<void> {

@@ -73,6 +73,10 @@ describe("the grammar of filters", () => {
     expect(() => parseFilter(text)).toThrow(BindingError);
   });
 
+  test("of a list that does not end, what it lacks is said", () => {
+    expect(() => parseFilter("id=in.(5,6")).toThrow('The filter on "id" has a list that does not end: it lacks a ")".');
+  });
+
   test("a hundred values are allowed", () => {
     expect(one(`id=in.(${Array.from({ length: 100 }, (_, at) => at).join()})`).values).toHaveLength(100);
   });

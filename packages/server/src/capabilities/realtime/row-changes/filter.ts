@@ -97,6 +97,8 @@ function listOf(reader: Reader, column: string): readonly string[] {
     values.push(reader.isAt('"') ? reader.quoted() : reader.until(",", ")").trim());
     reader.skipSpaces();
     if (reader.isAt(")")) break;
+    if (reader.isAtEnd)
+      throw new BindingError(`The filter on "${column}" has a list that does not end: it lacks a ")".`);
     reader.expect(",");
   }
   reader.expect(")");

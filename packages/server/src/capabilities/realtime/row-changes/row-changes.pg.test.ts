@@ -365,3 +365,31 @@ describe("cost", () => {
     for (const client of clients) client.drop();
   });
 });
+
+describe("a join that asks to be refused when its row changes are not on", () => {
+  const joinWaiting = (client: TestClient, table: string, timeout: number) =>
+    client.join("waiting", {
+      postgres_changes: [{ event: "*", schema: "public", table }],
+      postgres_changes_options: { wait: true, timeout },
+    });
+
+  test("is refused with the reason, or when its time is over, and leaves nothing behind", async () => {
+    const fresh = await openChangesBench(schema);
+    const client = fresh.realtime.connect();
+    const late = await joinWaiting(client, "todos", 0);
+    expect(late).toEqual({
+      status: "error",
+      response: { reason: expect.stringMatching(/^PostgresChangesSubscribeTimeout: /) },
+    });
+    expect(await joinWaiting(client, "todos", 10_000)).toMatchObject({ status: "ok" });
+    await client.waitFor(subscribed);
+    const wrong = await joinWaiting(client, "hidden", 10_000);
+    expect(wrong).toEqual({
+      status: "error",
+      response: { reason: expect.stringMatching(/^RealtimeDisabledForConfiguration: Unable to subscribe.*hidden/) },
+    });
+    expect(fresh.realtime.channels.stats().channels).toBe(0);
+    expect(client.of("system")).toHaveLength(1);
+    await fresh.close();
+  });
+});

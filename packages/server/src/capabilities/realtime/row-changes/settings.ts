@@ -54,4 +54,11 @@ export const rowChangesSettings = {
     summary:
       "How long the reply to a join waits for its row changes to be on; they come on afterwards when it takes longer.",
   }),
+  realtimeSubscribeWaitLimitMs: integer({
+    env: ["MAINSTAY_REALTIME_SUBSCRIBE_WAIT_LIMIT_MS"],
+    default: 20_000,
+    unit: "ms",
+    min: 0,
+    summary: "Longest a join waits that asks to be refused when its row changes do not come on in time.",
+  }),
 } satisfies Settings;
