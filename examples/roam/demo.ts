@@ -1,17 +1,19 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { beginWithoutAccount, leave, type Person, secureThePayout, signUpByCode } from "./demo/accounts.ts";
 import { openInbox } from "./demo/inbox.ts";
+import { listen } from "./demo/live.ts";
 import { check, tell } from "./demo/say.ts";
+import { findServer, isServing } from "./demo/server.ts";
+import { talk } from "./demo/talk.ts";
 
 /**
  * Two people use Roam through the unmodified supabase-js. Prints what happens, line by line; ends with exit code 1 at the first thing that
  * is not as it should be.
  */
 async function main(): Promise<void> {
-  const { url, anonKey } = findServer();
+  const { values } = parseArgs({ options: { url: { type: "string" }, key: { type: "string" } } });
+  const { url, anonKey } = findServer(values);
   if (!(await isServing(url))) {
     process.stderr.write(`No server answers at ${url}: run \`npm start\` in another terminal, then this again.\n`);
     process.exitCode = 1;
@@ -33,8 +35,8 @@ async function main(): Promise<void> {
   await searchNearby(newcomer());
   await review(nora, omar);
   await keepListPrivate(nora, omar);
-  await raceForSlot(nora, omar);
-  await writeToEachOther(nora, omar);
+  await raceForSlot(nora, omar, newcomer());
+  await talk(nora, omar, newcomer());
   await secureThePayout(nora, omar);
   await leave(url, anonKey, omar, nora);
   await leave(url, anonKey, nora, { ...omar, roam: newcomer() });
@@ -117,7 +119,7 @@ async function keepListPrivate(nora: Person, omar: Person): Promise<void> {
   tell("She shares it with him, and it is there.");
 }
 
-async function raceForSlot(nora: Person, omar: Person): Promise<void> {
+async function raceForSlot(nora: Person, omar: Person, anyone: SupabaseClient): Promise<void> {
   // A host of its own per run: the hours of one host must not overlap.
   const startsAt = Date.now() + 86_400_000;
   const { data: slot } = await nora.roam
@@ -131,6 +133,11 @@ async function raceForSlot(nora: Person, omar: Person): Promise<void> {
     .select("id")
     .single()
     .throwOnError();
+  const changes = await listen<{ is_booked: boolean }>(anyone, {
+    event: "UPDATE",
+    table: "slots",
+    filter: `id=eq.${slot.id}`,
+  });
   const book = async (person: Person) => ({
     person,
     ...(await person.roam.from("bookings").insert({ slot_id: slot.id })),
@@ -143,47 +150,8 @@ async function raceForSlot(nora: Person, omar: Person): Promise<void> {
   tell(
     `Both book the same slot at once: ${won[0]?.person.name} has it, ${lost[0]?.person.name} is told it is taken (409).`,
   );
-}
-
-async function writeToEachOther(nora: Person, omar: Person): Promise<void> {
-  const { data: talk } = await nora.roam
-    .rpc("start_conversation", { member_ids: [omar.id], title: "Boat" })
-    .single<{ id: string }>()
-    .throwOnError();
-  await nora.roam.from("messages").insert({ conversation_id: talk.id, body: "Shall we share it?" }).throwOnError();
-  await omar.roam.from("messages").insert({ conversation_id: talk.id, body: "Gladly." }).throwOnError();
-  const { data: messages } = await omar.roam
-    .from("messages")
-    .select("body, sender:profiles(display_name)")
-    .eq("conversation_id", talk.id)
-    .order("id")
-    .throwOnError();
-  check(messages.length === 2, `Omar should see both messages, not ${messages.length}`);
-  const { data: strangers } = await omar.roam.from("conversations").select("id").neq("id", talk.id).throwOnError();
-  check(strangers.length === 0, "Omar sees conversations he is not in");
-  tell(`They write to each other: ${messages.map((m) => `"${m.body}"`).join(" ")}`);
-}
-
-/** Arguments, then the environment, then the running server of this project. */
-function findServer(): { url: string; anonKey: string } {
-  const { values } = parseArgs({ options: { url: { type: "string" }, key: { type: "string" } } });
-  const url = values.url ?? process.env.MAINSTAY_URL;
-  const anonKey = values.key ?? process.env.MAINSTAY_ANON_KEY;
-  if (url !== undefined && anonKey !== undefined) return { url, anonKey };
-  const cli = join(import.meta.dirname, "../../packages/cli/bin/mainstay.mjs");
-  const shown = execFileSync(process.execPath, [cli, "keys", "show", "--json", "--dir", import.meta.dirname], {
-    encoding: "utf8",
-  });
-  const keys: { url: string; anonKey: string } = JSON.parse(shown);
-  return { url: url ?? keys.url, anonKey: anonKey ?? keys.anonKey };
-}
-
-/** Asked first: a client library would only say that its fetch failed. Any answer will do. */
-async function isServing(url: string): Promise<boolean> {
-  return fetch(new URL("/health/live", url), { signal: AbortSignal.timeout(5_000) }).then(
-    () => true,
-    () => false,
-  );
+  await changes.first(({ is_booked }) => is_booked, "word that the slot is booked");
+  tell("Whoever looks at the slot sees it turn from free to booked.");
 }
 
 try {
@@ -194,3 +162,5 @@ try {
   process.stderr.write(`That should not have happened: ${said}\n`);
   process.exitCode = 1;
 }
+// Channels keep the process, and so does the client library: it waits ten seconds for answers to tokens, which have none.
+process.exit();

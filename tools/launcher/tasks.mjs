@@ -30,6 +30,10 @@ export const tasks = {
     summary: "two people use the served example, through supabase-js",
     commands: (args) => [{ file: "examples/roam/demo.ts", args }],
   },
+  live: {
+    summary: "the same two people side by side in a browser, live",
+    commands: (args) => [{ file: "examples/roam/live.ts", args, isServer: true }],
+  },
   test: {
     summary: "every test: unit, pg, conformance",
     commands: (args) => [{ file: vitest, args: ["run", ...args] }],
