@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { clusterUrl, type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
+import { vi } from "vitest";
 import type { Batch, ChangedRelation, LogEntry, RowImage } from "../../kernel/change.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import { readSettings, type Values } from "../../kernel/settings.ts";
@@ -145,6 +147,14 @@ export async function follow(engine: Engine): Promise<void> {
     },
     onGap() {},
   });
+}
+
+/** Waits until all that has been committed has been told to those who follow. */
+export async function settled(engine: Engine): Promise<void> {
+  const mark = randomUUID();
+  await engine.sql(`select pg_logical_emit_message(true, 'mark', '${mark}')`);
+  const isThere = () => engine.entries.some((entry) => entry.kind === "message" && entry.content.toString() === mark);
+  await vi.waitUntil(isThere, { timeout: 10_000, interval: 5 });
 }
 
 /** Roles belong to the whole cluster: when the database is gone, nothing holds them. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Batch, Change, ChangedRelation } from "../../kernel/change.ts";
 import type { Principal } from "../../kernel/principal.ts";
-import { dropRoles, type Engine, follow, openEngine } from "./engine.testing.ts";
+import { dropRoles, type Engine, follow, openEngine, settled } from "./engine.testing.ts";
 import { principal } from "./testing.ts";
 import type { ViewerGroup } from "./types.ts";
 
@@ -64,17 +64,6 @@ function watch(name: string, who: Principal): readonly string[] {
   const seen: string[] = [];
   viewers.set(name, { who, seen });
   return seen;
-}
-
-/** Waits until all that has been committed has been judged. */
-async function settled(): Promise<void> {
-  const mark = Math.random().toString(36);
-  await engine.sql(`select pg_logical_emit_message(true, 'mark', '${mark}')`);
-  await expect
-    .poll(() => engine.entries.some((entry) => entry.kind === "message" && entry.content.toString() === mark), {
-      timeout: 10_000,
-    })
-    .toBe(true);
 }
 
 const say = (body: string, room = 1, owner = 1): string =>
@@ -151,18 +140,18 @@ describe("R05 a change of rights counts from the next entry of the log on", () =
       const seen = watch("ann", ann);
       // Once with all at a time, once with what is known by then.
       await engine.sql(say("warm"));
-      await settled();
+      await settled(engine);
       for (const round of ["1", "2"]) {
         await engine.sql(say(`before ${round}`));
-        await settled();
+        await settled(engine);
         await engine.sql(`${loss} ${say(`with ${round}`)}`);
         await engine.sql(say(`after ${round}`));
         // Who may see it again may see it: what counts is what PostgreSQL says when it is judged.
-        await settled();
+        await settled(engine);
         await engine.sql(back);
         await engine.sql(say(`back ${round}`));
       }
-      await settled();
+      await settled(engine);
       expect(seen).toEqual(["warm", "before 1", "back 1", "before 2", "back 2"]);
     });
   }
@@ -173,7 +162,7 @@ describe("R05 a change of rights counts from the next entry of the log on", () =
     const seen = watch("reader", reader);
     const said = async (body: string): Promise<boolean> => {
       await engine.sql(say(body));
-      await settled();
+      await settled(engine);
       return seen.includes(body);
     };
     expect(await said("hidden")).toBe(false);
@@ -213,7 +202,7 @@ describe("what is asked of PostgreSQL", () => {
   const asked = async (work: () => Promise<unknown>): Promise<number> => {
     const before = engine.policies.stats().questions;
     await work();
-    await settled();
+    await settled(engine);
     return engine.policies.stats().questions - before;
   };
   const saying = (body: string) => asked(() => engine.sql(say(body)));
@@ -222,7 +211,7 @@ describe("what is asked of PostgreSQL", () => {
     await engine.sql(`create or replace function allowed() returns boolean language plpgsql stable as 'begin return true; end';
       ${policy("allowed() or (auth.jwt() ->> 'org') = 'x'")}`);
     // What it calls may read any claim, so only equal claims make a group.
-    await settled();
+    await settled(engine);
     const alike = principal("authenticated", { role: "authenticated", org: "y" });
     const relation = await engine.relation("messages");
     await engine.policies.prepare([relation]);
@@ -230,7 +219,7 @@ describe("what is asked of PostgreSQL", () => {
     expect(new Set(groups).size).toBe(1);
     for (let n = 0; n < 1_000; n++) viewers.set(`alike ${n}`, { who: { ...alike }, seen: [] });
     await engine.sql(say("warm"));
-    await settled();
+    await settled(engine);
     expect(await saying("to all")).toBe(1);
     expect([...viewers.values()].every(({ seen }) => seen.includes("to all"))).toBe(true);
   });
@@ -239,7 +228,7 @@ describe("what is asked of PostgreSQL", () => {
     await engine.sql(policy("owner = auth.uid()"));
     for (let n = 1; n <= 100; n++) watch(`user ${n}`, user(n));
     await engine.sql(say("warm"));
-    await settled();
+    await settled(engine);
     expect(await saying("mine")).toBe(0);
     expect([...viewers].filter(([, { seen }]) => seen.includes("mine")).map(([name]) => name)).toEqual(["user 1"]);
   });
@@ -261,13 +250,13 @@ describe("what is asked of PostgreSQL", () => {
       ${policy("room in (select g.room from guests g where g.user_id = auth.uid())")}`);
     const seen = watch("ann", ann);
     await engine.sql(say("one"));
-    await settled();
+    await settled(engine);
     expect(await saying("two")).toBe(1);
     await engine.sql("update guests set room = 2");
     await engine.sql(say("three"));
     await engine.sql("delete from guests");
     await engine.sql(say("four", 2));
-    await settled();
+    await settled(engine);
     expect(seen).toEqual(["one", "two"]);
     expect(await engine.sql("select from pg_publication_tables where tablename = 'guests'")).toEqual([]);
     expect(engine.observations).toContainEqual(

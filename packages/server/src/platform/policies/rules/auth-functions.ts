@@ -65,11 +65,12 @@ function* bodiesOf(name: KnownFunction): Iterable<readonly [string, Reading]> {
   }
 }
 
+/** Blanks, case and comments mean nothing, except within quotes. */
 const plain = (body: string): string =>
   body
-    .replaceAll(/--[^\n]*/g, "")
-    .replaceAll(/\s+/g, "")
-    .toLowerCase()
+    .replaceAll(/'[^']*'|--[^\n]*|[^'-]+|-/g, (part) =>
+      part.startsWith("'") ? part : part.startsWith("--") ? "" : part.replaceAll(/\s+/g, "").toLowerCase(),
+    )
     .replace(/^select/, "")
     .replace(/;$/, "");
 
