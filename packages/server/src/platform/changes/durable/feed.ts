@@ -5,6 +5,7 @@ import type { Observe } from "../../observe/observation.ts";
 import type { Database } from "../../postgres/database.ts";
 import type { ConnectReplication, ReplicationConnection } from "../../postgres/replication.ts";
 import type { changesSettings } from "../settings.ts";
+import type { OpenMessage } from "../transactions.ts";
 import type { Placed } from "./cursor.ts";
 import { Reading } from "./reading.ts";
 import type { Worker } from "./worker.ts";
@@ -14,6 +15,7 @@ export interface FeedNeeds {
   readonly connect: ConnectReplication;
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
+  readonly openMessage: OpenMessage;
   readonly workers: readonly Worker[];
   /** The connection that holds the lock, all workers being where their cursors are; `null`: another node has it now. */
   readonly begin: () => Promise<{ readonly connection: ReplicationConnection; readonly from: Lsn } | null>;

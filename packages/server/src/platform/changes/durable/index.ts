@@ -4,6 +4,7 @@ import type { Observe } from "../../observe/observation.ts";
 import type { Database } from "../../postgres/database.ts";
 import type { ConnectReplication } from "../../postgres/replication.ts";
 import type { changesSettings } from "../settings.ts";
+import type { OpenMessage } from "../transactions.ts";
 import type { DurableReader } from "../types.ts";
 import { beginReading } from "./begin.ts";
 import { Feed } from "./feed.ts";
@@ -16,6 +17,7 @@ export interface DurableReadersNeeds {
   readonly connect: ConnectReplication;
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
+  readonly openMessage: OpenMessage;
 }
 
 /** How far a durable reader is behind, on the node that reads. */

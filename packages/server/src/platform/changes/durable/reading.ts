@@ -7,7 +7,7 @@ import { ColumnTypes } from "../column-types.ts";
 import { Follower } from "../follower.ts";
 import { Relations } from "../relations.ts";
 import type { changesSettings } from "../settings.ts";
-import { Transactions } from "../transactions.ts";
+import { type OpenMessage, Transactions } from "../transactions.ts";
 import type { GapReason } from "../types.ts";
 import { becomeVisible } from "../visible.ts";
 import { type Placed, Placing } from "./cursor.ts";
@@ -16,6 +16,7 @@ export interface ReadingNeeds {
   readonly database: Database;
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
+  readonly openMessage: OpenMessage;
   /** A connection to read over, and where to begin. */
   readonly begin: () => Promise<{ readonly connection: ReplicationConnection; readonly from: Lsn }>;
   /** Takes an entry; nothing else comes until its promise settles. */
@@ -39,6 +40,7 @@ export class Reading {
       types,
       batch: { changes: needs.settings.logBatchChanges, bytes: needs.settings.logBatchBytes },
       onEntry: (entry, sizeBytes) => needs.onPlaced(placing.place(entry, sizeBytes)),
+      openMessage: needs.openMessage,
       onSchemaChange: async (xid) => {
         await becomeVisible(needs.database, xid);
         await this.#follower.checkSources();
