@@ -164,6 +164,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connect: () => connectReplication(pgConfigOf(postgres.administrator)),
       settings: config.changes,
       observe,
+      messageKey: keys.signer.deriveKey("log messages"),
     });
     opened.push(() => log.close());
     const policies = await openPolicies({ database, session, log, settings: config.policies, observe });

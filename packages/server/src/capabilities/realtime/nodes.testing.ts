@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import type { Values } from "../../kernel/settings.ts";
 import { readSettings } from "../../kernel/settings.ts";
@@ -22,6 +22,7 @@ export interface TestNode {
 /** Nodes on one database. The registry is the test's, so that it says who lives. */
 export class TestCluster {
   readonly database: TestDatabase;
+  readonly #messageKey = randomBytes(32);
   readonly #nodes: (TestNode & { readonly close: () => Promise<void> })[] = [];
   readonly #living = new Map<string, Set<Parameters<Nodes["onChange"]>[0]>>();
 
@@ -45,6 +46,7 @@ export class TestCluster {
       connect: () => connectReplication({ connectionString: this.database.url }),
       settings: { ...readSettings(changesSettings, { env: {} }).values, ...options.logSettings },
       observe: () => {},
+      messageKey: this.#messageKey,
     });
     const nodes = this.#register();
     const realtime = await openTestRealtime({ ...options, database: this.database, log, nodes });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { LogEntry, Lsn } from "../../kernel/change.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
@@ -7,6 +8,7 @@ import { ColumnTypes } from "./column-types.ts";
 import { DurableReaders } from "./durable/index.ts";
 import { Emitter } from "./emit.ts";
 import { Follower } from "./follower.ts";
+import { OwnMessages } from "./own-messages.ts";
 import { problems } from "./problems.ts";
 import { Readers } from "./readers.ts";
 import { Relations } from "./relations.ts";
@@ -14,7 +16,7 @@ import { Ring } from "./ring.ts";
 import type { changesSettings } from "./settings.ts";
 import { SlotKeeper } from "./slot-keeper.ts";
 import { changesStore, type SlotState } from "./store.ts";
-import { Transactions } from "./transactions.ts";
+import { type OpenMessage, Transactions } from "./transactions.ts";
 import type { ChangeLog, DurableReader, EmitOptions, Following, GapReason, LiveReader, LogStats } from "./types.ts";
 import { becomeVisible } from "./visible.ts";
 
@@ -24,6 +26,8 @@ export interface ChangeLogNeeds {
   readonly connect: ConnectReplication;
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
+  /** By which servers of one database know each other's messages, 32 bytes; left out: this one believes itself only. */
+  readonly messageKey?: Buffer;
   /** Milliseconds since any beginning, never going back (threat X18). */
   readonly nowMs?: () => number;
 }
@@ -41,6 +45,7 @@ class Log implements ChangeLog {
   readonly #ring: Ring;
   readonly #readers: Readers;
   readonly #transactions: Transactions;
+  readonly #messages: OwnMessages;
   readonly #emitter: Emitter;
   readonly #keeper: SlotKeeper;
   readonly #durable: DurableReaders;
@@ -68,6 +73,8 @@ class Log implements ChangeLog {
       observe,
       onEmpty: () => this.#lingerOn(),
     });
+    this.#messages = new OwnMessages({ key: needs.messageKey ?? randomBytes(32), observe, nowMs });
+    const openMessage: OpenMessage = (prefix, content) => this.#messages.open(prefix, content);
     const types = new ColumnTypes(database);
     this.#transactions = new Transactions({
       relations: new Relations(types),
@@ -78,13 +85,14 @@ class Log implements ChangeLog {
         await becomeVisible(database, xid);
         await this.#schemaChanged(xid);
       },
+      openMessage,
     });
     this.#emitter = new Emitter({
       db: database,
       queueBytes: settings.logEmitQueueBytes,
       serverVersion: () => this.#version(),
     });
-    this.#durable = new DurableReaders(needs);
+    this.#durable = new DurableReaders({ ...needs, openMessage });
     this.#keeper = new SlotKeeper({
       db: database,
       settings,
@@ -122,7 +130,7 @@ class Log implements ChangeLog {
   }
 
   emit(prefix: string, content: Buffer, options?: EmitOptions): Promise<void> {
-    return this.#emitter.emit(prefix, content, options);
+    return this.#emitter.emit(prefix, this.#messages.seal(prefix, content), options);
   }
 
   onSchemaChange(listener: (xid: number | null) => Promise<void> | void): () => void {

@@ -3,7 +3,7 @@ import type { LogEntry } from "../../kernel/change.ts";
 import { ColumnTypes } from "./column-types.ts";
 import { PgoutputError, type PgoutputMessage } from "./pgoutput.ts";
 import { Relations } from "./relations.ts";
-import { Transactions } from "./transactions.ts";
+import { type OpenMessage, Transactions } from "./transactions.ts";
 
 const columns = [
   { name: "id", typeOid: 23, isKey: true },
@@ -36,7 +36,7 @@ const message = (text: string, prefix = "test", isTransactional = true): Pgoutpu
 });
 
 /** An entry in short: ids of a batch, text of a message, and whether it is the last; what the schema's listeners saw besides. */
-function setUp(batchChanges = 1_000) {
+function setUp(batchChanges = 1_000, openMessage: OpenMessage = (_, content) => content) {
   const heard: string[] = [];
   const passed: { entry: LogEntry; isFirst: boolean }[] = [];
   const types = new ColumnTypes(catalogue);
@@ -54,6 +54,7 @@ function setUp(batchChanges = 1_000) {
     onSchemaChange: async () => {
       heard.push("schema");
     },
+    openMessage,
   });
   const feed = async (...messages: readonly PgoutputMessage[]) => {
     for (const one of messages) await transactions.take(one, 20);
@@ -231,5 +232,18 @@ describe("transactions", () => {
     ],
   ] as readonly [string, readonly PgoutputMessage[]][])("R10: are refused with %s", async (_, messages) => {
     await expect(setUp().feed(...messages)).rejects.toThrow(PgoutputError);
+  });
+
+  it("leave out messages that are not what they look like, and end all the same", async () => {
+    const { transactions, heard, feed } = setUp(1_000, (_, content) =>
+      content.toString() === "forged" ? null : content.subarray(1),
+    );
+    await feed({ tag: "relation", relation }, message("forged", "mainstay.broadcast", false));
+    expect(transactions.position).toBe(50n);
+    await feed(message("?alone", "mainstay.broadcast", false));
+    await feed(begin(100n), message("forged"), commit(100n));
+    expect(transactions.position).toBe(110n);
+    await feed(begin(200n), insert(1), message("forged"), message("?b"), insert(2), commit(200n));
+    expect(heard).toEqual(["alone @49..50 new", "1 @200..200 first=0 new", "b @200..200", "2 @200..210 first=1 last"]);
   });
 });

@@ -7,6 +7,8 @@ import type { Relations } from "./relations.ts";
 /** Written by the event triggers of migration 0014. Not passed on: whoever wants to know listens to schema changes. */
 export const schemaChangePrefix = "mainstay.ddl";
 
+export type OpenMessage = (prefix: string, content: Buffer) => Buffer | null;
+
 export interface TransactionsNeeds {
   readonly relations: Relations;
   readonly types: ColumnTypes;
@@ -16,6 +18,8 @@ export interface TransactionsNeeds {
   readonly onEntry: (entry: LogEntry, sizeBytes: number, isFirst: boolean) => void | Promise<void>;
   /** Before any entry made under another schema. */
   readonly onSchemaChange: (xid: number) => void | Promise<void>;
+  /** What a message is to be passed on as; `null`: not at all. */
+  readonly openMessage: OpenMessage;
 }
 
 interface Open {
@@ -165,9 +169,11 @@ export class Transactions {
   }
 
   #message(message: Extract<PgoutputMessage, { tag: "message" }>): void | Promise<void> {
-    const { prefix, content, lsn, isTransactional } = message;
+    const { prefix, lsn, isTransactional } = message;
+    const content = this.#needs.openMessage(prefix, message.content);
     if (!isTransactional) {
       if (this.#open !== null) throw new PgoutputError("A message of its own stands within a transaction.");
+      if (content === null) return this.reach(lsn);
       // PostgreSQL says where it ends, which may be where the next COMMIT begins: it stands before that.
       const entry = { kind: "message", lsn: lsn - 1n, endLsn: lsn, prefix, content } as const;
       const passed = this.#needs.onEntry(entry, sizeOf(entry), true);
@@ -179,6 +185,7 @@ export class Transactions {
       this.#isSchemaChanged = true;
       return;
     }
+    if (content === null) return;
     return this.#transactional(this.#current(), { prefix, content });
   }
 

@@ -77,7 +77,10 @@ export interface ChangeLog {
   position(): Lsn;
   /** Entries after `from` up to `to` that are still kept, in order; `null` when some of them are not kept any more. */
   between(from: Lsn, to: Lsn): Iterable<LogEntry> | null;
-  /** Writes a message into the log, outside any transaction. Messages given together travel together. */
+  /**
+   * Writes a message into the log, outside any transaction. Messages given together travel together. Prefixes that begin with `mainstay.`
+   * are the server's: such messages come only from where the server's key is.
+   */
   emit(prefix: string, content: Buffer, options?: EmitOptions): Promise<void>;
   /**
    * Told when the log of rows has come to a change of the schema, before any entry that was made under it. `xid`: the transaction that
