@@ -160,6 +160,22 @@ describe("presence on many nodes", () => {
     );
   });
 
+  it("R13: is told by a node that has missed the question", async () => {
+    const world = new World();
+    const [asks, has] = [world.add(), world.add()] as [TestNode, TestNode];
+    for (const node of world.nodes) node.learn(world.nodes);
+    await vi.advanceTimersByTimeAsync(0);
+    for (const node of world.nodes) node.read(Number.POSITIVE_INFINITY);
+    has.track(0, "key");
+    await vi.advanceTimersByTimeAsync(0);
+    asks.lose();
+    await vi.advanceTimersByTimeAsync(0);
+    has.lose();
+    await world.settle();
+    expect(asks.shown.size).toBe(1);
+    world.check();
+  });
+
   async function take(world: World, node: TestNode, does: string, id: number): Promise<void> {
     switch (does) {
       case "track":

@@ -53,6 +53,8 @@ export class Cluster {
   /** Entries of the log were missed. */
   missed(): void {
     this.#replicas.doubtAll();
+    // Questions may have been among them. Who asked does not ask again of a node that it has never heard of.
+    this.#announcer.tellState();
   }
 
   /** Nodes have come or gone. */
