@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Values } from "../../../kernel/settings.ts";
+import { parseLsn } from "../../../platform/changes/lsn.ts";
 import type { changesSettings } from "../../../platform/changes/settings.ts";
 import { type Broadcast, createBroadcast } from "../broadcast/index.ts";
 import { TestCluster, type TestNode } from "../nodes.testing.ts";
@@ -163,6 +164,10 @@ async function work(node: Node, room: string, times: number): Promise<number[]> 
     }
   }
   await sender.ask(room, "phx_leave", {});
+  // Whoever joins from now on joins after all of it: what the log has not come to yet would be news to it.
+  const [row] = await node.realtime.sql<{ lsn: string }>("select pg_current_wal_insert_lsn()::text as lsn");
+  await node.log.emit("test", Buffer.alloc(0), { isUrgent: true });
+  await expect.poll(() => node.log.position() >= parseLsn(row!.lsn)).toBe(true);
   return seen;
 }
 
