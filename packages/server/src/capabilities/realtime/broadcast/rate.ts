@@ -1,4 +1,6 @@
 import { Lru } from "../../../kernel/lru.ts";
+import { networkOf } from "../../../kernel/network.ts";
+import type { Call } from "../../../kernel/route.ts";
 import { broadcastProblems } from "./problems.ts";
 
 /** So many at once, then as many a second. */
@@ -32,6 +34,10 @@ class Bucket {
     this.#level -= count;
   }
 }
+
+/** Users are counted by who they are, everybody else by where they are (threat A12). */
+export const callerOf = ({ who, address }: Pick<Call, "who" | "address">): string =>
+  who.subject === null ? `at ${networkOf(address)}` : `by ${who.subject}`;
 
 /** Callers remembered: some 5 MB when full. The longest idle one is forgotten first, and begins anew. */
 const maxCallers = 32_768;

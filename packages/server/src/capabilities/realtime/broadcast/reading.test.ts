@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Problem } from "../../../kernel/problem.ts";
 import type { Incoming } from "../types.ts";
-import { BroadcastRate } from "./rate.ts";
+import { BroadcastRate, callerOf } from "./rate.ts";
 import { readBroadcast } from "./read-broadcast.ts";
 import { parseJson, readBatch, readSingle } from "./request-body.ts";
 import { readReplayRequest } from "./stored-replay.ts";
@@ -177,5 +177,14 @@ describe("R12: messages a second by HTTP", () => {
     nowMs = 2_000;
     rate.take("a", 1);
     rate.take("c", 1);
+  });
+
+  it("A12 are counted by user, and without one by network", () => {
+    const anybody = { role: "anon", claims: {}, claimsJson: "{}", isAuthenticated: false, expiresAtMs: 0 };
+    const at = (address: string, subject: string | null = null) => callerOf({ who: { ...anybody, subject }, address });
+    expect(at("2001:db8::1")).toBe(at("2001:db8::ffff:2"));
+    expect(at("2001:db8::1")).not.toBe(at("2001:db8:0:1::1"));
+    expect(at("192.0.2.1", "ada")).toBe(at("192.0.2.2", "ada"));
+    expect(at("192.0.2.1", "192.0.2.1")).not.toBe(at("192.0.2.1"));
   });
 });

@@ -7,7 +7,7 @@ import { roomOf } from "../rooms.ts";
 import { realtimeBoundary } from "./boundary.ts";
 import { broadcastProblems } from "./problems.ts";
 import { nameLimitBytes, type Published } from "./published.ts";
-import { BroadcastRate } from "./rate.ts";
+import { BroadcastRate, callerOf } from "./rate.ts";
 import { encodingOf, parseJson, readBatch, readSingle } from "./request-body.ts";
 
 const cors: CorsPolicy = {
@@ -104,9 +104,6 @@ export function broadcastRoutes(
     ],
   };
 }
-
-/** Users are counted by who they are, everybody else by where they are. */
-const callerOf = ({ who, address }: Call): string => (who.subject === null ? `at ${address}` : `by ${who.subject}`);
 
 /** @throws Problem 422 */
 function refuseLongNames(names: Readonly<Record<string, string>>): void {
