@@ -115,6 +115,7 @@ describe("readers", () => {
     await push(9);
     expect(hanging.heard).toEqual([1, "retention", 9]);
     expect(fast.heard.at(-1)).toBe(9);
+    expect(seen).toEqual([{ kind: "log.gap", reader: "recorder", reason: "retention" }]);
   });
 
   it("that are slow are waited for before anything is let go, and miss nothing", async () => {

@@ -148,7 +148,7 @@ class Reader {
   #takeAll(): void {
     const { ring } = this.#needs;
     for (let count = 0; !this.#isBusy && !this.#isStopped; count++) {
-      if (this.#seq < ring.startSeq) this.#gap ??= "retention";
+      if (this.#seq < ring.startSeq && this.#gap === null) this.#fallOff();
       if (this.#gap !== null) {
         this.#tellGap(this.#gap);
         continue;
@@ -193,6 +193,12 @@ class Reader {
       this.run();
       this.#onProgress();
     });
+  }
+
+  /** What it has not read yet had to go. */
+  #fallOff(): void {
+    this.#gap = "retention";
+    this.#needs.observe({ kind: "log.gap", reader: this.#target.name, reason: this.#gap });
   }
 
   #tellGap(reason: GapReason): void {
