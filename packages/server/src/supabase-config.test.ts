@@ -30,6 +30,9 @@ jwt_expiry = 600
 enable_signup = false
 enable_anonymous_sign_ins = true
 minimum_password_length = 12
+[realtime]
+enabled = false
+ip_version = "IPv6"
 [studio]
 port = 9
 `;
@@ -44,6 +47,7 @@ port = 9
       anonymousEnabled: true,
       passwordMinLength: 12,
     },
+    realtime: { realtimeEnabled: false },
   });
 });
 

@@ -56,6 +56,7 @@ const known: readonly Known[] = [
   ["api.schemas", "data", "schemas"],
   ["api.extra_search_path", "data", "extraSearchPath"],
   ["api.max_rows", "data", "maxRows"],
+  ["realtime.enabled", "realtime", "realtimeEnabled"],
   ["auth.site_url", "auth", "siteUrl"],
   ["auth.additional_redirect_urls", "auth", "redirectAllowList"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],

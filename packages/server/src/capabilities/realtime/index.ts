@@ -4,6 +4,7 @@ import { createChannels } from "./channels/index.ts";
 import type { RealtimeContext } from "./context.ts";
 import { createMessagesKeeper } from "./messages/index.ts";
 import { createPresence } from "./presence/index.ts";
+import { reportState } from "./report.ts";
 import { createResume } from "./resume/index.ts";
 import { Rooms } from "./rooms.ts";
 import { createRowChanges } from "./row-changes/index.ts";
@@ -20,8 +21,27 @@ export interface RealtimeStats {
   readonly rooms: number;
 }
 
-/** Changes, broadcast and presence on a websocket, under `/realtime/v1`. */
-export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): RealtimeStats } {
+/**
+ * Changes, broadcast and presence on a websocket, under `/realtime/v1`. Switched off, it serves nothing and still keeps the messages that
+ * the database sends to their days.
+ */
+export function createRealtime(needs: RealtimeNeeds): Capability {
+  return needs.settings.realtimeEnabled ? served(needs) : unserved(needs);
+}
+
+function unserved(needs: RealtimeNeeds): Capability {
+  const messages = createMessagesKeeper(needs);
+  return {
+    name: "realtime",
+    routes: [],
+    async start() {
+      messages.start();
+    },
+    stop: () => messages.stop(),
+  };
+}
+
+function served(needs: RealtimeNeeds): Capability {
   const context: RealtimeContext = { ...needs, rooms: new Rooms() };
   const presence = createPresence(context);
   const broadcast = createBroadcast(context);
@@ -31,6 +51,8 @@ export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): Re
   const channels = createChannels(context, [presence, broadcast, resume, rowChanges]);
   const sockets = createSocketServer(context, channels.open);
   const messages = createMessagesKeeper(context);
+  const stats = (): RealtimeStats => ({ sockets: sockets.stats(), rooms: context.rooms.size, ...channels.stats() });
+  let stopReports = (): void => {};
   return {
     name: "realtime",
     routes: broadcast.routes,
@@ -42,9 +64,16 @@ export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): Re
       rowChanges.start();
       resume.start();
       messages.start();
+      stopReports = reportState({
+        stats,
+        logStats: () => needs.log.stats(),
+        observe: needs.observe,
+        everyMs: needs.settings.realtimeReportMs,
+      });
     },
     drain: () => sockets.drain(),
     async stop(signal) {
+      stopReports();
       // Whoever is still there leaves first: that is news to other nodes, and what they come back with.
       await sockets.stop(signal);
       channels.stop();
@@ -54,6 +83,5 @@ export function createRealtime(needs: RealtimeNeeds): Capability & { stats(): Re
       await broadcast.stop();
       await messages.stop();
     },
-    stats: () => ({ sockets: sockets.stats(), rooms: context.rooms.size, ...channels.stats() }),
   };
 }

@@ -64,10 +64,11 @@ export const httpSettings = {
   }),
   connectionsLimit: integer({
     env: ["MAINSTAY_CONNECTIONS_LIMIT"],
-    default: 10_000,
+    default: 32_768,
     unit: "connections",
     min: 1,
-    summary: "Most open connections; further ones are closed at once.",
+    summary:
+      "Most open connections, websockets among them; further ones are closed at once. Keep it above the limit of websockets, or these leave no room for requests.",
   }),
   requestsPerConnectionLimit: integer({
     env: ["MAINSTAY_REQUESTS_PER_CONNECTION_LIMIT"],

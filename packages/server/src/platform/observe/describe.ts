@@ -24,6 +24,7 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "log.gap": "warn",
   "log.reader-failed": "error",
   "log.reader-recovered": "info",
+  "realtime.state": "info",
   "nodes.changed": "info",
   "auth.event": "info",
   "outbox.provider-down": "error",
@@ -112,6 +113,8 @@ export function sentenceOf(observation: Observation): string {
       return `A reader of the log failed and is tried again (${observation.reader})`;
     case "log.reader-recovered":
       return `A reader of the log goes on (${observation.reader})`;
+    case "realtime.state":
+      return `Realtime: ${observation.connections} connections, ${observation.channels} channels in ${observation.rooms} rooms`;
     case "nodes.changed": {
       const { came, gone, others } = observation;
       const news = [

@@ -36,6 +36,25 @@ export type Observation =
   | { readonly kind: "log.gap"; readonly reader: string; readonly reason: string }
   | { readonly kind: "log.reader-failed"; readonly reader: string; readonly error: unknown }
   | { readonly kind: "log.reader-recovered"; readonly reader: string; readonly attempts: number }
+  /** How many are here, when that has changed. `refused` and `cut…` are counts since the start. */
+  | {
+      readonly kind: "realtime.state";
+      readonly connections: number;
+      readonly channels: number;
+      readonly privateChannels: number;
+      readonly rooms: number;
+      /** What waits for readers. */
+      readonly queuedBytes: number;
+      readonly refused: number;
+      readonly cutAsSlow: number;
+      readonly cutAsFlood: number;
+      /** `following`, or why nothing of the log comes. */
+      readonly log: string;
+      /** Log that this server has not read yet. */
+      readonly lagBytes: number;
+      /** Log that PostgreSQL keeps for this database's servers. */
+      readonly retainedBytes: number;
+    }
   /** Servers of the same database have come or gone; `others` is how many there are now, without this one. */
   | {
       readonly kind: "nodes.changed";
