@@ -81,8 +81,8 @@ export class Feed {
         worker.skip(this.#lead.position);
         continue;
       }
-      // Whoever has not taken in that much gets nothing of it: PostgreSQL must not keep it for ever (threat R14).
-      if (worker.isDone || current - cursor.lsn <= BigInt(settings.logRetainedBytes)) continue;
+      // PostgreSQL must not keep for ever what is not taken in (threat R14). Whoever takes it in, if slowly, is let do so.
+      if (!worker.isStuck || current - cursor.lsn <= BigInt(settings.logRetainedBytes)) continue;
       this.#together.delete(worker);
       this.#apart.get(worker)?.stop();
       worker.fall("retention", current);

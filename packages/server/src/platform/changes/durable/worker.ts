@@ -28,6 +28,9 @@ type Item =
 /** Waits between attempts at what a reader has not taken, in ms: the first, and the longest. */
 const [retryFirstMs, retryMaxMs] = [100, 30_000];
 
+/** A reader that has taken nothing for so long, with something to take, is stuck; in ms. */
+const stuckMs = 30_000;
+
 /**
  * Brings entries to one reader, each group in a transaction that moves the reader's cursor as well. The cursor is moved first, from
  * where it was left: of two nodes that both think they read for it, one waits and then finds that it was wrong, before any effect.
@@ -48,6 +51,7 @@ export class Worker {
   /** Since the last time all was well. */
   #failures = 0;
   #progress: PromiseWithResolvers<void> | null = null;
+  #progressedAtMs = 0;
 
   constructor(needs: WorkerNeeds) {
     this.#needs = needs;
@@ -78,6 +82,11 @@ export class Worker {
   /** What it was given last it has not taken. */
   get isFailing(): boolean {
     return this.#backoff.attempts > 0;
+  }
+
+  /** It takes nothing of what there is for it. */
+  get isStuck(): boolean {
+    return !this.isDone && (this.isFailing || performance.now() - this.#progressedAtMs > stuckMs);
   }
 
   /** This node reads from now on, from where the cursor is. */
@@ -138,6 +147,7 @@ export class Worker {
   }
 
   #progressed(): void {
+    this.#progressedAtMs = performance.now();
     this.#progress?.resolve();
     this.#progress = null;
   }
@@ -150,6 +160,7 @@ export class Worker {
   }
 
   #push(item: Item): void {
+    if (this.isDone) this.#progressedAtMs = performance.now();
     this.#queue.push(item);
     this.#queuedBytes += item.sizeBytes;
     this.#head = item.next;
