@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../../kernel/clock.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import { readSettings, type Values } from "../../kernel/settings.ts";
 import { type ChangeLog, changesSettings, openChangeLog } from "../../platform/changes/index.ts";
-import { identitySettings, openIdentity, type TokenSigner } from "../../platform/identity/index.ts";
+import { identitySettings, type OpenIdentity, openIdentity, type TokenSigner } from "../../platform/identity/index.ts";
 import type { Nodes } from "../../platform/nodes/types.ts";
 import type { Observation } from "../../platform/observe/observation.ts";
 import { openPolicies, type Policies, policiesSettings } from "../../platform/policies/index.ts";
@@ -48,6 +48,8 @@ export interface TestRealtime {
   readonly channels: Channels;
   readonly database: TestDatabase;
   readonly observations: readonly Observation[];
+  /** Of this node: to rotate. */
+  readonly keys: OpenIdentity;
   /** A client with an open connection, by the project's anonymous key unless told otherwise. */
   connect(options?: {
     readonly version?: WireVersion;
@@ -138,6 +140,7 @@ export async function openTestRealtime(options: TestRealtimeOptions = {}): Promi
     channels,
     database,
     observations,
+    keys,
     connect({ version = "2.0.0", key = "anon", clientInfo = "" } = {}) {
       const apikey = key === "anon" ? keys.keys.publishableKey : keys.keys.secretKey;
       return new TestClient(channels, { version, clientInfo, key: keys.identity.identifyKey({ apikey }, "") });

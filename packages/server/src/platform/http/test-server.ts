@@ -47,6 +47,7 @@ export const testIdentity: Identity = {
     return bearer === undefined ? byKey : find(bearer);
   },
   verify: find,
+  onKeysReplaced: () => () => {},
 };
 
 /** A shape no other boundary has, to see whose it was. */

@@ -78,6 +78,7 @@ export class Authenticator implements Identity {
   readonly #tokens: Lru<string, Principal>;
   readonly #requests: Lru<string, Remembered>;
   readonly #refused = new Lru<string, Refused>(maxRefused);
+  readonly #listeners = new Set<() => void>();
 
   constructor(needs: {
     readonly settings: Values<typeof identitySettings>;
@@ -121,10 +122,17 @@ export class Authenticator implements Identity {
     drop();
   }
 
+  /** Forgets what was verified, and tells those who hold something open by it. */
   forget(): void {
     this.#refused.clear();
     this.#tokens.clear();
     this.#requests.clear();
+    for (const listener of this.#listeners) listener();
+  }
+
+  onKeysReplaced(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   identify(headers: IncomingHttpHeaders, query: string): Principal {

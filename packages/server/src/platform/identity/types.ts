@@ -21,6 +21,11 @@ export interface Identity {
   identifyKey(headers: IncomingHttpHeaders, query: string): Principal;
   /** Verifies one token of ours or of a configured issuer. */
   verify(token: string): Principal;
+  /**
+   * For whoever holds something open by a key or a token: told when other keys are in force, of ours or of an issuer, and whatever was
+   * verified has to be asked about again. Listeners must not throw and must not wait. @returns how to stop listening
+   */
+  onKeysReplaced(listener: () => void): () => void;
   readonly anonymous: Principal;
 }
 

@@ -360,6 +360,48 @@ describe("R05 who is on a private channel", () => {
     expect(systemError(client)).toMatchObject({ message: "MalformedJWT: The token provided is not a valid JWT" });
   });
 
+  it("A04 is out when the key behind its token is revoked, whoever the token is of, and stays by another's", async () => {
+    await realtime.sql(`create policy "everybody" on realtime.messages for select using (true)`);
+    const client = realtime.connect();
+    const retiring = { exp: Math.floor(Date.now() / 1_000) + 86_400 };
+    expect((await client.join("without", {})).status).toBe("ok");
+    expect((await client.join("user", {}, realtime.token())).status).toBe("ok");
+    expect((await client.join("private", { private: true }, realtime.token(retiring))).status).toBe("ok");
+    // No user, so that nothing of it is in any list of sessions.
+    expect((await client.join("backend", {}, realtime.token({ sub: undefined, role: "service_role" }))).status).toBe(
+      "ok",
+    );
+    await realtime.keys.rotate();
+    await client.ask("without", "phx_join", { config: {} });
+    expect(client.of("phx_close").map(({ topic }) => topic)).toEqual(["realtime:without"]);
+    await realtime.keys.rotate({ revoke: true });
+    for (const name of ["user", "private", "backend"]) {
+      const told = await client.waitFor(({ event, topic }) => event === "system" && topic === `realtime:${name}`);
+      expect(told.payload).toMatchObject({
+        status: "error",
+        message: "The token is not valid any more: its key was revoked",
+      });
+    }
+    expect((await client.join("user", {}, realtime.token())).status).toBe("ok");
+    expect(
+      client
+        .of("phx_close")
+        .map(({ topic }) => topic)
+        .sort(),
+    ).toEqual(["without", "backend", "private", "user"].map((name) => `realtime:${name}`).sort());
+  });
+
+  it("A04 is out when the key behind its token retires, though the token says later", async () => {
+    const client = realtime.connect();
+    const exp = Math.floor(now / 1_000) + 90 * 86_400;
+    expect((await client.join("lobby", {}, realtime.token({ exp }))).status).toBe("ok");
+    await realtime.keys.rotate();
+    await vi.waitFor(() => expect(opened[0]?.who.expiresAtMs).toBeLessThan(exp * 1_000));
+    now += 80 * 86_400_000;
+    await client.waitFor(({ event }) => event === "phx_close");
+    expect(client.of("system").at(-1)?.payload).toMatchObject({ message: "Token has expired" });
+  });
+
   it("A22 is out within 5 s of signing out, being banned or erased, and stays with another session", async () => {
     const user = randomUUID();
     const sessions = [randomUUID(), randomUUID()];

@@ -20,7 +20,7 @@ export interface Channels {
  * reply.
  */
 export function createChannels(context: RealtimeContext, features: readonly ChannelFeature[]): Channels {
-  const { session, observe, clock, settings } = context;
+  const { session, observe, clock, settings, identity } = context;
   const rights = new RightsDesk(session, observe);
   const onFailure = (channel: OpenChannel | null, error: unknown): void => {
     observe({ kind: "request.failed", id: channel?.socket.id ?? "realtime", error });
@@ -34,10 +34,15 @@ export function createChannels(context: RealtimeContext, features: readonly Chan
     isNeeded: () => keeper.privates > 0,
     onChange: (isUrgent) => keeper.doubtAll(isUrgent),
   });
+  let stopListening = (): void => {};
   return {
     open: (socket) => new SocketChannels(needs, socket),
-    start: () => rules.start(),
+    start() {
+      rules.start();
+      stopListening = identity.onKeysReplaced(() => void keeper.reviewTokens((token) => identity.verify(token)));
+    },
     stop() {
+      stopListening();
       rules.stop();
       keeper.stop();
     },

@@ -1,14 +1,18 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../../kernel/clock.ts";
+import type { Principal } from "../../../kernel/principal.ts";
 import type { ChannelFeature, ChannelRights } from "../types.ts";
 import type { OpenChannel } from "./channel.ts";
 import { PacedQueue } from "./paced-queue.ts";
 import { canRead, type RightsDesk, unreadable } from "./rights.ts";
-import { tokenExpired } from "./token.ts";
+import { tokenExpired, tokenRevoked } from "./token.ts";
 
 /** How often what is over is looked for, in ms: one look over all channels, where a timer for each would cost memory. */
 const lookEveryMs = 1_000;
 /** Rights asked for at the same time. */
 const mostAsked = 16;
+/** Tokens that are verified in one go: some ms. */
+const mostVerified = 64;
 /** After PostgreSQL gave no answer, in ms. */
 const retryMs = 3_000;
 
@@ -75,6 +79,32 @@ export class Keeper {
     this.#round++;
     this.#needs.rights.doubt();
     this.#due.add(this.#privates, isUrgent);
+  }
+
+  /**
+   * Other keys are in force: looks at every token anew, and ends the channels of those that are not good any more (threat A04).
+   * @param verify throws for such a token
+   */
+  async reviewTokens(verify: (token: string) => Principal): Promise<void> {
+    let verified = 0;
+    for (const channel of [...this.#channels]) {
+      const { token, isOpen } = channel;
+      if (!isOpen || token === null) continue;
+      if (verified++ % mostVerified === 0) await nextTurn();
+      if (channel.isOpen && channel.token === token) this.#review(channel, token, verify);
+    }
+  }
+
+  #review(channel: OpenChannel, token: string, verify: (token: string) => Principal): void {
+    try {
+      const who = verify(token);
+      if (who.expiresAtMs === channel.who.expiresAtMs) return;
+      // The same words, but good for another time: its key retires.
+      channel.who = who;
+      if (channel.config.isPrivate) this.#due.add([channel], true);
+    } catch {
+      channel.end(tokenRevoked);
+    }
   }
 
   stop(): void {

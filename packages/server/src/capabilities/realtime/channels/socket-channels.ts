@@ -9,18 +9,17 @@ import { OpenChannel } from "./channel.ts";
 import { type Admission, admit, refusalOf, topicPrefix } from "./joins.ts";
 import type { Keeper } from "./keeper.ts";
 import { canRead, publicRights, type RightsDesk, readableRights, unreadable } from "./rights.ts";
-import { tokenOf, whoseToken } from "./token.ts";
+import { tokenEnded, tokenOf, tokenRevoked, whoseToken } from "./token.ts";
 
 /** Topics of one socket that may be worked on at the same time; then the socket's next message waits. */
 const mostTurns = 32;
 
 const unknownError = "UnknownErrorOnChannel: Something went wrong here, try again in a moment";
 
-const endings: Readonly<Record<EndReason, string>> = {
+const endings: Readonly<Record<Exclude<EndReason, "keys">, string>> = {
   session: "its session has ended",
   ban: "its user is banned",
   deletion: "its user is gone",
-  keys: "its key was revoked",
 };
 
 export interface SocketChannelsNeeds {
@@ -247,7 +246,7 @@ export class SocketChannels implements SocketHandler {
   #watch(channel: OpenChannel): void {
     channel.stopWatching();
     channel.stopWatching = this.#needs.context.revocations.watch(channel.who, (reason) => {
-      channel.end(`The token is not valid any more: ${endings[reason]}`);
+      channel.end(reason === "keys" ? tokenRevoked : tokenEnded(endings[reason]));
     });
   }
 

@@ -37,3 +37,8 @@ function refusalOf({ code, message }: Problem, token: string): JoinRefusal {
 }
 
 export const tokenExpired = "Token has expired";
+
+/** What ends a channel before its token expires. */
+export const tokenEnded = (why: string): string => `The token is not valid any more: ${why}`;
+
+export const tokenRevoked = tokenEnded("its key was revoked");

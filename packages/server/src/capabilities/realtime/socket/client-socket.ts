@@ -49,6 +49,7 @@ export class ClientSocket implements Socket {
   readonly address: string;
   readonly version: WireVersion;
   readonly key: Principal;
+  readonly keyText: string | null;
   readonly clientInfo: string;
   readonly #websocket: WebSocket;
   readonly #tcp: TcpSocket;
@@ -85,6 +86,7 @@ export class ClientSocket implements Socket {
     this.address = given.address;
     this.version = given.version;
     this.key = given.key;
+    this.keyText = given.keyText;
     this.clientInfo = given.clientInfo;
     this.#websocket = given.websocket;
     this.#tcp = given.tcp;

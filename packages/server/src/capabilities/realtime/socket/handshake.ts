@@ -11,6 +11,8 @@ import type { socketSettings } from "./settings.ts";
 export interface Handshake {
   readonly version: WireVersion;
   readonly key: Principal;
+  /** The key as it was given; `null` when there was none and none is needed. */
+  readonly keyText: string | null;
   readonly clientInfo: string;
 }
 
@@ -32,9 +34,12 @@ export function judgeHandshake(
   refuseOrigin(headers.origin, settings.realtimeOrigins);
   const start = url.indexOf("?");
   const query = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
+  const version = versionOf(single(query, "vsn"));
+  const keyText = keyTextOf(request, single(query, "apikey"));
   return {
-    version: versionOf(single(query, "vsn")),
-    key: keyOf(request, single(query, "apikey"), identity),
+    version,
+    key: whoseKey(identity, keyText, headers["user-agent"]),
+    keyText,
     clientInfo: String(headers["x-client-info"] ?? headers["user-agent"] ?? "").slice(0, clientInfoChars),
   };
 }
@@ -80,16 +85,25 @@ function versionOf(vsn: string | null): WireVersion {
   throw problems.versionUnknown();
 }
 
-function keyOf({ headers }: IncomingMessage, parameter: string | null, identity: Identity): Principal {
+function keyTextOf({ headers }: IncomingMessage, parameter: string | null): string | null {
   const given = headers["x-api-key"] ?? parameter ?? headers.apikey;
   if (given === "") throw problems.keyEmpty();
-  const userAgent = headers["user-agent"] === undefined ? {} : { "user-agent": headers["user-agent"] };
-  if (typeof given !== "string") return identity.identifyKey(userAgent, "");
+  return typeof given === "string" ? given : null;
+}
+
+/** Who a key says connects. @throws Problem */
+export function whoseKey(
+  identity: Pick<Identity, "identifyKey" | "verify">,
+  text: string | null,
+  userAgent?: string,
+): Principal {
+  const headers = userAgent === undefined ? {} : { "user-agent": userAgent };
+  if (text === null) return identity.identifyKey(headers, "");
   try {
-    return identity.identifyKey({ ...userAgent, apikey: given }, "");
+    return identity.identifyKey({ ...headers, apikey: text }, "");
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== "identity/key-unknown" || !given.startsWith("ey")) throw error;
-    return userOf(identity.verify(given));
+    if (!(error instanceof Problem) || error.code !== "identity/key-unknown" || !text.startsWith("ey")) throw error;
+    return userOf(identity.verify(text));
   }
 }
 

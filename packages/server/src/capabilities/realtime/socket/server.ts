@@ -9,7 +9,7 @@ import type { RealtimeContext } from "../context.ts";
 import type { Socket } from "../types.ts";
 import { ClientSocket, closeCodes, type SocketHandler, type SocketNeeds } from "./client-socket.ts";
 import { Counts } from "./counts.ts";
-import { judgeHandshake } from "./handshake.ts";
+import { judgeHandshake, whoseKey } from "./handshake.ts";
 import { Flusher } from "./outbox.ts";
 import { problems } from "./problems.ts";
 import { refuse } from "./refuse.ts";
@@ -101,6 +101,27 @@ export function createSocketServer(
     refuse(socket, thrown instanceof Problem ? thrown : problems.failed(thrown), settings.realtimeCloseMs);
   }
 
+  const stopListening = identity.onKeysReplaced(endOfKeys);
+
+  /** Those who came with a key that nobody may come with any more (threat A04). */
+  function endOfKeys(): void {
+    const good = new Map<string | null, boolean>();
+    for (const socket of sockets) {
+      const { keyText } = socket;
+      if (!good.has(keyText)) good.set(keyText, isGood(keyText));
+      if (!good.get(keyText)) socket.close(closeCodes.policy, "The API key is not valid any more");
+    }
+  }
+
+  function isGood(keyText: string | null): boolean {
+    try {
+      whoseKey(identity, keyText);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   let warnedAtMs = Number.NEGATIVE_INFINITY;
   function warnOfLimit(): void {
     if (performance.now() - warnedAtMs < warningEveryMs) return;
@@ -165,6 +186,7 @@ export function createSocketServer(
     async stop(signal) {
       isDraining = true;
       clearInterval(sweep);
+      stopListening();
       for (const socket of sockets) socket.cut();
       const patience = AbortSignal.any([signal, AbortSignal.timeout(settings.realtimeCloseMs)]);
       if (sockets.size === 0 || patience.aborted) return;
