@@ -64,15 +64,14 @@ class Engine implements OpenPolicies {
   readonly #listeners = new Set<() => void>();
   readonly #stopSchema: () => void;
   readonly #poll: NodeJS.Timeout;
+  readonly #shapes = new WeakMap<ChangedRelation, string>();
   readonly #reported = new Map<string, number>();
   /** Told when nobody holds a group any more. */
-  readonly #gone = new FinalizationRegistry<{ readonly groups: Map<string, WeakRef<Group>>; readonly key: string }>(
-    ({ groups, key }) => {
-      this.#held--;
-      if (groups.get(key)?.deref() === undefined) groups.delete(key);
-    },
-  );
-  #groups = new WeakMap<ChangedRelation, Map<string, WeakRef<Group>>>();
+  readonly #gone = new FinalizationRegistry<string>((key) => {
+    this.#held--;
+    if (this.#groups.get(key)?.deref() === undefined) this.#groups.delete(key);
+  });
+  #groups = new Map<string, WeakRef<Group>>();
   #held = 0;
   #unjudged = 0;
   #isLooking = false;
@@ -94,7 +93,10 @@ class Engine implements OpenPolicies {
       patienceMs: settings.policyTimeoutMs,
     };
     this.#stopSchema = log.onSchemaChange((xid) => this.#schemaChanged(xid));
-    this.#poll = setInterval(() => void this.#look(), settings.policiesPollMs).unref();
+    this.#poll = setInterval(() => {
+      if (this.#held > 0) void this.#look();
+      else this.#tables.rest();
+    }, settings.policiesPollMs).unref();
   }
 
   async prepare(relations: readonly Pick<ChangedRelation, "oid">[]): Promise<void> {
@@ -106,14 +108,10 @@ class Engine implements OpenPolicies {
     if (!this.#reader.isPrepared(relation.oid)) this.#learn(relation.oid);
     // It may have been made since the last look.
     else if (!this.#reader.rules.knows(who.role)) void this.#look();
-    // Nobody has looked while nobody held anything.
-    if (this.#held === 0) void this.#look();
     const reading = this.#reader.rules.readingOf(relation.oid, who);
     const claims = reading.secured === null ? "" : claimsKey(reading.secured.reach.claims, who);
-    const key = JSON.stringify([relation.oid, who.role, claims]);
-    const groups = this.#groups.get(relation) ?? new Map<string, WeakRef<Group>>();
-    this.#groups.set(relation, groups);
-    const known = groups.get(key)?.deref();
+    const key = `${this.#shapeOf(relation)} ${JSON.stringify([who.role, claims])}`;
+    const known = this.#groups.get(key)?.deref();
     if (known !== undefined) return known;
     if (reading.secured !== null) this.#tables.ensure([]);
     const group = new Group({
@@ -128,10 +126,15 @@ class Engine implements OpenPolicies {
       now: () => this.#clock.now(),
       report: (why) => this.#report(relation, who.role, why),
     });
-    groups.set(key, new WeakRef(group));
-    this.#held++;
-    this.#gone.register(group, { groups, key });
+    this.#groups.set(key, new WeakRef(group));
+    this.#gone.register(group, key);
+    // Nobody has looked while nobody held anything.
+    if (this.#held++ === 0) void this.#look();
     return group;
+  }
+
+  followTables(oids: readonly number[]): void {
+    this.#tables.ensure(oids);
   }
 
   onChange(listener: () => void): () => void {
@@ -184,7 +187,7 @@ class Engine implements OpenPolicies {
   }
 
   async #look(): Promise<void> {
-    if (this.#isLooking || this.#held === 0 || !this.#reader.hasTables || this.#isClosed) return;
+    if (this.#isLooking || !this.#reader.hasTables || this.#isClosed) return;
     this.#isLooking = true;
     try {
       const beforeMs = performance.now();
@@ -219,8 +222,18 @@ class Engine implements OpenPolicies {
     }
   }
 
+  /** Where the values of a row are: the same for all descriptions of a table that have the same columns. */
+  #shapeOf(relation: ChangedRelation): string {
+    let shape = this.#shapes.get(relation);
+    if (shape === undefined) {
+      shape = JSON.stringify([relation.oid, ...relation.columns.map(({ name }) => name)]);
+      this.#shapes.set(relation, shape);
+    }
+    return shape;
+  }
+
   #changed(): void {
-    this.#groups = new WeakMap();
+    this.#groups = new Map();
     for (const listener of this.#listeners) listener();
   }
 

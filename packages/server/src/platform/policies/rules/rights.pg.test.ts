@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ChangedRelation } from "../../../kernel/change.ts";
 import { dropRoles, type Engine, openEngine } from "../engine.testing.ts";
 import { principal } from "../testing.ts";
 import { RulesReader } from "./reader.ts";
@@ -47,7 +48,8 @@ describe("what a role may read", () => {
   it("B02 is what PostgreSQL says of each column, each table and each role", async () => {
     const names = ["plain", "secured", "forced", "disowned"];
     const tables = ["closed", "shared"].flatMap((schema) => names.map((name) => `${schema}.${name}`));
-    const relations = await Promise.all(tables.map((table) => engine.relation(table)));
+    const relations: ChangedRelation[] = [];
+    for (const table of tables) relations.push(await engine.relation(table));
     await engine.policies.prepare(relations);
     let readable = 0;
     for (const [at, table] of tables.entries()) {

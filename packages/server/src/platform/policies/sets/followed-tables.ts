@@ -38,6 +38,8 @@ export const anything = -1;
 const end: Lsn = 0xffff_ffff_ffff_ffffn;
 /** Transactions of one table that are remembered: enough for those that are not visible yet. */
 const rememberedXids = 256;
+/** The log is read for so long after tables were last asked for, in ms. */
+const restAfterMs = 60_000;
 /** What could not be followed for a passing reason is tried again after so long, in ms. */
 const retryMs = 5_000;
 /** Waits for a table's writers, in ms: the first, and the longest. */
@@ -72,6 +74,7 @@ export class FollowedTables {
   #done = new Set<LogEntry>();
   #starting: Promise<void> = Promise.resolve();
   #retryAtMs = 0;
+  #neededAtMs = 0;
   #isClosed = false;
 
   constructor(needs: FollowedTablesNeeds) {
@@ -80,6 +83,7 @@ export class FollowedTables {
 
   /** Sees to it that the log is read, and that they are followed, some time. */
   ensure(oids: readonly number[]): void {
+    this.#neededAtMs = performance.now();
     if (this.#isClosed || performance.now() < this.#retryAtMs) return;
     const open = oids.filter((oid) => this.#table(oid).state === "unknown");
     if (open.length === 0 && this.#following !== null) return;
@@ -131,10 +135,19 @@ export class FollowedTables {
     }
   }
 
+  /** Nobody holds what follows from tables. When nobody has asked for any for a while either, the log need not be read. */
+  rest(): void {
+    if (!this.#isFollowing || performance.now() - this.#neededAtMs < restAfterMs) return;
+    void this.#following?.then((following) => following.stop());
+    this.#following = null;
+    this.#isFollowing = false;
+    this.beginEra();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
-    (await this.#following?.catch(() => null))?.stop();
     await this.#starting;
+    (await this.#following?.catch(() => null))?.stop();
   }
 
   #table(oid: number): Table {

@@ -48,11 +48,12 @@ export const publicationStore = {
             select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisvalid and i.indimmediate
               and case c.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident else false end
           ) as has_identity,
-          -- PostgreSQL does not decode a table that two publications publish different columns of.
+          -- PostgreSQL does not decode a table that two publications publish different columns of, and of rows it publishes those that
+          -- any of them wants: what the app has left out must stay out.
           exists (
             select from above a join pg_catalog.pg_publication_rel r on r.prrelid = a.ancestor
-            join publications p on p.oid = r.prpubid where a.part = c.oid and r.prattrs is not null
-          ) as has_column_list
+            join publications p on p.oid = r.prpubid where a.part = c.oid and (r.prattrs is not null or r.prqual is not null)
+          ) as is_partial
         from family f join pg_catalog.pg_class c on c.oid = f.part where c.relkind <> 'p'
       )
       select c.oid, n.nspname as schema, c.relname as name,
@@ -71,8 +72,8 @@ export const publicationStore = {
             then 'other tables inherit from it'
           when exists (select from leaves l where l.root = c.oid and not l.has_identity)
             then 'it has neither a primary key nor another replica identity'
-          when exists (select from leaves l where l.root = c.oid and l.has_column_list)
-            then 'a publication has only some of its columns'
+          when exists (select from leaves l where l.root = c.oid and l.is_partial)
+            then 'a publication has only some of its columns or rows'
         end as obstacle
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where c.oid = any(${sql.value(oids)}::oid[])`);
@@ -89,7 +90,7 @@ export const publicationStore = {
 
   /**
    * Takes tables out again that must not be there any more: without a replica identity PostgreSQL refuses the app's own writes, and with
-   * a column list elsewhere nothing at all could be decoded. @returns their names
+   * columns or rows left out elsewhere, nothing could be decoded or too much would be. @returns their names
    */
   async removeUnfit(database: Database): Promise<readonly string[]> {
     const unfit = await database.query<{ schema: string; name: string }>(sql`
@@ -99,7 +100,7 @@ export const publicationStore = {
       where p.pubname = ${sql.value(ownPublication)} and (
         exists (
           select from pg_catalog.pg_publication_rel o join pg_catalog.pg_publication q on q.oid = o.prpubid
-          where o.prrelid = c.oid and o.prattrs is not null
+          where o.prrelid = c.oid and (o.prattrs is not null or o.prqual is not null)
             and q.pubname = any(${sql.value([...publicationNames])}::text[])
         ) or c.relkind = 'r' and c.relreplident <> 'f' and not exists (
           select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisvalid and i.indimmediate
