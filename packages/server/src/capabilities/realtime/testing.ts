@@ -340,6 +340,7 @@ const noPolicies: Policies = {
   groupOf() {
     throw new Error("This test has no policies: give some.");
   },
+  followTables() {},
   onChange: () => () => {},
   close: async () => {},
 };

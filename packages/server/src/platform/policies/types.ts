@@ -26,6 +26,11 @@ export interface Policies {
    * decision serves them all. Cheap; changes when the policies do (`onChange`).
    */
   groupOf(relation: ChangedRelation, who: Principal): ViewerGroup;
+  /**
+   * Sees to it, as far as it is possible, that the log tells of every change of these tables (oids), published or not: for whoever keeps
+   * an answer that follows from their rows. Returns at once; to be called again now and then, since a change of the schema may undo it.
+   */
+  followTables(oids: readonly number[]): void;
   /** The rules have changed: groups must be asked for anew. @returns how to stop listening */
   onChange(listener: () => void): () => void;
   close(): Promise<void>;

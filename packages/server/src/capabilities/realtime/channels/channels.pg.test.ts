@@ -298,6 +298,52 @@ describe("R05 who is on a private channel", () => {
     await gone(client, "talk");
   });
 
+  it.each([
+    ["a policy asks", ""],
+    [
+      "a function that a policy calls asks",
+      `create function public.is_member(room text) returns boolean language plpgsql security definer set search_path = '' as
+         $$ begin return exists (select from public.members as m where m.room = $1 and m.user_id = auth.uid()); end $$;
+       alter policy "members" on realtime.messages using (public.is_member(realtime.topic()));`,
+    ],
+    [
+      "a view asks",
+      `create view public.mine with (security_invoker) as select room from public.members where user_id = auth.uid();
+       grant select on public.mine to authenticated;
+       alter policy "members" on realtime.messages using (realtime.topic() in (select room from public.mine));`,
+    ],
+    [
+      "is a partition of what a policy asks",
+      `alter table public.members rename to members_of_some;
+       create table public.members (room text, user_id uuid, primary key (room, user_id)) partition by list (room);
+       grant select on public.members to authenticated;
+       alter table public.members attach partition public.members_of_some default;
+       alter policy "members" on realtime.messages using (realtime.topic() in (
+         select m.room from public.members as m where m.user_id = auth.uid()));`,
+    ],
+  ])(
+    "is out at once when a membership ends in a table that nobody has published and that %s",
+    async (_what, change) => {
+      await realtime.close();
+      await open({
+        log: "real",
+        policies: "real",
+        settings: { realtimeRulesPollMs: 200 },
+        sql: `${policies} ${change}`,
+      });
+      await realtime.sql("insert into public.members values ('talk', $1)", [sub]);
+      const client = await joinTalk();
+      const followed = () =>
+        realtime.sql(
+          "select 1 from pg_publication_tables where pubname = 'mainstay_policies' and tablename like 'members%'",
+        );
+      await vi.waitFor(async () => expect((await followed()).length).toBeGreaterThan(0), { timeout: 5_000 });
+      // Its counts of writes would be news, too, once PostgreSQL has written them down.
+      await realtime.sql("begin; delete from public.members; commit");
+      await client.waitFor(({ event }) => event === "phx_close", 2_000);
+    },
+  );
+
   it("stays when nothing that counts has changed", async () => {
     const client = await joinTalk();
     await realtime.sql(

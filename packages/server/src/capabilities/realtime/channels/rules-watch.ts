@@ -1,10 +1,13 @@
 import type { LogEntry } from "../../../kernel/change.ts";
+import { AtMostEvery } from "../at-most-every.ts";
 import type { RealtimeContext } from "../context.ts";
 import { LogFollower } from "../log-follower.ts";
 import { type RulesPrint, readRules } from "./rules-store.ts";
 
 /** Changes that come closer together, in ms, bring rights into doubt once. */
 const gatherMs = 200;
+/** Between doubts about all rights at once, in ms: whoever may write into the log can announce changes of the schema without end. */
+const doubtEveryMs = 1_000;
 
 export interface RulesWatchNeeds {
   readonly context: Pick<RealtimeContext, "db" | "log" | "policies" | "observe" | "settings">;
@@ -16,19 +19,22 @@ export interface RulesWatchNeeds {
 
 /**
  * Notices what rights on private channels follow from: the rules, by the log and by looking now and then, and the rows of tables that
- * policies look into, by the log where they are published and by PostgreSQL's counts of writes where they are not.
+ * policies look into, by the log, which is made to tell of them, and by PostgreSQL's counts of writes where that cannot be.
  */
 export class RulesWatch {
   readonly #needs: RulesWatchNeeds;
   readonly #follower: LogFollower;
+  readonly #doubts: AtMostEvery;
   #stops: (() => void)[] = [];
   #last: RulesPrint | null = null;
-  #tables: ReadonlySet<number> = new Set();
+  /** What changes of the tables that policies look into are announced under. */
+  #parts: ReadonlySet<number> = new Set();
   #isLooking = false;
   #gathering: NodeJS.Timeout | null = null;
 
   constructor(needs: RulesWatchNeeds) {
     this.#needs = needs;
+    this.#doubts = new AtMostEvery(doubtEveryMs, () => needs.onChange(true));
     const { log, observe } = needs.context;
     this.#follower = new LogFollower({
       log,
@@ -45,7 +51,7 @@ export class RulesWatch {
     const { policies, log, settings } = this.#needs.context;
     const timer = setInterval(() => this.#tick(), settings.realtimeRulesPollMs).unref();
     const rulesChanged = (): void => {
-      if (this.#needs.isNeeded()) this.#needs.onChange(true);
+      if (this.#needs.isNeeded()) this.#doubts.ask();
     };
     this.#stops = [() => clearInterval(timer), policies.onChange(rulesChanged), log.onSchemaChange(rulesChanged)];
   }
@@ -53,6 +59,7 @@ export class RulesWatch {
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
     if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#doubts.stop();
     this.#follower.stop();
   }
 
@@ -75,16 +82,19 @@ export class RulesWatch {
     const now = await readRules(this.#needs.context.db.background);
     const before = this.#last;
     this.#last = now;
-    if (before?.rules !== now.rules) this.#tables = new Set(now.tables);
-    if (this.#tables.size > 0) await this.#follower.ensure();
+    this.#parts = new Set(now.parts);
+    if (now.tables.length > 0) {
+      await this.#follower.ensure();
+      this.#needs.context.policies.followTables(now.tables);
+    }
     // Without an earlier look nobody knows since when it is so: who joined meanwhile is asked about once.
-    if (before === null || before.rules !== now.rules) this.#needs.onChange(true);
+    if (before === null || before.rules !== now.rules) this.#doubts.ask();
     else if (before.rows !== now.rows) this.#rowsChanged();
   }
 
   #read(entry: LogEntry): void {
-    if (entry.kind !== "batch" || this.#tables.size === 0) return;
-    if (entry.changes.some(({ relation }) => this.#tables.has(relation.oid))) this.#rowsChanged();
+    if (entry.kind !== "batch" || this.#parts.size === 0) return;
+    if (entry.changes.some(({ relation }) => this.#parts.has(relation.oid))) this.#rowsChanged();
   }
 
   #rowsChanged(): void {

@@ -101,6 +101,7 @@ export async function openAskingPolicies(url: string): Promise<AskingPolicies> {
       groups.set(key, group);
       return group;
     },
+    followTables() {},
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

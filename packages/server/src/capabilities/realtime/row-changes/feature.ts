@@ -1,6 +1,7 @@
 import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
 import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
+import { AtMostEvery } from "../at-most-every.ts";
 import type { RealtimeContext } from "../context.ts";
 import { JoinRefusal } from "../join-refusal.ts";
 import { LogFollower } from "../log-follower.ts";
@@ -18,6 +19,8 @@ import { loadPublished } from "./store.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const extension = "postgres_changes";
+/** Between renewals for changes of the schema that change nothing here, in ms. */
+const renewEveryMs = 1_000;
 
 /** What keeps a channel from its row changes. */
 interface Trouble {
@@ -61,6 +64,8 @@ export class RowChanges {
   #subscriptions: Subscriptions;
   #published: PublishedTables | null = null;
   #loading: Promise<PublishedTables> | null = null;
+  /** For a change of the schema that changes nothing here, as far as one can see. */
+  readonly #renewals = new AtMostEvery(renewEveryMs, () => this.#renew());
   #stops: (() => void)[] = [];
   #retry: NodeJS.Timeout | null = null;
 
@@ -104,6 +109,7 @@ export class RowChanges {
 
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#renewals.stop();
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#follower.stop();
     this.#waiting.clear();
@@ -345,9 +351,12 @@ export class RowChanges {
       this.#published = null;
       return;
     }
+    const before = this.#published;
     try {
       this.#loading = null;
-      await this.#load();
+      const now = await this.#load();
+      // Whoever may write into the log can announce changes without end, and to renew costs something for every subscriber.
+      if (before?.equals(now)) return this.#renewals.ask();
     } catch (error) {
       this.#published = null;
       this.#warn(`The publication cannot be read: ${reasonOf(error)}`);

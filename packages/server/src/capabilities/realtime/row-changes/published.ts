@@ -30,14 +30,21 @@ export interface PublishedTable {
 
 /** All of the publication. Never changed after it was made. */
 export class PublishedTables {
+  readonly #print: string;
   readonly #bySchema = new Map<string, Map<string, PublishedTable>>();
 
   constructor(tables: readonly PublishedTable[]) {
+    this.#print = JSON.stringify(tables.map((table) => ({ ...table, columns: [...table.columns] })));
     for (const table of tables) {
       const { schema, name } = table.relation;
       const inSchema = this.#bySchema.get(schema) ?? new Map<string, PublishedTable>();
       this.#bySchema.set(schema, inSchema.set(name, table));
     }
+  }
+
+  /** Nothing of the tables is other. */
+  equals(other: PublishedTables): boolean {
+    return this.#print === other.#print;
   }
 
   get(schema: string, name: string): PublishedTable | null {

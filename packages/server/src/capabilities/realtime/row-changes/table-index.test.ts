@@ -32,6 +32,7 @@ const shared = groupFor("all");
 const policies: Policies = {
   prepare: async () => {},
   groupOf: () => shared,
+  followTables: () => {},
   onChange: () => () => {},
   close: async () => {},
 };
