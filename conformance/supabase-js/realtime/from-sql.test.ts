@@ -128,7 +128,9 @@ describe("replay", () => {
     "the newest that were stored, oldest first, marked; then those of now; vsn %s",
     async (vsn) => {
       const name = newName();
+      const witness = await listening(name, true);
       await send(name, "one", "two", "three");
+      await vi.waitFor(() => expect(witness).toHaveLength(3), within);
       const { channel, got } = replayed(name, { since: Date.now() - 60_000, limit: 2 }, vsn);
       await subscribed(channel);
       await send(name, "four");
@@ -145,11 +147,14 @@ describe("replay", () => {
 
   it("none from before, none of another channel, none of a public one; 25 at most", async () => {
     const name = newName();
+    const witness = await listening(name, true);
     await send(name, "old");
     await app.sql(`update realtime.messages set inserted_at = inserted_at - interval '1 hour' where topic = '${name}'`);
     await send(`${name}-2`, "other");
     await app.sql(`select realtime.send('{}', 'public', '${name}', false)`);
     await app.sql(`select realtime.send(jsonb_build_object('n', n), 'n', '${name}') from generate_series(1, 30) as n`);
+    // What the log has yet to bring is news, and comes besides.
+    await vi.waitFor(() => expect(witness).toHaveLength(31), within);
     const { channel, got } = replayed(name, { since: Date.now() - 60_000, limit: 1_000 });
     await subscribed(channel);
     await vi.waitFor(() => expect(got).toHaveLength(25), within);
