@@ -9,8 +9,8 @@ import { createRealtime } from "./capabilities/realtime/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
-import { openChangeLog } from "./platform/changes/index.ts";
-import { type HttpServer, openHttpServer } from "./platform/http/index.ts";
+import { type LogState, openChangeLog } from "./platform/changes/index.ts";
+import { type HttpServer, openHttpServer, type PartState } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import { openNodes } from "./platform/nodes/index.ts";
@@ -22,7 +22,7 @@ import type { Database } from "./platform/postgres/database.ts";
 import { pgConfigOf } from "./platform/postgres/external/index.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
 import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
-import { connectReplication } from "./platform/postgres/replication.ts";
+import { type ConnectReplication, connectReplication } from "./platform/postgres/replication.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
@@ -83,6 +83,10 @@ function migrationNeeds(
     signal,
   };
 }
+
+/** What `/health` says of the log. Nobody has to follow it yet. */
+const logPart = (state: LogState): PartState =>
+  state === "unavailable" ? "unavailable" : state === "connecting" ? "starting" : "ok";
 
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
@@ -237,7 +241,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       identity: keys.identity,
       observe,
       settings: config.http,
-      isReady: () => ({ parts: { database: watch.state() } }),
+      // A node that cannot follow the log serves everything but realtime.
+      isReady: () => ({ parts: { database: watch.state() }, optional: { log: logPart(log.stats().state) } }),
     });
     for (const { path, accept } of capabilities.flatMap(({ upgrades = [] }) => upgrades)) http.onUpgrade(path, accept);
     opened.push((signal) => {
@@ -273,6 +278,8 @@ export interface OpenProjectDatabase {
   readonly database: Database;
   /** The administrator's way in. A secret. */
   readonly url: string;
+  /** A connection to the same database that can stream its log. */
+  readonly connectReplication: ConnectReplication;
   /** True when the embedded PostgreSQL was already running for another process of this project, and stays. */
   readonly isShared: boolean;
   migrate(): Promise<MigrationReport>;
@@ -325,6 +332,7 @@ export async function openProjectDatabase(options: ServerOptions): Promise<OpenP
     project: config.project,
     database: postgres.database,
     url: postgres.url,
+    connectReplication: () => connectReplication(pgConfigOf(postgres.administrator)),
     isShared: postgres.isShared,
     migrate: () => migrate(migrationNeeds(config, postgres.database, options)),
     close: () => postgres.stop(),

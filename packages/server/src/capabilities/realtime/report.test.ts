@@ -25,6 +25,7 @@ it("tells how many are here when that has changed, and how far the log has been 
       lagBytes,
       retainedBytes: 4_096,
       ring: { bytes: 0, entries: 0, oldest: null },
+      readers: [],
     }),
     observe: (observation) => void observed.push(observation),
     everyMs: 1_000,

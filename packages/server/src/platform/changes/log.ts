@@ -142,13 +142,15 @@ class Log implements ChangeLog {
     const { bytes, startSeq, endSeq, floor, isPlaced } = this.#ring;
     const state = this.#follower?.state ?? (this.#problem === null ? "idle" : "unavailable");
     const problem = this.#follower?.problem ?? this.#problem;
-    const isKnown = state === "following" && this.#slot !== null;
+    const isFollowing = state === "following";
+    const isKnown = (isFollowing || this.#durable.isReading) && this.#slot !== null;
     return {
       state,
-      problem: state === "following" ? null : (problem?.message ?? null),
-      lagBytes: isKnown ? bytesBetween(this.position(), this.#slot!.current) : 0,
+      problem: isFollowing ? null : (problem?.message ?? null),
+      lagBytes: isKnown && isFollowing ? bytesBetween(this.position(), this.#slot!.current) : 0,
       retainedBytes: isKnown ? bytesBetween(this.#slot!.restart, this.#slot!.current) : 0,
       ring: { bytes, entries: endSeq - startSeq, oldest: isPlaced ? floor : null },
+      readers: this.#durable.lags,
     };
   }
 

@@ -74,7 +74,7 @@ export class SlotKeeper {
     const name = await this.#slotName();
     const state = await slotStore.state(db.background, name);
     await this.#needs.onState(state);
-    if (!state.exists || state.isLost) return this.#makeAnew(name);
+    if (!state.exists || state.isLost) return this.#makeAnew(name, state.lostBecause);
     if (isMarkDue) {
       await slotStore.markFollowed(db, name);
       this.#markedAtMs = nowMs();
@@ -113,9 +113,9 @@ export class SlotKeeper {
   }
 
   /** This node follows all the same, by a slot of its own; but whoever comes back next would find nothing. */
-  async #makeAnew(name: string): Promise<void> {
+  async #makeAnew(name: string, reason: string | null): Promise<void> {
     const { db, observe } = this.#needs;
-    observe({ kind: "warning", area: "log", message: `PostgreSQL has given up the slot "${name}": it is made anew.` });
+    observe({ kind: "log.slot-lost", slot: name, reason });
     const client = await db.connect();
     // Unheard, its loss would end the process (threat X09).
     client.on("error", () => {});

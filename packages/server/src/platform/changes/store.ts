@@ -122,6 +122,8 @@ export interface SlotState {
   readonly exists: boolean;
   /** PostgreSQL has thrown away what it would need. */
   readonly isLost: boolean;
+  /** Why, where PostgreSQL (17 and newer) says so: `wal_removed`, `idle_timeout` … */
+  readonly lostBecause: string | null;
   readonly isActive: boolean;
   /** Everything before it has been given up. */
   readonly confirmed: Lsn | null;
@@ -142,19 +144,21 @@ export const slotStore = {
   async state(db: Db, name: string): Promise<SlotState> {
     const [row] = await db.query<{
       isLost: boolean | null;
+      lostBecause: string | null;
       isActive: boolean | null;
       confirmed: string | null;
       restart: string | null;
       current: string;
     }>(sql`
-      select s.wal_status = 'lost' as "isLost", s.active as "isActive", s.confirmed_flush_lsn::text as confirmed,
+      select s.wal_status = 'lost' as "isLost", to_jsonb(s) ->> 'invalidation_reason' as "lostBecause", s.active as "isActive", s.confirmed_flush_lsn::text as confirmed,
         s.restart_lsn::text as restart, pg_catalog.pg_current_wal_insert_lsn()::text as current
       from (select) as one
       left join pg_catalog.pg_replication_slots s on s.slot_name = ${sql.value(name)}`);
-    const { isLost, isActive, confirmed, restart, current } = row!;
+    const { isLost, lostBecause, isActive, confirmed, restart, current } = row!;
     return {
       exists: isActive !== null,
       isLost: isLost ?? false,
+      lostBecause,
       isActive: isActive ?? false,
       confirmed: confirmed === null ? null : parseLsn(confirmed),
       restart: restart === null ? null : parseLsn(restart),

@@ -57,6 +57,17 @@ export interface LogStats {
   readonly retainedBytes: number;
   /** What is kept in memory for readers and for clients that come back. */
   readonly ring: { readonly bytes: number; readonly entries: number; readonly oldest: Lsn | null };
+  /** Durable readers, on the node that reads for them; elsewhere none. */
+  readonly readers: readonly ReaderLag[];
+}
+
+/** How far a durable reader is behind. */
+export interface ReaderLag {
+  readonly name: string;
+  /** Bytes of log that have been written and that it has not taken in, as of the last word of PostgreSQL. */
+  readonly lagBytes: number;
+  /** What it was given last it has not taken: it is tried again and again. */
+  readonly isFailing: boolean;
 }
 
 export interface EmitOptions {

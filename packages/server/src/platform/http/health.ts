@@ -7,6 +7,8 @@ export type PartState = "ok" | "starting" | "migrating" | "recovering" | "draini
 /** What the server knows of itself already. Ready when every part is `ok`. */
 export interface Readiness {
   readonly parts: Readonly<Record<string, PartState>>;
+  /** Shown besides; without them, requests are served all the same. */
+  readonly optional?: Readonly<Record<string, PartState>>;
 }
 
 const live: Reply = {
@@ -53,7 +55,8 @@ export function healthRoutes(isReady: () => Readiness): RouteGroup {
         handle() {
           const readiness = isReady();
           const isOkNow = isOk(readiness);
-          return answer(isOkNow, { status: isOkNow ? "ok" : "unavailable", parts: readiness.parts });
+          const parts = { ...readiness.parts, ...readiness.optional };
+          return answer(isOkNow, { status: isOkNow ? "ok" : "unavailable", parts });
         },
       },
     ],

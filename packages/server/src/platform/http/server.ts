@@ -52,8 +52,8 @@ export async function openHttpServer(needs: HttpServerNeeds): Promise<HttpServer
   const { settings, observe } = needs;
   const platform = createPlatform(needs);
   const readiness = (): Readiness => {
-    const { parts } = needs.isReady();
-    return { parts: platform.isDraining ? { ...parts, server: "draining" } : { ...parts, server: "ok" } };
+    const readiness = needs.isReady();
+    return { ...readiness, parts: { ...readiness.parts, server: platform.isDraining ? "draining" : "ok" } };
   };
   const upgrades = new Upgrades(platform.isTrusted);
   const router = await openRouter({

@@ -159,6 +159,20 @@ describe("health", () => {
   });
 });
 
+describe("X10 a part that is optional", () => {
+  test("is shown, and keeps no request away", async () => {
+    server = await openTestServer([now], {
+      isReady: () => ({ parts: { database: "ok" }, optional: { log: "unavailable" } }),
+    });
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
+    const summary = await fetch(`${server.url}/health`);
+    expect([summary.status, await summary.json()]).toEqual([
+      200,
+      { status: "ok", parts: { database: "ok", log: "unavailable", server: "ok" } },
+    ]);
+  });
+});
+
 describe("X07 connections", () => {
   test("X07 beyond the limit are closed, and reported once", async () => {
     server = await openTestServer([now], { settings: { connectionsLimit: 2 } });

@@ -22,6 +22,8 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "catalog.failed": "error",
   "log.leading": "info",
   "log.gap": "warn",
+  "log.lagging": "warn",
+  "log.slot-lost": "warn",
   "log.reader-failed": "error",
   "log.reader-recovered": "info",
   "realtime.state": "info",
@@ -109,6 +111,10 @@ export function sentenceOf(observation: Observation): string {
       return `Reading the log for ${observation.readers.join(", ")}`;
     case "log.gap":
       return `A reader of the log has missed something and begins anew (${observation.reader}: ${observation.reason})`;
+    case "log.lagging":
+      return `A reader of the log is ${Math.round(observation.lagBytes / 1_048_576)} MB behind (${observation.reader})`;
+    case "log.slot-lost":
+      return `PostgreSQL has given up the slot ${observation.slot}, which kept the log (${observation.reason ?? "it is not there"}): it is made anew`;
     case "log.reader-failed":
       return `A reader of the log failed and is tried again (${observation.reader})`;
     case "log.reader-recovered":

@@ -34,6 +34,10 @@ export type Observation =
   | { readonly kind: "log.leading"; readonly readers: readonly string[] }
   /** A reader of the log has missed something and begins anew. */
   | { readonly kind: "log.gap"; readonly reader: string; readonly reason: string }
+  /** A durable reader is more than half as far behind as log is kept. */
+  | { readonly kind: "log.lagging"; readonly reader: string; readonly lagBytes: number }
+  /** PostgreSQL has given up the slot that keeps the log for whoever comes back; it is made anew. */
+  | { readonly kind: "log.slot-lost"; readonly slot: string; readonly reason: string | null }
   | { readonly kind: "log.reader-failed"; readonly reader: string; readonly error: unknown }
   | { readonly kind: "log.reader-recovered"; readonly reader: string; readonly attempts: number }
   /** How many are here, when that has changed. `refused` and `cut…` are counts since the start. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { inspectReaders } from "./inspect.ts";
 import { DurableBench, LedgerReader } from "./testing.ts";
 
 let bench: DurableBench;
@@ -163,4 +164,52 @@ test("a node that leads no more has no effect: its cursor is not where it left i
   await bench.sql("update mainstay.log_cursors set lsn = pg_current_wal_insert_lsn(), changes = 0, messages = 0");
   await bench.sql("insert into entries values (3)");
   await poll(() => bench.taken("one")).toEqual([1, 3]);
+});
+
+test("one can see from inside and from outside how far readers are", async () => {
+  const { log } = bench.node();
+  expect(log.stats().readers).toEqual([]);
+  expect(await inspectReaders(bench.db)).toEqual([]);
+  const reader = new LedgerReader("one");
+  let isSick = true;
+  reader.before = () => {
+    if (isSick) throw new Error("not now");
+  };
+  log.followDurably(reader);
+  await led(["one"]);
+  await bench.sql("insert into entries values (1)");
+  await bench.sql("select pg_logical_emit_message(false, 'filler', repeat('x', 3000000))");
+  await poll(() => log.stats().readers).toEqual([{ name: "one", lagBytes: expect.any(Number), isFailing: true }]);
+  await poll(() => log.stats().readers[0]?.lagBytes).toBeGreaterThan(3_000_000);
+  const inspected = await inspectReaders(bench.db);
+  expect(inspected).toEqual([{ name: "one", lagBytes: expect.any(Number), unreadMs: expect.any(Number) }]);
+  expect(inspected[0]?.lagBytes).toBeGreaterThan(3_000_000);
+  expect(log.stats().retainedBytes).toBeGreaterThan(3_000_000);
+  isSick = false;
+  await poll(() => log.stats().readers[0]).toMatchObject({ isFailing: false });
+  await poll(() => log.stats().readers[0]?.lagBytes).toBeLessThan(3_000_000);
+});
+
+test("R14 a reader that is no more keeps no log for ever; one that comes back after all is told of a gap", async () => {
+  const settings = { logReaderForgetMs: 1_000, logRetentionMs: 1_000 };
+  const first = bench.node(settings);
+  first.log.followDurably(new LedgerReader("old"));
+  await led(["old"]);
+  await first.close();
+  const second = bench.node(settings);
+  second.log.followDurably(new LedgerReader("new"));
+  await led(["new", "old"]);
+  await bench.sql("insert into entries values (1)");
+  const isPast = () =>
+    bench.sql(`select s.confirmed_flush_lsn > c.lsn as past from pg_replication_slots s, mainstay.log_cursors c
+      where c.name = 'old' and s.slot_name like 'mainstay_log_%' and s.database = current_database()`);
+  await poll(async () => {
+    await bench.sql("select pg_logical_emit_message(false, 'filler', repeat('x', 2000000))");
+    return (await isPast())[0];
+  }).toEqual({ past: true });
+  second.log.followDurably(new LedgerReader("old"));
+  await poll(() => bench.sql("select reader, reason from gaps")).toEqual([{ reader: "old", reason: "retention" }]);
+  await bench.sql("insert into entries values (2)");
+  await poll(() => bench.taken("old")).toContain(2);
+  expect(await bench.taken("new")).toEqual([1, 2]);
 });

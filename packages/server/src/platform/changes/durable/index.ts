@@ -5,9 +5,10 @@ import type { Database } from "../../postgres/database.ts";
 import type { ConnectReplication } from "../../postgres/replication.ts";
 import type { changesSettings } from "../settings.ts";
 import type { OpenMessage } from "../transactions.ts";
-import type { DurableReader } from "../types.ts";
+import type { DurableReader, ReaderLag } from "../types.ts";
 import { beginReading } from "./begin.ts";
 import { Feed } from "./feed.ts";
+import { LagWatch } from "./lag-watch.ts";
 import { Leadership } from "./leadership.ts";
 import { cursorStore } from "./store.ts";
 import { Worker } from "./worker.ts";
@@ -18,15 +19,6 @@ export interface DurableReadersNeeds {
   readonly settings: Values<typeof changesSettings>;
   readonly observe: Observe;
   readonly openMessage: OpenMessage;
-}
-
-/** How far a durable reader is behind, on the node that reads. */
-export interface ReaderLag {
-  readonly name: string;
-  /** Log that has been written and not been taken in, as of the last look. */
-  readonly lagBytes: number;
-  /** What it was given last it has not taken: it is tried again and again. */
-  readonly isFailing: boolean;
 }
 
 /** How often we say that readers are still read for, as parts of the time until they are forgotten. */
@@ -40,6 +32,7 @@ export class DurableReaders {
   readonly #needs: DurableReadersNeeds;
   readonly #workers = new Map<string, Worker>();
   readonly #leadership: Leadership;
+  readonly #lagWatch: LagWatch;
   readonly #closing = new AbortController();
   #feed: Feed | null = null;
   #running: Promise<void> | null = null;
@@ -48,7 +41,8 @@ export class DurableReaders {
 
   constructor(needs: DurableReadersNeeds) {
     this.#needs = needs;
-    const { database, connect, settings } = needs;
+    const { database, connect, settings, observe } = needs;
+    this.#lagWatch = new LagWatch({ tooMuchBytes: settings.logRetainedBytes / 2, observe });
     this.#leadership = new Leadership({ database, connect, pollMs: settings.logLeaderPollMs });
   }
 
@@ -92,6 +86,7 @@ export class DurableReaders {
     if (feed === null) return;
     const { settings, database } = this.#needs;
     feed.look(current);
+    this.#lagWatch.look(this.lags);
     await feed.checkSources();
     if (performance.now() - this.#touchedAtMs < settings.logReaderForgetMs / touchesPerForget) return;
     this.#touchedAtMs = performance.now();

@@ -13,6 +13,15 @@ export interface StoredCursor extends Cursor {
   readonly epoch: string;
 }
 
+/** How a reader stands, for whoever looks from outside of a server. */
+export interface ReaderFacts {
+  readonly name: string;
+  /** Log that has been written and that it has not taken in. */
+  readonly lagBytes: number;
+  /** Since a node last read for it. */
+  readonly unreadMs: number;
+}
+
 interface Row {
   readonly name: string;
   readonly epoch: string;
@@ -70,6 +79,13 @@ export const cursorStore = {
       select min(c.lsn)::text as lsn from mainstay.log_cursors c
       where c.read_at > now() - ${sql.value(forgetMs)}::float8 * interval '1 ms'`);
     return row!.lsn === null ? null : parseLsn(row!.lsn);
+  },
+
+  async facts(db: Db): Promise<readonly ReaderFacts[]> {
+    return db.query<ReaderFacts>(sql`
+      select c.name, greatest(pg_catalog.pg_current_wal_insert_lsn() - c.lsn, 0)::float8 as "lagBytes",
+        (extract(epoch from now() - c.read_at) * 1000)::float8 as "unreadMs"
+      from mainstay.log_cursors c order by c.name`);
   },
 
   /** Whether a node reads. */

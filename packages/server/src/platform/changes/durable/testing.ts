@@ -18,12 +18,14 @@ export const quick = { logLeaderPollMs: 50, logSlotCheckMs: 100, logHeartbeatMs:
 export class DurableBench {
   readonly database: TestDatabase;
   readonly admin: pg.Client;
+  readonly db: Database;
   readonly seen: Observation[] = [];
   readonly #closers: (() => Promise<void>)[] = [];
 
   private constructor(database: TestDatabase, admin: pg.Client) {
     this.database = database;
     this.admin = admin;
+    this.db = openDatabase({ connectionString: database.url, max: 2 });
   }
 
   static async open(): Promise<DurableBench> {
@@ -63,6 +65,7 @@ export class DurableBench {
 
   async close(): Promise<void> {
     for (const close of this.#closers) await close();
+    await this.db.close();
     await this.admin.end();
     await this.database.drop();
   }
