@@ -22,6 +22,7 @@ const floors = ["kernel", "platform", "capabilities", "adapters"];
 const rootFiles = new Set([
   "compose.ts",
   "config.ts",
+  "examine.ts",
   "index.ts",
   "main.ts",
   "preflight.ts",

@@ -6,7 +6,7 @@ import { checkHooks } from "./hooks.ts";
 import { checkLint } from "./lint.ts";
 import { checkMail } from "./mail.ts";
 import { checkTextMessages } from "./messages.ts";
-import { checkLeftovers, checkPort } from "./network.ts";
+import { checkConnections, checkLeftovers, checkPort } from "./network.ts";
 import { checkInbox, checkProtection } from "./protection.ts";
 import { checkProviders } from "./providers.ts";
 import { checkBinaries, checkNode, checkNpm } from "./runtime.ts";
@@ -28,6 +28,7 @@ export const checks: readonly (readonly [name: string, check: Check])[] = [
   ["keys", checkSharedKeys],
   ["git", checkGit],
   ["port", checkPort],
+  ["connections", checkConnections],
   ["external", checkExternal],
   ["database", checkDatabase],
   ["lint", checkLint],

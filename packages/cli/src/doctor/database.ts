@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ownMigrations, projectMigrations } from "../commands/migrate.ts";
 import { withProjectDatabase } from "../commands/project-database.ts";
-import { type Check, type Finding, fail, ok, warn } from "./finding.ts";
+import { type Check, type Finding, fail, guarded, ok, warn } from "./finding.ts";
+import { logReaderFindings } from "./log-readers.ts";
+import { realtimeFindings } from "./realtime.ts";
 import { clockFinding } from "./runtime.ts";
 
 /** An external server: everything we need of it, and what it lacks. */
@@ -19,7 +21,8 @@ export const checkExternal: Check = async ({ config }) => {
 };
 
 /** Opens the database and asks it. An embedded one that was never started is left alone: a doctor makes nothing. */
-export const checkDatabase: Check = async ({ cli, config, projectDir }) => {
+export const checkDatabase: Check = async (context) => {
+  const { cli, config, projectDir } = context;
   if (config === null) return [];
   const isExternal = config.postgres.databaseUrl !== null;
   if (!isExternal && !existsSync(join(config.project.dataDir, "postgres", "data"))) {
@@ -58,6 +61,11 @@ export const checkDatabase: Check = async ({ cli, config, projectDir }) => {
           ? warn("migrations", `${pending.length} pending`, "Run: mainstay migrate up (a start applies them too)")
           : ok("migrations", `${status.migrations.length} applied, none pending`),
       );
+      // Before our own schema is there, there is nothing to say of what it has.
+      if (!pending.some(({ source }) => source === "own")) {
+        findings.push(...(await guarded("realtime", () => realtimeFindings(open), context)));
+        findings.push(...(await guarded("log: readers", () => logReaderFindings(open), context)));
+      }
       return findings;
     } finally {
       await client.end();

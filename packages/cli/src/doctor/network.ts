@@ -23,6 +23,22 @@ export const checkPort: Check = async ({ config }) => {
   ];
 };
 
+/** Websockets are connections, too: where they may take all of them, requests get none. */
+export const checkConnections: Check = ({ config }) => {
+  if (config === null || !config.realtime.realtimeEnabled) return [];
+  const { connectionsLimit } = config.http;
+  const { realtimeConnectionsLimit } = config.realtime;
+  const found = `${connectionsLimit} connections, of which websockets may be ${realtimeConnectionsLimit}`;
+  if (connectionsLimit > realtimeConnectionsLimit) return [ok("connections", found)];
+  return [
+    warn(
+      "connections",
+      `${found}: they leave no room for requests`,
+      "Raise MAINSTAY_CONNECTIONS_LIMIT, or lower MAINSTAY_REALTIME_CONNECTIONS_LIMIT.",
+    ),
+  ];
+};
+
 /** What a killed server leaves behind is taken care of by the next start; it is said so that nobody deletes files by hand. */
 export const checkLeftovers: Check = ({ config }) => {
   if (config === null || config.postgres.databaseUrl) return [];

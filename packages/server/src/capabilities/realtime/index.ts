@@ -10,6 +10,7 @@ import { Rooms } from "./rooms.ts";
 import { createRowChanges } from "./row-changes/index.ts";
 import { createSocketServer, type SocketStats } from "./socket/index.ts";
 
+export { examineMessages, type MessagesState } from "./messages/index.ts";
 export { realtimeSettings } from "./settings.ts";
 
 export type RealtimeNeeds = Omit<RealtimeContext, "rooms">;

@@ -1,6 +1,8 @@
 import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { RealtimeContext } from "../context.ts";
-import { messagesStore } from "./messages-store.ts";
+import { type MessagesState, messagesStore } from "./messages-store.ts";
+
+export type { MessagesState } from "./messages-store.ts";
 
 /** Room is made for so many days after today: a server that is down for shorter has it when it is back. */
 const aheadDays = 3;
@@ -14,6 +16,12 @@ export interface MessagesKeeper {
   /** Does now what is to be done. Rejects when PostgreSQL is away. */
   maintain(): Promise<void>;
 }
+
+/** What is to be done; `null` when there is no such table. Rejects as the database does. */
+export const examineMessages = (
+  db: RealtimeContext["db"],
+  { realtimeMessagesKeepDays }: RealtimeContext["settings"],
+): Promise<MessagesState | null> => messagesStore.state(db, realtimeMessagesKeepDays, aheadDays);
 
 /**
  * Keeps `realtime.messages` to its days. A day is dropped as a partition, which costs nothing, where deleting rows would leave them to be

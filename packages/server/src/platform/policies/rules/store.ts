@@ -142,7 +142,7 @@ const tablesQuery = (oids: readonly number[]): SQL => sql`
       left join pg_catalog.pg_attrdef ad on ad.adrelid = a.attrelid and ad.adnum = a.attnum
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]'::json),
     'policies', coalesce((
-      select json_agg(json_build_object('sql', coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'true'),
+      select json_agg(json_build_object('name', p.polname, 'sql', coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'true'),
         'isPermissive', p.polpermissive, 'roles', p.polroles::int8[],
         'columns', array(
           select distinct d.refobjsubid from pg_catalog.pg_depend d

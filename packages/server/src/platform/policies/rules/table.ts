@@ -16,6 +16,7 @@ export interface ColumnFacts {
 
 /** A policy for SELECT or ALL. */
 export interface PolicyFacts {
+  readonly name: string;
   /** What it says, printed with nothing but `pg_catalog` in reach. */
   readonly sql: string;
   readonly isPermissive: boolean;
