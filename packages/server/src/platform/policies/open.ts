@@ -152,7 +152,7 @@ class Engine implements OpenPolicies {
     this.#stopSchema();
     this.#asker.close();
     this.#listeners.clear();
-    await this.#tables.close();
+    this.#tables.close();
     await this.#reader.close();
   }
 

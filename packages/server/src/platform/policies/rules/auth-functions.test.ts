@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { principal } from "../testing.ts";
-import { type AuthFunctionRow, knownFunctions } from "./auth-functions.ts";
+import { type AuthFunctionRow, knownFunctions, readAuthFunctions } from "./auth-functions.ts";
 import { Roles } from "./roles.ts";
 
 const role = new Roles([{ oid: 5, name: "app", isSuperuser: false, bypassesRowSecurity: false }], [], 1).named("app")!;
@@ -15,7 +15,7 @@ const isKnown = (
   claims: Record<string, unknown> = {},
 ) =>
   knownFunctions(
-    [{ name, body, isPlain: true, returns: returns[name]!, callers: [0], ...more }],
+    readAuthFunctions([{ name, body, isPlain: true, returns: returns[name]!, callers: [0], ...more }]),
     role,
     principal("app", { role: "app", ...claims }),
   ).size === 1;

@@ -74,25 +74,37 @@ const plain = (body: string): string =>
     .replace(/^select/, "")
     .replace(/;$/, "");
 
-/** Which of the functions mean for this caller what they mean here; the others are anybody's code. */
+/** A function whose body is one that is known. */
+export interface AuthFunction {
+  readonly name: KnownFunction;
+  readonly reading: Reading;
+  readonly callers: readonly number[];
+}
+
+/** Those that are known, at least for some callers; the others are anybody's code. */
+export function readAuthFunctions(rows: readonly AuthFunctionRow[]): readonly AuthFunction[] {
+  return rows.flatMap(({ name: word, body, isPlain, returns, callers }) => {
+    const name = `auth.${word}` as KnownFunction;
+    const reading = isPlain && types[name] === returns ? known.get(name)?.get(plain(body)) : undefined;
+    return reading === undefined ? [] : [{ name, reading, callers }];
+  });
+}
+
+/** Which of the functions mean for this caller what they mean here. */
 export function knownFunctions(
-  functions: readonly AuthFunctionRow[],
+  functions: readonly AuthFunction[],
   role: Role,
   who: Principal,
 ): ReadonlySet<KnownFunction> {
-  const found = new Set<KnownFunction>();
-  for (const { name, body, isPlain, returns, callers } of functions) {
-    const full = `auth.${name}` as KnownFunction;
-    if (!isPlain || types[full] !== returns || !callers.some((oid) => role.has(oid))) continue;
-    const reading = known.get(full)?.get(plain(body));
-    if (reading !== undefined && isSame(reading, name, who)) found.add(full);
-  }
-  return found;
+  const found = functions.filter(
+    ({ name, reading, callers }) => isSame(reading, name, who) && callers.some((oid) => role.has(oid)),
+  );
+  return new Set(found.map(({ name }) => name));
 }
 
-function isSame(reading: Reading, name: string, { claims, role }: Principal): boolean {
+function isSame(reading: Reading, name: KnownFunction, { claims, role }: Principal): boolean {
   if (reading === "exact") return true;
-  const claim = claims[name === "uid" ? "sub" : name];
+  const claim = claims[name === "auth.uid" ? "sub" : name.slice("auth.".length)];
   if (reading === "setting") return claim === role;
   return claim === undefined || claim === null || typeof claim === "string";
 }

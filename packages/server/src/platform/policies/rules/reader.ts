@@ -85,9 +85,9 @@ export class RulesReader {
     for (const oid of this.#wanted) this.#awaited.add(oid);
   }
 
-  async close(): Promise<void> {
-    await this.#last;
-    await this.#trees.close();
+  /** What is being read may be given up. */
+  close(): Promise<void> {
+    return this.#trees.close();
   }
 
   async #read(): Promise<boolean> {

@@ -14,7 +14,7 @@ import {
 import type { Node } from "../compile/parser.ts";
 import { as } from "../compile/tree.ts";
 import type { ReadRights } from "../types.ts";
-import { type AuthFunctionRow, knownFunctions } from "./auth-functions.ts";
+import { type AuthFunction, knownFunctions, readAuthFunctions } from "./auth-functions.ts";
 import { collationShape } from "./collations.ts";
 import { isRowSecured, noRights, policiesFor, rightsOf } from "./rights.ts";
 import { type Role, Roles } from "./roles.ts";
@@ -57,7 +57,7 @@ export class Rules {
   readonly #roles: Roles;
   readonly #tables: ReadonlyMap<number, TableFacts>;
   readonly #byName: ReadonlyMap<string, TableFacts>;
-  readonly #functions: readonly AuthFunctionRow[];
+  readonly #functions: readonly AuthFunction[];
   readonly #collation: CollationShape;
   readonly #trees: ReadonlyMap<string, Node | null>;
   readonly #readings = new Map<string, Reading>();
@@ -75,7 +75,7 @@ export class Rules {
     );
     this.#tables = new Map(tables.map((table) => [table.oid, table]));
     this.#byName = new Map(tables.map((table) => [nameOf(table), table]));
-    this.#functions = rows.functions;
+    this.#functions = readAuthFunctions(rows.functions);
     this.#collation = collationShape(rows.database.collation);
     this.#trees = trees;
   }

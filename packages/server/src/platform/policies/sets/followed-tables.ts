@@ -144,10 +144,11 @@ export class FollowedTables {
     this.beginEra();
   }
 
-  async close(): Promise<void> {
+  /** Does not wait for what is under way: while PostgreSQL is away, that may be long. */
+  close(): void {
     this.#isClosed = true;
-    await this.#starting;
-    (await this.#following?.catch(() => null))?.stop();
+    if (this.#isFollowing) void this.#following?.then((following) => following.stop());
+    this.#isFollowing = false;
   }
 
   #table(oid: number): Table {
@@ -236,7 +237,8 @@ export class FollowedTables {
       .then(
         (following) => {
           this.#cursor = this.#needs.log.position();
-          this.#isFollowing = true;
+          if (this.#isClosed) following.stop();
+          else this.#isFollowing = true;
           return following;
         },
         (error: unknown) => {
