@@ -448,6 +448,37 @@ describe("R13 beyond what is kept", () => {
     await node.stop();
   });
 
+  test("so is one that comes back too late, to whichever node; once, and only if there was something", async () => {
+    const late = { realtimeResumeMs: 50 };
+    const [node, other] = [await openNode(late), await openNode(late)];
+    const isTold = (client: TestClient) =>
+      client.received.filter(({ payload }) => (payload as { message?: string }).message === missedMessage).length;
+    const isLate = () => new Promise((resolve) => setTimeout(resolve, 150));
+    const name = room();
+    const client = node.realtime.connect();
+    await join(client, name, session(node, alice, "u3"));
+    client.drop();
+    await work(node, name, 1);
+    await isLate();
+    const back = comeBack(client, node);
+    await join(back, name, session(node, alice, "u3"));
+    expect([isTold(back), numbersOf(back)]).toEqual([1, []]);
+    back.drop();
+    await work(node, name, 1);
+    await isLate();
+    const elsewhere = comeBack(back, other);
+    await join(elsewhere, name, session(other, alice, "u3"));
+    expect([isTold(elsewhere), numbersOf(elsewhere)]).toEqual([1, []]);
+    // What it was told of is over.
+    const live = await work(other, name, 1);
+    await expect.poll(() => sorted(numbersOf(elsewhere))).toEqual(sorted(live));
+    const fresh = other.realtime.connect();
+    await join(fresh, name, session(other, alice, "u3"));
+    expect(isTold(fresh)).toBe(0);
+    for (const each of [elsewhere, fresh]) each.drop();
+    for (const each of [node, other]) await each.stop();
+  });
+
   test("so is one that missed more than may be looked through", async () => {
     const node = await openNode({ realtimeResumeChanges: 10 });
     const name = room();

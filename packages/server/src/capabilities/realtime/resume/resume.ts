@@ -13,7 +13,7 @@ import { tellMissed } from "./missed.ts";
 import { Recorder } from "./recorder.ts";
 import { changesIn, replayEntries } from "./replay.ts";
 import { Sightings } from "./sightings.ts";
-import { type FoundChannel, resumeStore } from "./store.ts";
+import { type FoundChannel, type Kept, resumeStore } from "./store.ts";
 import { type Candidate, type TakenUp, takeUp } from "./take-up.ts";
 import { Turns } from "./turns.ts";
 
@@ -27,6 +27,12 @@ interface Present {
   sinceMs: number;
   /** The `lastRef` its socket had when its client, it seems, came back over another one; `null`: that has not happened. */
   replacedAtRef: number | null;
+}
+
+/** What a channel was that comes back. */
+interface Own extends TakenUp {
+  /** Too late to be sent what it missed. */
+  readonly isLate: boolean;
 }
 
 const sweepMs = 30_000;
@@ -44,6 +50,7 @@ export class Resume {
   readonly #lookup: Lookup;
   readonly #reach: LogReach;
   readonly #turns: Turns;
+  readonly #kept: Kept;
   readonly #timers: NodeJS.Timeout[] = [];
   #stopListening: () => void = () => {};
   /** Until then channels of other processes may come to this one. */
@@ -62,7 +69,9 @@ export class Resume {
       limit: settings.realtimeResumeDepartures,
       onFailed: (error) => this.#warn(`Channels cannot be remembered in the database: ${reasonOf(error)}`),
     });
-    this.#lookup = new Lookup((keys) => resumeStore.find(db, keys, nodes.id, settings.realtimeResumeMs));
+    const { realtimeResumeMs: resumeMs, realtimeResumeTellMs } = settings;
+    this.#kept = { resumeMs, tellMs: Math.max(resumeMs, realtimeResumeTellMs) };
+    this.#lookup = new Lookup((keys) => resumeStore.find(db, keys, nodes.id, this.#kept));
     this.#reach = new LogReach({
       log: context.log,
       replayers,
@@ -160,11 +169,10 @@ export class Resume {
     const { channel } = present;
     const found = await this.#findOwn(present);
     if (found === null) return;
-    const { cursor, formerSocketId } = found;
-    present.base = cursor;
+    present.base = found.cursor;
     await this.#turns.take(async () => {
       if (!channel.isOpen) return;
-      const isWhole = await this.#send(channel, cursor, formerSocketId);
+      const isWhole = await this.#send(channel, found);
       // Whoever is told to read anew has nothing to come back for before that.
       if (!isWhole) {
         present.base = this.#position();
@@ -174,32 +182,42 @@ export class Resume {
     this.#settle(found);
   }
 
-  /** @returns false when something is not there any more, or too much */
-  async #send(channel: Channel, from: Lsn, formerSocketId: string | null): Promise<boolean> {
+  /** @returns false when something is not there any more, or too much, or not waited for any more */
+  async #send(channel: Channel, { cursor, formerSocketId, isLate }: Own): Promise<boolean> {
     const { log, settings } = this.#context;
     const to = await this.#reach.now();
-    const entries = from >= to ? [] : log.between(from, to);
+    const entries = cursor >= to ? [] : log.between(cursor, to);
     if (entries === null) return false;
+    if (isLate) return changesIn(entries, 0) === 0;
     if (changesIn(entries, settings.realtimeResumeChanges) > settings.realtimeResumeChanges) return false;
     const limits = { queueBytes: settings.realtimeResumeQueueBytes, timeoutMs: settings.realtimeResumeTimeoutMs };
     return replayEntries(channel, entries, this.#replayers, limits, formerSocketId);
   }
 
   /** The channel that this one was, if it was one. */
-  async #findOwn(present: Present): Promise<TakenUp | null> {
+  async #findOwn(present: Present): Promise<Own | null> {
     const { channel, key } = present;
     const nowMs = performance.now();
     const first = this.#firstJoins.of(channel, nowMs);
     const isEarly = nowMs - first.atMs <= this.#context.settings.realtimeResumeRejoinMs;
     const mayComeFromElsewhere = isEarly && !isFreshStart(first);
-    const candidates: Candidate[] = [...this.#departures.of(key)];
+    const fits = (candidate: Candidate) => isOwn(candidate, channel, first, isEarly);
+    const [candidates, late]: [Candidate[], Candidate[]] = [[], []];
+    for (const one of this.#departures.of(key)) {
+      (nowMs - one.leftAtMs > this.#kept.resumeMs ? late : candidates).push(one);
+    }
     if (mayComeFromElsewhere) {
       candidates.push(...this.#livingUnder(present));
-      if (this.#hasOthers(nowMs)) candidates.push(...(await this.#lookup.of(key)).map((one) => this.#foreign(one)));
+      if (this.#hasOthers(nowMs) || !candidates.some(fits)) {
+        for (const one of await this.#lookup.of(key)) (one.isLate ? late : candidates).push(this.#foreign(one));
+      }
     }
-    const own = takeUp(candidates, (candidate) => isOwn(candidate, channel, first, isEarly));
+    const own = takeUp(candidates, fits);
     if (own !== null && isOneDevice(channel.who)) this.#replace(present, candidates, own);
-    return own;
+    if (own !== null) return { ...own, isLate: false };
+    // Only then: a page that was closed yesterday must not stand for the one that was here a moment ago.
+    const lateOwn = takeUp(late, fits);
+    return lateOwn === null ? null : { ...lateOwn, isLate: true };
   }
 
   /** Channels whose loss nobody has noticed, if they are lost. */
@@ -271,7 +289,7 @@ export class Resume {
     this.#othersUntilMs = performance.now() + this.#context.settings.realtimeResumeMs;
   }
 
-  /** Only then is the database worth asking: a node that has long been alone knows all lost channels itself. */
+  /** A node that has long been alone knows all channels itself that were lost a short while ago. */
   #hasOthers(nowMs: number): boolean {
     return this.#context.nodes.others().length > 0 || nowMs < this.#othersUntilMs;
   }
@@ -280,7 +298,7 @@ export class Resume {
     const { db, settings } = this.#context;
     this.#departures.forgetBefore(performance.now() - settings.realtimeResumeMs);
     if (this.#present.size === 0 && this.#departures.size === 0) return;
-    resumeStore.sweep(db, settings.realtimeResumeMs).catch(() => {
+    resumeStore.sweep(db, this.#kept.tellMs).catch(() => {
       // The next one does it.
     });
   }

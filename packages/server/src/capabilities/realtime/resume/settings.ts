@@ -10,6 +10,14 @@ export const resumeSettings = {
     summary:
       "How long a channel that was lost may come back for what it missed, as far as the log is kept (0: not at all).",
   }),
+  realtimeResumeTellMs: integer({
+    env: ["MAINSTAY_REALTIME_RESUME_TELL_MS"],
+    default: 86_400_000,
+    unit: "ms",
+    min: 0,
+    summary:
+      "How long a channel that comes back too late for what it missed is told, at least, that it missed something.",
+  }),
   realtimeResumeDepartures: integer({
     env: ["MAINSTAY_REALTIME_RESUME_DEPARTURES"],
     default: 100_000,

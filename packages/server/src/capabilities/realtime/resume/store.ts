@@ -22,6 +22,14 @@ export interface FoundChannel {
   /** Its own, or its node's. */
   readonly cursor: Lsn;
   readonly isDeparted: boolean;
+  /** Away for too long to be sent what it missed: it is only told. */
+  readonly isLate: boolean;
+}
+
+/** For how long a channel that was lost is sent what it missed, and for how long it is told, at least, that it missed something. */
+export interface Kept {
+  readonly resumeMs: number;
+  readonly tellMs: number;
 }
 
 /** All SQL of what clients come back for. */
@@ -32,21 +40,23 @@ export const resumeStore = {
     return parseLsn(row!.lsn);
   },
 
-  /** Channels under any of these keys that were not this node's, as far as they may still come back. */
+  /** Channels under any of these keys that this node does not know itself: another's, and its own that have long been lost. */
   async find(
     db: Pick<Queryable, "query">,
     keys: readonly string[],
     nodeId: string,
-    keepMs: number,
+    { resumeMs, tellMs }: Kept,
   ): Promise<readonly FoundChannel[]> {
+    const before = (ms: number) => sql`clock_timestamp() - make_interval(secs => ${sql.value(ms / 1_000)}::float8)`;
     const rows = await db.query<Omit<FoundChannel, "cursor" | "lastRef"> & { cursor: string; lastRef: string }>(sql`
       select c.id::text as "id", encode(c.key, 'hex') as "key", c.node_id::text as "nodeId", c.last_ref::text as "lastRef",
-        coalesce(c.cursor, p.position)::text as "cursor", c.left_at is not null as "isDeparted"
+        coalesce(c.cursor, p.position)::text as "cursor", c.left_at is not null as "isDeparted",
+        coalesce(c.left_at, p.at) <= ${before(resumeMs)} as "isLate"
       from mainstay.realtime_channels c
       left join mainstay.realtime_positions p on p.node_id = c.node_id
       where c.key = any (select decode(k, 'hex') from unnest(${sql.value([...keys])}::text[]) k)
-        and c.node_id <> ${sql.value(nodeId)}::uuid
-        and coalesce(c.left_at, p.at) > clock_timestamp() - make_interval(secs => ${sql.value(keepMs / 1_000)}::float8)`);
+        and (c.node_id <> ${sql.value(nodeId)}::uuid or c.left_at <= ${before(resumeMs)})
+        and coalesce(c.left_at, p.at) > ${before(tellMs)}`);
     return rows.map((row) => ({ ...row, cursor: parseLsn(row.cursor), lastRef: Number(row.lastRef) }));
   },
 
