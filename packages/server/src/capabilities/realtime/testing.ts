@@ -220,6 +220,13 @@ export class TestClient implements Socket {
     told();
   }
 
+  readonly isGivenUp: boolean = false;
+
+  /** And it is read. */
+  confirmRead(told: () => void): void {
+    told();
+  }
+
   close(code: number, reason: string): void {
     if (this.closedWith !== null) return;
     this.closedWith = { code, reason };
@@ -331,6 +338,7 @@ export const quietLog: ChangeLog = {
     lagBytes: 0,
     retainedBytes: 0,
     ring: { bytes: 0, entries: 0, oldest: null },
+    readers: [],
   }),
   close: async () => {},
 };

@@ -55,6 +55,14 @@ export interface Socket {
    * not at all when it is being asked already, or never answers.
    */
   confirm(told: () => void): void;
+  /**
+   * Told when the app itself has read all that was sent so far: it sends a heartbeat only after it has read the answer to the last one.
+   * A browser confirms what has arrived although its page stands still, and may throw it away unread. Not at all when it is being asked
+   * already, or sends no heartbeats.
+   */
+  confirmRead(told: () => void): void;
+  /** The client has closed it because it read no answer in time: what had arrived by then counts only as far as it was read. */
+  readonly isGivenUp: boolean;
   /** Sends what is queued, then closes. */
   close(code: number, reason: string): void;
 }

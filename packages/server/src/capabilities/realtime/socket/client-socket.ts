@@ -66,6 +66,9 @@ export class ClientSocket implements Socket {
   /** Asked for by the ping that is on its way. */
   #confirming: { readonly number: number; readonly told: () => void } | null = null;
   #confirmations = 0;
+  /** Asked for by the next heartbeat but one. */
+  #reading: { isAnswered: boolean; readonly told: () => void } | null = null;
+  #isGivenUp = false;
   #isOpen = true;
   #isEndedByUs = false;
   /** `bytesRead` of the connection when the last message was whole. */
@@ -149,6 +152,14 @@ export class ClientSocket implements Socket {
     this.#put(websocketFrame(opcodes.ping, [body]));
   }
 
+  confirmRead(told: () => void): void {
+    if (this.#isOpen) this.#reading ??= { isAnswered: false, told };
+  }
+
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
   close(code: number, reason: string): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -200,7 +211,8 @@ export class ClientSocket implements Socket {
       this.#outbox.drop();
       if (this.#grace !== null) clearTimeout(this.#grace);
       const isGoodbye = code === 1000 || code === 1001 || code === 1005;
-      const isClean = isGoodbye && !this.#isEndedByUs && reason.toString() !== givenUp;
+      this.#isGivenUp = reason.toString() === givenUp;
+      const isClean = isGoodbye && !this.#isEndedByUs && !this.#isGivenUp;
       this.#inbox.end(() => this.#finish(isClean));
     });
   }
@@ -245,10 +257,23 @@ export class ClientSocket implements Socket {
 
   /** Ahead of what waits in the inbox: a client that hears nothing takes the connection for dead. */
   #answerHeartbeat({ topic, joinRef, ref }: Incoming): void {
+    this.#noteBeat();
     const wasUnconfirmed = this.#isUnconfirmed;
     this.send(replyMessage({ topic, joinRef, ref, status: "ok", response: {} }));
     // Nobody comes back for it: a quiet socket needs no ping besides.
     this.#isUnconfirmed = wasUnconfirmed;
+  }
+
+  /** The answer goes behind all that was sent so far: whoever beats again after it has read that, too. */
+  #noteBeat(): void {
+    const asked = this.#reading;
+    if (asked === null) return;
+    if (!asked.isAnswered) {
+      asked.isAnswered = true;
+      return;
+    }
+    this.#reading = null;
+    asked.told();
   }
 
   /** @returns true when it was one message too many, and the socket is closed */

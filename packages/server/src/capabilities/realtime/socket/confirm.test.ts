@@ -50,3 +50,32 @@ test("a client that does not answer has confirmed nothing, however often it is a
   expect(framesIn(Buffer.concat(bytes)).map(({ opcode }) => opcode)).toEqual([1, 9]);
   expect(told).toBe(0);
 });
+
+test("what was sent is read once the client beats again after the answer that stood behind it", async () => {
+  const sockets = await open();
+  const client = await openClient(sockets);
+  await until(() => sockets.opened.length === 1);
+  const { socket } = sockets.opened[0]!;
+  let beats = 0;
+  const beat = async () => {
+    const ref = String(++beats);
+    client.say([null, ref, "phoenix", "heartbeat", {}]);
+    await until(() =>
+      client.heard.some((message) => JSON.stringify(message).includes(`"${ref}","phoenix","phx_reply"`)),
+    );
+  };
+  const told: string[] = [];
+  await beat();
+  socket.send(word);
+  socket.confirmRead(() => told.push("the first"));
+  socket.confirmRead(() => told.push("while it is being asked"));
+  await beat();
+  // That one may have been on its way before the word.
+  expect(told).toEqual([]);
+  await beat();
+  expect(told).toEqual(["the first"]);
+  expect(socket.isGivenUp).toBe(false);
+  client.websocket.close(1000, "heartbeat timeout");
+  await until(() => sockets.opened[0]!.wasClean !== null);
+  expect(socket.isGivenUp).toBe(true);
+});
