@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Observation } from "../../observe/observation.ts";
 import { inspectReaders } from "./inspect.ts";
-import { DurableBench, LedgerReader } from "./testing.ts";
+import { DurableBench, LedgerReader, openNode } from "./testing.ts";
 
 let bench: DurableBench;
 beforeEach(async () => {
@@ -212,4 +213,26 @@ test("R14 a reader that is no more keeps no log for ever; one that comes back af
   await bench.sql("insert into entries values (2)");
   await poll(() => bench.taken("old")).toContain(2);
   expect(await bench.taken("new")).toEqual([1, 2]);
+});
+
+test("whoever may not stream is told why nobody reads, once", async () => {
+  const role = `${bench.database.name}_user`;
+  await bench.sql(`create role ${role} login password 'x'; grant usage on schema mainstay to ${role}`);
+  const url = new URL(bench.database.url);
+  [url.username, url.password] = [role, "x"];
+  const seen: Observation[] = [];
+  const { log, db } = openNode(url.href, {}, (one) => void seen.push(one));
+  try {
+    log.followDurably(new LedgerReader("one"));
+    const told = () =>
+      seen.flatMap((one) => (one.kind === "warning" && /^Nobody/.test(one.message) ? [one.message] : []));
+    await poll(told).toHaveLength(1);
+    // Several looks later.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(told()).toEqual([expect.stringContaining("cannot be followed: permission denied")]);
+  } finally {
+    await log.close();
+    await db.close();
+    await bench.sql(`drop owned by ${role}; drop role ${role}`);
+  }
 });

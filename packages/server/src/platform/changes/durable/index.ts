@@ -43,7 +43,7 @@ export class DurableReaders {
     this.#needs = needs;
     const { database, connect, settings, observe } = needs;
     this.#lagWatch = new LagWatch({ tooMuchBytes: settings.logRetainedBytes / 2, observe });
-    this.#leadership = new Leadership({ database, connect, pollMs: settings.logLeaderPollMs });
+    this.#leadership = new Leadership({ database, connect, pollMs: settings.logLeaderPollMs, observe });
   }
 
   /** Begins to read for it when this node reads: at the reader's cursor, which is now for one that is new. */

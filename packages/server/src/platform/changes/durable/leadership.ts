@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Observe } from "../../observe/observation.ts";
 import type { Database } from "../../postgres/database.ts";
 import type { ConnectReplication, ReplicationConnection } from "../../postgres/replication.ts";
+import { unavailableBecause } from "../problems.ts";
 import { cursorStore, leaderLock } from "./store.ts";
 
 export interface LeadershipNeeds {
@@ -8,6 +10,7 @@ export interface LeadershipNeeds {
   readonly connect: ConnectReplication;
   /** How often a node that does not lead looks whether anybody does. */
   readonly pollMs: number;
+  readonly observe: Observe;
 }
 
 /**
@@ -16,6 +19,8 @@ export interface LeadershipNeeds {
  */
 export class Leadership {
   readonly #needs: LeadershipNeeds;
+  /** What was said last of why it cannot be had. */
+  #reported: string | null = null;
 
   constructor(needs: LeadershipNeeds) {
     this.#needs = needs;
@@ -44,11 +49,20 @@ export class Leadership {
           if (connection !== null && !signal.aborted) return connection;
           await connection?.close();
         }
-      } catch {
-        // The database is away: then nobody leads. It is asked again.
+        this.#reported = null;
+      } catch (error) {
+        // The database is away, or lets nobody stream: then nobody leads. It is asked again.
+        this.#report(error);
       }
       await delay(this.#needs.pollMs, undefined, { signal, ref: false }).catch(() => {});
     }
     return null;
+  }
+
+  #report(error: unknown): void {
+    const { message } = unavailableBecause(error) ?? (error instanceof Error ? error : new Error(String(error)));
+    if (message === this.#reported) return;
+    this.#reported = message;
+    this.#needs.observe({ kind: "warning", area: "log", message: `Nobody reads for durable readers: ${message}` });
   }
 }
