@@ -15,7 +15,9 @@ export interface ResolvedBinding {
 }
 
 /**
- * Finds the tables of bindings and settles their filters, all or none of them. At once unless PostgreSQL must be asked.
+ * Finds the tables of bindings and settles their filters, all or none of them. At once unless PostgreSQL must be asked. A binding on all
+ * tables is one on those the caller may read: in a publication for all tables are also those of the sign-ins of others, whose names and
+ * moments are nobody's business (threat B07).
  * @throws BindingError, or rejects with one: a table that is not published; a column that is not there, which is said of one that the
  * caller may not select in the same words (threat R03); a value that its type does not know
  */
@@ -28,9 +30,15 @@ export function resolveBindings(
   for (const binding of bindings) {
     const tables = needs.tables.matching(binding.schema, binding.table);
     if (tables.length === 0) throw notPublished(binding);
-    for (const table of tables) resolved.push(resolveOn(table, binding));
+    const isOnOne = binding.schema !== null && binding.table !== null;
+    for (const table of tables) if (isOnOne || isReadable(table)) resolved.push(resolveOn(table, binding));
   }
   return isSettled(resolved) ? resolved : Promise.all(resolved);
+
+  function isReadable(table: PublishedTable): boolean {
+    const { columns } = needs.policies.groupOf(table.relation, who).rights;
+    return [...table.columns.keys()].some((name) => columns.has(name));
+  }
 
   function resolveOn(
     table: PublishedTable,

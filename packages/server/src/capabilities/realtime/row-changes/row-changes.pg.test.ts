@@ -366,6 +366,21 @@ describe("cost", () => {
   });
 });
 
+describe("all tables", () => {
+  test("B07 are those the caller may read something of; one by its name says that it may not", async () => {
+    const all = await subscribe([{ event: "*", schema: "*" }]);
+    const named = await subscribe([{ event: "*", schema: "public", table: "closed" }]);
+    await bench.realtime.sql("insert into closed values (7001, 'x'); insert into todos (id) values (7001)");
+    expect((await changesOf(all.client)).map(({ data }) => [data.table, data.record])).toEqual([
+      ["todos", expect.objectContaining({ id: 7001 })],
+    ]);
+    expect((await changesOf(named.client)).map(({ data }) => data.errors)).toEqual([["Error 401: Unauthorized"]]);
+    named.client.drop();
+    await bench.realtime.sql("delete from closed where id = 7001");
+    await clear(all.client, "todos");
+  });
+});
+
 describe("a join that asks to be refused when its row changes are not on", () => {
   const joinWaiting = (client: TestClient, table: string, timeout: number) =>
     client.join("waiting", {

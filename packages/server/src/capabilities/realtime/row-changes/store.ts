@@ -20,7 +20,8 @@ interface TableRow {
 }
 
 /**
- * The tables in `supabase_realtime` with their published columns. One statement whatever their number: it runs once, and again when the
+ * The tables in `supabase_realtime` with their published columns. Not the server's own, which a publication for all tables has too: it
+ * writes there what clients have got, and to tell of that would never end. One statement whatever their number: it runs once, and again when the
  * schema changes. Domains are followed to their base types, whose operators compare them.
  */
 export async function loadPublished(db: Pick<Queryable, "query">): Promise<PublishedTables> {
@@ -65,7 +66,7 @@ export async function loadPublished(db: Pick<Queryable, "query">): Promise<Publi
         and case c.relreplident when 'd' then key.indisprimary when 'i' then key.indisreplident else false end
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attname = any (p.attnames)
     ) cols
-    where p.pubname = 'supabase_realtime'`);
+    where p.pubname = 'supabase_realtime' and p.schemaname <> 'mainstay'`);
   return new PublishedTables(rows.map(tableOf));
 }
 
