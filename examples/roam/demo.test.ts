@@ -5,14 +5,17 @@ import { text } from "node:stream/consumers";
 import { freePort } from "@mainstay/testing";
 import { expect, it } from "vitest";
 
-it("says in one line what to do when no server runs", async () => {
+it.each([
+  ["demo.ts", ": run `npm start` in another terminal, then this again."],
+  ["live.ts", "."],
+])("%s says in one line when no server runs where it is told to look", async (file, advice) => {
   const url = `http://127.0.0.1:${await freePort()}`;
-  const demo = spawn(process.execPath, [join(import.meta.dirname, "demo.ts"), "--url", url, "--key", "any"]);
-  const [said, told] = [text(demo.stderr), text(demo.stdout)];
-  const [code] = await once(demo, "close");
+  const command = spawn(process.execPath, [join(import.meta.dirname, file), "--url", url, "--key", "any"]);
+  const [said, told] = [text(command.stderr), text(command.stdout)];
+  const [code] = await once(command, "close");
   expect({ code, said: await said, told: await told }).toEqual({
     code: 1,
-    said: `No server answers at ${url}: run \`npm start\` in another terminal, then this again.\n`,
+    said: `No server answers at ${url}${advice}\n`,
     told: "",
   });
 });

@@ -17,10 +17,14 @@ export async function openPane(pane, project, me, other) {
   /** Rows first followed, then read: nothing that happens in between is missed. What comes twice is shown once. */
   async function read() {
     const [, id] = await Promise.all([slots.read(), findConversation(client, me, other)]);
-    if (id !== null) await open(id);
-  }
-  async function open(id) {
+    if (id === null) return;
     if (talk.open(id)) joinConversation(client, id, me, talk);
+    await talk.read();
+  }
+  /** May be told twice: then it is open already. */
+  async function broughtIn({ conversation_id: id }) {
+    if (!talk.open(id)) return;
+    joinConversation(client, id, me, talk);
     await talk.read();
   }
   await followRows(client, me, {
@@ -30,7 +34,7 @@ export async function openPane(pane, project, me, other) {
     cancelled: slots.cancelled,
     said: talk.said,
     takenBack: talk.takenBack,
-    broughtIn: ({ conversation_id }) => open(conversation_id),
+    broughtIn,
   });
 }
 
