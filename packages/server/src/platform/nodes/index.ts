@@ -59,6 +59,7 @@ class Registry implements NodeRegistry {
     const { database } = this.#needs;
     // Before the first beat: who answers it is heard.
     this.#stopListening = await database.listen([nodesChannel], (id) => {
+      if (id === null) this.#living.interrupt();
       if (id !== this.id) this.#hurry();
     });
     try {
@@ -137,7 +138,11 @@ class Registry implements NodeRegistry {
     const { id } = this;
     const wasAlone = this.#isAlone();
     const patienceMs = this.#living.patienceMs + (wasAlone ? this.#usualMs() : 0);
-    const look = await nodesStore.beat(db, { id, keysFingerprint: this.#keysFingerprint, patienceMs, isNews });
+    const beat = { id, keysFingerprint: this.#keysFingerprint, patienceMs, isNews };
+    const look = await nodesStore.beat(db, beat).catch((error: unknown) => {
+      this.#living.interrupt();
+      throw error;
+    });
     if (this.#isClosed) return;
     const change = this.#living.take(look, this.#expectedMs);
     // What was just promised to others is not how often this node speaks from now on.

@@ -91,6 +91,17 @@ test("X09 when nobody could look, nobody has died of it, connected or not; who s
   }
 });
 
+test("X09 after a lost connection others have a while to find theirs", () => {
+  const living = open();
+  look(living, 0, [row(0)]);
+  living.interrupt();
+  const cut = (silentMs: number) => [row(silentMs, { isConnected: false })];
+  expect(look(living, 4_900, cut(4_900)).gone).toEqual([]);
+  expect(look(living, 6_900, cut(6_900)).gone).toEqual([]);
+  expect(look(living, 8_900, cut(8_900)).gone).toEqual([]);
+  expect(look(living, 10_900, cut(10_900)).gone).toEqual([{ id: "a" }]);
+});
+
 test("X18 a clock that goes back kills nobody", () => {
   const living = open();
   look(living, 0, [row(0)]);

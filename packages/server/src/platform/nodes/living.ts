@@ -51,6 +51,11 @@ export class Living {
     };
   }
 
+  /** A look has failed, or a connection was lost: others may have had the same, and need a while to be heard again. */
+  interrupt(): void {
+    this.#sinceMs = null;
+  }
+
   /** Of a node in a table that was just read for the first time. */
   isProbablyAlive(row: NodeRow): boolean {
     return this.#isAlive(row, 0);

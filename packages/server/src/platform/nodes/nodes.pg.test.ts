@@ -8,7 +8,7 @@ import { readSettings, type Values } from "../../kernel/settings.ts";
 import { openDatabase } from "../postgres/database.ts";
 import { type NodeChange, type NodeRegistry, nodesSettings, openNodes } from "./index.ts";
 
-const quick = { nodeBeatMs: 100, nodeGoneMs: 1_000 };
+const quick = { nodeBeatMs: 200, nodeGoneMs: 2_000 };
 const withinMs = 5_000;
 
 let database: TestDatabase;
