@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 
 /** Where the figures come from: without it they say nothing. */
@@ -47,6 +47,15 @@ export function familyOf(pid: number): number[] {
     .filter((line) => line !== "")
     .map(Number);
   return [pid, ...children.flatMap(familyOf)];
+}
+
+/** Processor time of a process so far, all its threads, in ms. Linux only; `NaN` elsewhere. */
+export function processorMsOf(pid: number): number {
+  const threads = attempt(() => readdirSync(`/proc/${pid}/task`).join("\n")).split("\n");
+  const spentNs = threads.map((id) =>
+    Number(attempt(() => readFileSync(`/proc/${pid}/task/${id}/schedstat`, "utf8")).split(" ")[0] || Number.NaN),
+  );
+  return spentNs.reduce((sum, ns) => sum + ns, 0) / 1e6;
 }
 
 /** Memory in resident pages now, in bytes. */

@@ -1,15 +1,22 @@
 import type { Figure } from "./scenarios.ts";
 
+/** What is measured by itself, and replaced by itself in the report. */
+export type Section = "figures" | "realtime";
+
+const sections: readonly Section[] = ["figures", "realtime"];
+const markOf = (section: Section): string => `<!-- ${section} -->`;
+
 /** The figures as Markdown: a table for the machine, a table for the measurements. */
 export function renderReport(
   machine: readonly (readonly [string, string])[],
   figures: readonly Figure[],
-  method: { readonly seconds: number; readonly connections: number },
+  /** How long, how many. */
+  method: string,
 ): string {
   const verdict = { true: "met", false: "**not met**", null: "not measured" } as const;
   return [
     "",
-    `Measured on ${new Date().toISOString().slice(0, 10)}, ${method.connections} connections, ${method.seconds} s a scenario.`,
+    `Measured on ${new Date().toISOString().slice(0, 10)}, ${method}.`,
     "",
     "| Machine | |",
     "|---|---|",
@@ -23,3 +30,15 @@ export function renderReport(
     "",
   ].join("\n");
 }
+
+/** The document with new figures in one section: what stands between its mark and the next. The words before it stay. */
+export function withSection(document: string, section: Section, report: string): string {
+  const from = document.indexOf(markOf(section));
+  if (from < 0) throw new Error(`The report has no place for ${section}: ${markOf(section)} is missing.`);
+  const start = from + markOf(section).length;
+  const ends = sections.map((other) => document.indexOf(endOf(other), start)).filter((at) => at >= 0);
+  return `${document.slice(0, start)}\n${report}${document.slice(Math.min(document.length, ...ends))}`;
+}
+
+/** Words of the next section begin here. */
+const endOf = (section: Section): string => `\n<!-- about ${section} -->`;

@@ -288,7 +288,10 @@ async function constant(bench: Bench): Promise<Throughput> {
 }
 
 /** Transactions a second of a script sent in one round trip, as a request is; `null` where pgbench is not installed. */
-async function pgbench(bench: Bench, statements: string): Promise<number | null> {
+export async function pgbench(
+  bench: Pick<Bench, "connections" | "seconds" | "databaseUrl">,
+  statements: string,
+): Promise<number | null> {
   if (!hasCommand("pgbench")) return null;
   const script = join(tmpdir(), `mainstay-bench-${process.pid}.sql`);
   const isOne = !statements.includes("\n");

@@ -1,0 +1,69 @@
+import pg from "pg";
+import type { Figure } from "../scenarios.ts";
+import { databaseUrlOf, startServer } from "../server.ts";
+import type { RealtimeBench } from "./bench.ts";
+import { broadcasts } from "./broadcasts.ts";
+import { connections, unused } from "./connections.ts";
+import { startCrowd } from "./crowd.ts";
+import { openInspector } from "./inspector.ts";
+import { changeToClient } from "./latency.ts";
+import { matching } from "./matching.ts";
+import { membership } from "./membership.ts";
+import { anonKey, projectForRealtime, roomForCrowds } from "./project.ts";
+
+export const realtimeParts = ["latency", "broadcasts", "matching", "membership", "connections", "unused"] as const;
+export type RealtimePart = (typeof realtimeParts)[number];
+
+/** @param port of the server; the two after it are used as well */
+export async function realtime(options: {
+  readonly port: number;
+  readonly seconds: number;
+  readonly parts: readonly RealtimePart[];
+}): Promise<Figure[]> {
+  const { port, parts } = options;
+  const project = projectForRealtime();
+  try {
+    const figures: Figure[] = [];
+    if (parts.some((part) => part !== "unused")) figures.push(...(await used(project.dir, options)));
+    if (parts.includes("unused")) figures.push(...(await unused(project.dir, port, roomForCrowds)));
+    return figures;
+  } finally {
+    project.remove();
+  }
+}
+
+async function used(
+  dir: string,
+  {
+    port,
+    seconds,
+    parts,
+  }: { readonly port: number; readonly seconds: number; readonly parts: readonly RealtimePart[] },
+): Promise<Figure[]> {
+  const [freePort, inspectPort] = [port + 1, port + 2];
+  const server = await startServer(dir, port, { ...roomForCrowds, NODE_OPTIONS: `--inspect-port=${inspectPort}` });
+  const apiKey = anonKey();
+  const databaseUrl = await databaseUrlOf(dir);
+  const crowd = startCrowd({ port, paths: [`/realtime/v1/websocket?apikey=${apiKey}&vsn=2.0.0`] });
+  const sql = new pg.Client({ connectionString: databaseUrl });
+  await sql.connect();
+  const bench: RealtimeBench = { server, crowd, sql, databaseUrl, anonKey: apiKey, seconds, freePort };
+  const figures: Figure[] = [];
+  try {
+    if (parts.includes("latency")) figures.push(...(await changeToClient(bench)));
+    if (parts.includes("broadcasts")) figures.push(...(await broadcasts(bench)));
+    if (parts.includes("matching")) figures.push(...(await matching(bench)));
+    if (parts.includes("membership")) figures.push(...(await membership(bench)));
+    if (parts.includes("connections")) {
+      // Last: an inspector that is on costs something.
+      const inspector = await openInspector(server.pid, inspectPort);
+      figures.push(...(await connections(bench, inspector)));
+      inspector.close();
+    }
+    return figures;
+  } finally {
+    await sql.end();
+    await crowd.stop();
+    await server.stop();
+  }
+}
