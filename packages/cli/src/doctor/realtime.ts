@@ -21,7 +21,7 @@ function logFinding({ log: { problem, slots } }: RealtimeExamination, { changes,
   const retainedBytes = Math.max(0, ...slots.map((slot) => slot.retainedBytes));
   const lost = slots.find(({ isLost }) => isLost);
   const followers = slots.filter(({ name, isActive }) => isActive && name.startsWith("mainstay_live_")).length;
-  const kept = `${megabytes(retainedBytes)} of it are kept for ${slots.length} slots, ${followers} are followed`;
+  const kept = `followed by ${counted(followers, "server")}; PostgreSQL keeps ${megabytes(retainedBytes)} of it`;
   if (lost !== undefined) {
     return warn(
       "log",
@@ -36,7 +36,7 @@ function logFinding({ log: { problem, slots } }: RealtimeExamination, { changes,
       "A transaction that stays open holds it: select pid, xact_start, query from pg_stat_activity order by xact_start limit 3. Or no server runs.",
     );
   }
-  return ok("log", slots.length === 0 ? "can be followed; nobody does" : `can be followed; ${kept}`);
+  return ok("log", slots.length === 0 ? "can be followed; nobody does" : kept);
 }
 
 function publicationFindings({ log }: RealtimeExamination, rowsPublication: string): readonly Finding[] {
@@ -80,7 +80,7 @@ function publicationFindings({ log }: RealtimeExamination, rowsPublication: stri
   }
   if (findings.length > 0) return findings;
   const names = tables.map(({ table }) => table);
-  const found = names.length === 0 ? "no table" : `${names.length} tables: ${abridged(names)}`;
+  const found = names.length === 0 ? "no table" : `${counted(names.length, "table")}: ${abridged(names)}`;
   return [ok("publication", `${rowsPublication} has ${found}`)];
 }
 
@@ -127,5 +127,6 @@ const shown = 5;
 const abridged = (names: readonly string[]): string =>
   names.length <= shown ? names.join(", ") : `${names.slice(0, shown).join(", ")} and ${names.length - shown} more`;
 
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
 const trimmed = (sentence: string): string => sentence.replace(/\.$/, "");
