@@ -138,4 +138,30 @@ describe("writing broadcasts into the log", () => {
     await settled;
     expect(isSettled).toBe(true);
   });
+
+  it("goes on after somebody wanted to be settled before what was sent was on its way", async () => {
+    const { writer, numbers } = openWriter();
+    write(writer, 1);
+    const settled = writer.settled();
+    await new Promise(setImmediate);
+    writer.seen(1);
+    await settled;
+    write(writer, 1);
+    await expect.poll(numbers).toEqual([1, 2]);
+  });
+
+  it("says when all that was sent is in the log, and waits for nothing that came later", async () => {
+    const { writer, log, numbers } = openWriter();
+    await writer.written();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    log.writing = promise;
+    write(writer, 2);
+    const written = writer.written().then(() => numbers());
+    resolve();
+    expect(await written).toEqual([1, 2]);
+    log.isDown = true;
+    write(writer, 1);
+    await writer.written();
+    expect(numbers()).toEqual([1, 2]);
+  });
 });

@@ -94,9 +94,15 @@ export class LogWriter {
     this.#waiting.delete(waiter);
   }
 
+  /** Resolves when all that was appended before is in the log, or could not be written. Never rejects. */
+  async written(): Promise<void> {
+    const sequence = this.#lastLogged;
+    while (this.#lastWritten < sequence) await this.#flush();
+  }
+
   /** Writes what is pending. Never rejects. */
-  async stop(): Promise<void> {
-    await (this.#writing ?? this.#writeAll());
+  stop(): Promise<void> {
+    return this.#flush();
   }
 
   #schedule(): void {
@@ -105,10 +111,18 @@ export class LogWriter {
     // At the end of the tick: what came in one read of a socket goes together.
     setImmediate(() => {
       this.#isScheduled = false;
-      this.#writing ??= this.#writeAll();
+      void this.#flush();
     });
   }
 
+  /** Done when nothing is pending. One at a time: two would write out of order. */
+  #flush(): Promise<void> {
+    if (this.#writing !== null || this.#pending.length === 0) return this.#writing ?? Promise.resolve();
+    this.#writing = this.#writeAll();
+    return this.#writing;
+  }
+
+  /** Of what is pending at least one: it is not over before `#flush` has taken note of it. */
   async #writeAll(): Promise<void> {
     while (this.#pending.length > 0) {
       const pending = this.#pending;
@@ -142,7 +156,7 @@ export class LogWriter {
     const { log, nodes } = this.#needs;
     while (this.#isHurryWanted) {
       this.#isHurryWanted = false;
-      await (this.#writing ?? this.#writeAll());
+      await this.#flush();
       await log.emit(logPrefix, encodeBatch(nodes.id, this.#lastWritten + 1, []), { isUrgent: true }).catch(() => {});
     }
     this.#isHurrying = false;
