@@ -3,51 +3,25 @@ import { reasonOf } from "../../../kernel/reason.ts";
 import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
 import { AtMostEvery } from "../at-most-every.ts";
 import type { RealtimeContext } from "../context.ts";
-import { JoinRefusal } from "../join-refusal.ts";
 import { LogFollower } from "../log-follower.ts";
 import { tellMissed } from "../resume/missed.ts";
 import type { Channel } from "../types.ts";
 import { askConditions, askingFor } from "./asking.ts";
-import { type ParsedBindings, parseBindings } from "./bindings.ts";
+import { parseBindings } from "./bindings.ts";
 import { deliver } from "./deliver.ts";
 import { BindingError } from "./filter.ts";
-import { type Judged, type JudgeNeeds, judge, type Part } from "./judge.ts";
-import { isBeyond, type Mark, Pipeline } from "./pipeline.ts";
+import { type JudgeNeeds, judge } from "./judge.ts";
+import { MissedRows } from "./missed-rows.ts";
+import { isBeyond, Pipeline } from "./pipeline.ts";
 import type { PublishedTables } from "./published.ts";
 import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
 import { loadPublished } from "./store.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { refuseUnlessOn, type Trouble, type Waiting, waitingFor } from "./waiting.ts";
 
 const extension = "postgres_changes";
 /** Between renewals for changes of the schema that change nothing here, in ms. */
 const renewEveryMs = 1_000;
-
-/** What keeps a channel from its row changes. */
-interface Trouble {
-  readonly message: string;
-  /** It may pass by itself. Otherwise only another schema helps. */
-  readonly isPassing: boolean;
-}
-
-/** A channel that waits for row changes, or would like to. */
-interface Waiting {
-  readonly channel: Channel;
-  readonly parsed: ParsedBindings;
-  /** Number of the first batch that is for it, and what is before that one in the log; `null` until it is subscribed. */
-  since: { readonly from: number; readonly mark: Mark } | null;
-  resolved: readonly ResolvedBinding[] | null;
-  trouble: Trouble | null;
-  /** Resolves when it is subscribed, or cannot be, or has left. */
-  readonly decided: PromiseWithResolvers<void>;
-  /** Subscribing, if that takes a moment. */
-  pending: Promise<void> | null;
-  /** Grows with every attempt to subscribe: only the last one counts. */
-  attempt: number;
-  /** The channel alone, for what it has missed. */
-  alone: Subscriptions | null;
-  /** What it missed, as far as that is judged. */
-  judged: { readonly of: ReadonlySet<Part>; readonly judged: ReadonlyMap<Part, readonly Judged[]> } | null;
-}
 
 const unavailable: Trouble = {
   message: "Unable to subscribe to changes: the log of changes is not available. This is tried again by itself.",
@@ -137,18 +111,7 @@ export class RowChanges {
       bindings: realtimeBindingsPerChannel,
       filterLength: realtimeFilterLength,
     });
-    const waiting: Waiting = {
-      channel,
-      parsed,
-      since: null,
-      resolved: null,
-      trouble: null,
-      decided: Promise.withResolvers(),
-      pending: null,
-      attempt: 0,
-      alone: null,
-      judged: null,
-    };
+    const waiting = waitingFor(channel, parsed);
     this.#waiting.set(channel, waiting);
     const subscribing = this.#subscribe(waiting);
     const { rowChangesWaitMs } = channel.config;
@@ -163,8 +126,7 @@ export class RowChanges {
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined) return;
     // It has what it missed.
-    waiting.alone = null;
-    waiting.judged = null;
+    waiting.missed = null;
     if (waiting.pending === null) this.#report(waiting);
     else void waiting.pending.then(() => this.#report(waiting));
   }
@@ -182,39 +144,26 @@ export class RowChanges {
     this.#subscriptions.remove(channel, 0)();
   }
 
-  /** Judges all of these together: what must be asked of PostgreSQL is asked once. */
+  /** Judges what is before its subscription; what is after comes live. */
   async prepare(channel: Channel, entries: readonly LogEntry[]): Promise<void> {
     const waiting = this.#waiting.get(channel);
-    if (waiting === undefined || waiting.resolved === null || waiting.since === null) return;
-    const { mark } = waiting.since;
-    const missed = entries.filter((entry) => entry.kind === "batch").filter((batch) => !isBeyond(batch, mark));
-    const alone = this.#aloneOf(waiting, waiting.resolved);
-    const judged = Map.groupBy(await judge(missed, alone, this.#needs), ({ part }) => part);
-    // Other rights may have come meanwhile.
-    if (waiting.alone === alone) waiting.judged = { of: new Set(missed), judged };
+    const missed = this.#missedOf(waiting);
+    if (waiting === undefined || missed === null) return;
+    await missed.judge(missedBatches(waiting, entries));
   }
 
   /** What the channel would have got of these entries, had it been there. */
   async replay(channel: Channel, entries: Iterable<LogEntry>): Promise<void> {
     const waiting = this.#waiting.get(channel);
-    if (waiting === undefined) return;
-    const batches = [...entries].filter((entry) => entry.kind === "batch");
-    if (!batches.every((batch) => waiting.judged?.of.has(batch))) await this.prepare(channel, batches);
-    for (const batch of batches) {
-      deliver(waiting.judged?.judged.get(batch) ?? [], {
-        number: 0,
-        recordBytes: this.#context.settings.realtimeRecordBytes,
-        send: (to, message) => to.sendNow(message),
-      });
-    }
+    const missed = this.#missedOf(waiting);
+    if (waiting === undefined || missed === null) return;
+    await missed.send(missedBatches(waiting, [...entries]), this.#context.settings.realtimeRecordBytes);
   }
 
-  #aloneOf(waiting: Waiting, resolved: readonly ResolvedBinding[]): Subscriptions {
-    if (waiting.alone === null) {
-      waiting.alone = new Subscriptions(this.#context.policies);
-      waiting.alone.add(waiting.channel, resolved, 0);
-    }
-    return waiting.alone;
+  #missedOf(waiting: Waiting | undefined): MissedRows | null {
+    if (waiting === undefined || waiting.resolved === null) return null;
+    waiting.missed ??= new MissedRows(waiting.channel, waiting.resolved, this.#context.policies, this.#needs);
+    return waiting.missed;
   }
 
   /** At once where nothing must be waited for. Never throws, never rejects: what is wrong is in `trouble` afterwards. */
@@ -287,8 +236,7 @@ export class RowChanges {
   }
 
   #deactivate(waiting: Waiting): void {
-    waiting.alone = null;
-    waiting.judged = null;
+    waiting.missed = null;
     waiting.resolved = null;
     const remove = this.#subscriptions.remove(waiting.channel, this.#pipeline.number + 1);
     if (this.#pipeline.delivered === null) remove();
@@ -405,11 +353,10 @@ export class RowChanges {
   }
 }
 
-/** In the codes that clients know from where they come from. @throws JoinRefusal */
-function refuseUnlessOn({ resolved, trouble }: Waiting): void {
-  if (resolved !== null) return;
-  if (trouble?.isPassing === false) throw new JoinRefusal("RealtimeDisabledForConfiguration", trouble.message);
-  throw new JoinRefusal("PostgresChangesSubscribeTimeout", trouble?.message ?? "Row changes did not come on in time");
+/** Those that are before what comes to the channel live. */
+function missedBatches({ since }: Waiting, entries: readonly LogEntry[]): readonly Batch[] {
+  if (since === null) return [];
+  return entries.filter((entry) => entry.kind === "batch").filter((batch) => !isBeyond(batch, since.mark));
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<void> {
