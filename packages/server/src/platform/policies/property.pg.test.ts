@@ -1,9 +1,9 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Principal } from "../../kernel/principal.ts";
+import { claimsKey } from "./claims-key.ts";
 import { compareWithPostgres, type Table } from "./compare.testing.ts";
 import { type ClaimPath, type CompiledPolicy, createPolicyCompiler } from "./compile/index.ts";
-import { claimsKey } from "./evaluate/index.ts";
 import { caller, columnTypes, innerRows, prelude, random, values } from "./generate.testing.ts";
 import { type GeneratedColumn, policyWriter } from "./generate-policy.testing.ts";
 import { allKnown, openPolicyBench, type PolicyBench } from "./testing.ts";

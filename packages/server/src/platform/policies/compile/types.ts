@@ -58,7 +58,7 @@ export type ClaimPath = readonly string[];
 export interface Dependencies {
   /**
    * The claims read by its own text, sub-selects included; `all` when it uses the whole token, or code that may read any of it.
-   * The policies of the tables it reads have claims of their own: the group's key (`evaluate/claims-key.ts`) needs those too.
+   * The policies of the tables it reads have claims of their own: the group's key (`../claims-key.ts`) needs those too.
    */
   readonly claims: readonly ClaimPath[] | "all";
   /** The tables its sub-selects read, without those that the tables' own policies read; `unknown` when code may read any. */

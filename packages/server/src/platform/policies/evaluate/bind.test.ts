@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Principal } from "../../../kernel/principal.ts";
 import type { Expression } from "../compile/expression.ts";
 import type { CompiledPolicy, SetQuery } from "../compile/types.ts";
-import { bindPolicy, buildSet, claimsKey, type Verdict } from "./index.ts";
+import { bindPolicy, buildSet, type Verdict } from "./index.ts";
 
 const user = "00000000-0000-4000-8000-00000000000a";
 const who = (claims: object, subject: string | null = user): Principal => ({
@@ -162,29 +162,5 @@ describe("the clock", () => {
     expect(at("1970-01-01 00:00:01+00", now)).toBe("ask");
     expect(at("infinity", now)).toBe(true);
     expect(at("1970-01-01 00:00:04+00", null)).toBe("ask");
-  });
-});
-
-describe("groups", () => {
-  it("have one key for the claims that are read, whatever the others are", () => {
-    const paths = [["sub"], ["app_metadata", "role"]];
-    const key = claimsKey(paths, who({ sub: user, app_metadata: { role: "a", x: 1 }, exp: 1 }));
-    expect(claimsKey(paths, who({ exp: 2, app_metadata: { role: "a" }, sub: user }))).toBe(key);
-    expect(claimsKey(paths, who({ sub: user, app_metadata: { role: "b" } }))).not.toBe(key);
-    expect(claimsKey(paths, who({ sub: user, app_metadata: { role: "a" } }, null))).not.toBe(key);
-    expect(claimsKey(paths, who({ sub: user, app_metadata: {} }))).not.toBe(key);
-  });
-
-  it("tell a missing claim from one that is null, and texts from numbers", () => {
-    const keys = [{}, { x: null }, { x: "null" }, { x: 1 }, { x: "1" }, { x: [1] }, { x: {} }, { x: { n: 1 } }].map(
-      (claims) => claimsKey([["x"]], who(claims)),
-    );
-    expect(new Set(keys).size).toBe(keys.length);
-    const written = { ...who({}), claimsJson: '{"x":1.0}' };
-    expect(claimsKey([["x"]], written)).not.toBe(claimsKey([["x"]], who({ x: 1 })));
-  });
-
-  it("are each their own where everything is read", () => {
-    expect(claimsKey("all", who({ exp: 1 }))).not.toBe(claimsKey("all", who({ exp: 2 })));
   });
 });

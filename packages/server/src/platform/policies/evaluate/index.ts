@@ -6,7 +6,6 @@ import { readClaims } from "./caller.ts";
 import type { Circumstances } from "./part.ts";
 import { truthOf } from "./values.ts";
 
-export { claimsKey } from "./claims-key.ts";
 export type { Circumstances } from "./part.ts";
 export { buildSet, type SetContent } from "./sets.ts";
 
