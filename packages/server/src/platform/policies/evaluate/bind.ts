@@ -7,7 +7,7 @@ import { arraysPart, comparePart, comparer, distinctPart, quantifiedPart } from 
 import { fieldPart, hasKeysPart, jsonContainsPart, pathPart } from "./json-parts.ts";
 import { logicPart, notPart, truthTestPart } from "./logic.ts";
 import { nowPart } from "./now-part.ts";
-import { type Binding, constantPart, derived, doubt, type Part, strict } from "./part.ts";
+import { type Binding, constantPart, derived, doubt, type Part, strict, strictPair } from "./part.ts";
 import { fetchedPart, inSetPart } from "./set-parts.ts";
 import { foldPart, likePart } from "./text-parts.ts";
 import { type ArrayValue, absent, failed, isUnsure, truthOf, type Value } from "./values.ts";
@@ -159,19 +159,11 @@ function arithmeticPart(
   left: Part,
   right: Part,
 ): Part {
-  return derived(
-    [left, right],
-    (row, circumstances) => {
-      const a = left.get(row, circumstances);
-      const b = right.get(row, circumstances);
-      const unsure = doubt(a, b);
-      if (unsure || a === null || b === null) return unsure ?? null;
-      const [x, y] = [BigInt(a as string), BigInt(b as string)];
-      const result = operator === "+" ? x + y : operator === "-" ? x - y : x * y;
-      return isInRange(result, type) ? String(result) : failed;
-    },
-    true,
-  );
+  return strictPair(left, right, true, (a, b) => {
+    const [x, y] = [BigInt(a as string), BigInt(b as string)];
+    const result = operator === "+" ? x + y : operator === "-" ? x - y : x * y;
+    return isInRange(result, type) ? String(result) : failed;
+  });
 }
 
 function arrayPart(parts: readonly Part[]): Part {

@@ -1,10 +1,8 @@
 import type { Comparison, ComparisonOperator } from "../compile/expression.ts";
 import { canonical, isPartial, order } from "./canonical.ts";
 import { jsonbEquals } from "./jsonb.ts";
-import { derived, doubt, type Part, strict } from "./part.ts";
-import { type ArrayValue, failed, isUnsure, type JsonValue, type Truth, type Value } from "./values.ts";
-
-type Known = Exclude<Value, null | symbol>;
+import { derived, doubt, type Part, strict, strictPair } from "./part.ts";
+import { type ArrayValue, failed, isUnsure, type JsonValue, type Known, type Truth } from "./values.ts";
 
 /** Compares two values that are not NULL; `failed` when they are not in the format we know. */
 export interface Comparer {
@@ -53,17 +51,7 @@ export function comparePart(left: Part, right: Part, compare: Comparer): Part {
   const fixed = right.isConstant ? right.get([], { sets: [], now: null }) : undefined;
   if (fixed !== undefined && fixed !== null && !isUnsure(fixed))
     return strict(left, compare.canFail, compare.with(fixed));
-  return derived(
-    [left, right],
-    (row, circumstances) => {
-      const a = left.get(row, circumstances);
-      const b = right.get(row, circumstances);
-      const unsure = doubt(a, b);
-      if (unsure) return unsure;
-      return a === null || b === null ? null : compare.is(a as Known, b as Known);
-    },
-    compare.canFail,
-  );
+  return strictPair(left, right, compare.canFail, (a, b) => compare.is(a, b));
 }
 
 export function distinctPart(left: Part, right: Part, isNegated: boolean, compare: Comparer): Part {
@@ -110,25 +98,16 @@ export function quantifiedPart(left: Part, array: Part, quantifier: "any" | "all
 
 /** `@>` and `&&` of arrays: a NULL in them equals nothing, not even another. */
 export function arraysPart(left: Part, right: Part, operator: "contains" | "overlaps", compare: Comparer): Part {
-  return derived(
-    [left, right],
-    (row, circumstances): Truth => {
-      const a = left.get(row, circumstances);
-      const b = right.get(row, circumstances);
-      const unsure = doubt(a, b);
-      if (unsure) return unsure;
-      if (a === null || b === null) return null;
-      let hasFailed = false;
-      const isIn = (wanted: string | boolean | null): boolean =>
-        (a as ArrayValue).some((item) => {
-          if (item === null || wanted === null) return false;
-          const is = compare.is(item, wanted);
-          if (is === failed) hasFailed = true;
-          return is === true;
-        });
-      const result = operator === "contains" ? (b as ArrayValue).every(isIn) : (b as ArrayValue).some(isIn);
-      return hasFailed ? failed : result;
-    },
-    compare.canFail,
-  );
+  return strictPair(left, right, compare.canFail, (a, b): Truth => {
+    let hasFailed = false;
+    const isIn = (wanted: string | boolean | null): boolean =>
+      (a as ArrayValue).some((item) => {
+        if (item === null || wanted === null) return false;
+        const is = compare.is(item, wanted);
+        if (is === failed) hasFailed = true;
+        return is === true;
+      });
+    const result = operator === "contains" ? (b as ArrayValue).every(isIn) : (b as ArrayValue).some(isIn);
+    return hasFailed ? failed : result;
+  });
 }

@@ -1,7 +1,7 @@
 import type { Expression } from "../compile/expression.ts";
 import { isArray, isObject, member, textOf } from "./json.ts";
 import { jsonbContains, jsonbHasKey } from "./jsonb.ts";
-import { derived, doubt, type Part, strict } from "./part.ts";
+import { type Part, strict, strictPair } from "./part.ts";
 import { type ArrayValue, failed, type JsonValue, type Value } from "./values.ts";
 
 type Field = Extract<Expression, { node: "field" }>;
@@ -35,11 +35,7 @@ function found(json: JsonValue["json"] | undefined, asText: boolean): Value {
 
 /** `?`, `?|`, `?&`: NULLs among several keys are skipped. */
 export function hasKeysPart(of: Part, keys: Part, quantifier: "one" | "any" | "all"): Part {
-  return derived([of, keys], (row, circumstances) => {
-    const value = of.get(row, circumstances);
-    const wanted = keys.get(row, circumstances);
-    const unsure = doubt(value, wanted);
-    if (unsure || value === null || wanted === null) return unsure ?? null;
+  return strictPair(of, keys, false, (value, wanted) => {
     const { json } = value as JsonValue;
     if (quantifier === "one") return jsonbHasKey(json, wanted as string);
     const texts = (wanted as ArrayValue).filter((key) => typeof key === "string");
@@ -50,15 +46,5 @@ export function hasKeysPart(of: Part, keys: Part, quantifier: "one" | "any" | "a
 }
 
 export function jsonContainsPart(left: Part, right: Part): Part {
-  return derived(
-    [left, right],
-    (row, circumstances) => {
-      const a = left.get(row, circumstances);
-      const b = right.get(row, circumstances);
-      const unsure = doubt(a, b);
-      if (unsure || a === null || b === null) return unsure ?? null;
-      return jsonbContains((a as JsonValue).json, (b as JsonValue).json) ?? failed;
-    },
-    true,
-  );
+  return strictPair(left, right, true, (a, b) => jsonbContains((a as JsonValue).json, (b as JsonValue).json) ?? failed);
 }

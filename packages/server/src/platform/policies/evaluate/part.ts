@@ -3,7 +3,7 @@ import type { Principal } from "../../../kernel/principal.ts";
 import type { SetQuery } from "../compile/types.ts";
 import type { CallerClaims } from "./caller.ts";
 import type { SetContent } from "./sets.ts";
-import { absent, failed, isUnsure, type Unsure, type Value } from "./values.ts";
+import { absent, failed, isUnsure, type Known, type Unsure, type Value } from "./values.ts";
 
 /** What holds while rows are judged, beside the rows. */
 export interface Circumstances {
@@ -53,12 +53,33 @@ export function derived(
 }
 
 /** A strict function: NULL of NULL, unsure of what is unsure. */
-export function strict(of: Part, mayFail: boolean, compute: (value: Exclude<Value, null | Unsure>) => Value): Part {
+export function strict(of: Part, mayFail: boolean, compute: (value: Known) => Value): Part {
   return derived(
     [of],
     (row, circumstances) => {
       const value = of.get(row, circumstances);
       return value === null || isUnsure(value) ? value : compute(value);
+    },
+    mayFail,
+  );
+}
+
+/** A strict function of two: NULL when either is, and as unsure as the worse of them. */
+export function strictPair(
+  left: Part,
+  right: Part,
+  mayFail: boolean,
+  compute: (left: Known, right: Known) => Value,
+): Part {
+  return derived(
+    [left, right],
+    (row, circumstances) => {
+      const a = left.get(row, circumstances);
+      const b = right.get(row, circumstances);
+      const unsure = doubt(a, b);
+      if (unsure !== null) return unsure;
+      // Where there is no doubt, neither is unsure.
+      return a === null || b === null ? null : compute(a as Known, b as Known);
     },
     mayFail,
   );

@@ -1,6 +1,6 @@
 import type { Predicate } from "../compile/expression.ts";
 import { isAscii, liker } from "./like.ts";
-import { derived, doubt, type Part, strict } from "./part.ts";
+import { type Part, strict, strictPair } from "./part.ts";
 import { failed, isUnsure } from "./values.ts";
 
 /** Beyond ASCII, what is the lower case of what depends on the database's libraries. */
@@ -25,15 +25,5 @@ export function likePart(left: Part, pattern: Part, { isNegated, isInsensitive }
     const matches = liker(fixed as string);
     if (matches) return strict(left, false, (text) => matches(text as string) !== isNegated);
   }
-  return derived(
-    [left, pattern],
-    (row, circumstances) => {
-      const a = left.get(row, circumstances);
-      const b = pattern.get(row, circumstances);
-      const unsure = doubt(a, b);
-      if (unsure || a === null || b === null) return unsure ?? null;
-      return test(a as string, b as string);
-    },
-    true,
-  );
+  return strictPair(left, pattern, true, (a, b) => test(a as string, b as string));
 }

@@ -17,6 +17,9 @@ export type ArrayValue = readonly (string | boolean | null)[];
 /** Text of PostgreSQL for most types, booleans as such. */
 export type Value = string | boolean | null | JsonValue | ArrayValue | Unsure;
 
+/** One that is there, and certain. */
+export type Known = Exclude<Value, null | Unsure>;
+
 export type Truth = boolean | null | Unsure;
 
 export const isUnsure = (value: Value): value is Unsure => typeof value === "symbol";
