@@ -43,6 +43,8 @@ class Registry implements NodeRegistry {
   #timer: NodeJS.Timeout | null = null;
   /** The timer is for a beat out of turn. */
   #isHurried = false;
+  /** Others are to look with the next beat: this node was alone, and may have looked dead to whoever came. */
+  #owesNews = false;
   /** How long after the last beat the next was meant to come. */
   #expectedMs = 0;
   /** Settles, never rejecting, when the beat asked for last is done. */
@@ -138,15 +140,20 @@ class Registry implements NodeRegistry {
     const { id } = this;
     const wasAlone = this.#isAlone();
     const patienceMs = this.#living.patienceMs + (wasAlone ? this.#usualMs() : 0);
-    const beat = { id, keysFingerprint: this.#keysFingerprint, patienceMs, isNews };
+    const tellsOthers = isNews || this.#owesNews;
+    const beat = { id, keysFingerprint: this.#keysFingerprint, patienceMs, isNews: tellsOthers };
     const look = await nodesStore.beat(db, beat).catch((error: unknown) => {
       this.#living.interrupt();
       throw error;
     });
     if (this.#isClosed) return;
+    this.#owesNews = false;
     const change = this.#living.take(look, this.#expectedMs);
     // What was just promised to others is not how often this node speaks from now on.
-    if (this.#isAlone() !== wasAlone) this.#hurry();
+    if (this.#isAlone() !== wasAlone) {
+      this.#owesNews = wasAlone;
+      this.#hurry();
+    }
     if (change.came.length === 0 && change.gone.length === 0) return;
     this.#needs.observe({ kind: "nodes.changed", ...change, others: this.others().length });
     for (const listener of [...this.#listeners]) listener(change);

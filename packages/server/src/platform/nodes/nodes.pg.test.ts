@@ -72,6 +72,15 @@ test("nodes see each other come and go, at once when they say so", async () => {
   });
 });
 
+test("a node that looked dead to one that comes is seen by it as soon as it has heard of it", async () => {
+  const one = await join({});
+  // It is alone, so that it has not spoken for a while, and the connection it spoke over was given back.
+  await admin.query("update mainstay.nodes set seen_at = seen_at - interval '20 s', backend_pid = 0");
+  const other = await join({});
+  await eventually(() => expect(idsOf(one.others())).toEqual([other.id]));
+  await eventually(() => expect(idsOf(other.others())).toEqual([one.id]));
+});
+
 test("a node that stops listening is told nothing", async () => {
   const one = await join();
   const told = vi.fn();
