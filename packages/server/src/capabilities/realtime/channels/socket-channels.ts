@@ -3,6 +3,7 @@ import type { EndReason } from "../../../platform/identity/types.ts";
 import type { RealtimeContext } from "../context.ts";
 import { JoinRefusal } from "../join-refusal.ts";
 import type { SocketHandler } from "../socket/index.ts";
+import { TokenBucket } from "../token-bucket.ts";
 import type { ChannelFeature, ChannelRights, Incoming, Socket } from "../types.ts";
 import { replyMessage } from "../wire/index.ts";
 import { OpenChannel } from "./channel.ts";
@@ -41,14 +42,13 @@ export class SocketChannels implements SocketHandler {
   /** Joins that wait for PostgreSQL, and are no channels yet. */
   #asking = 0;
   #isClosed = false;
-  #joinsLeft: number;
-  #joinsAtMs: number;
+  readonly #joins: TokenBucket;
 
   constructor(needs: SocketChannelsNeeds, socket: Socket) {
     this.#needs = needs;
     this.#socket = socket;
-    this.#joinsLeft = needs.context.settings.realtimeJoinsPerSecond;
-    this.#joinsAtMs = performance.now();
+    const perSecond = needs.context.settings.realtimeJoinsPerSecond;
+    this.#joins = new TokenBucket({ perSecond, burst: perSecond }, performance.now());
   }
 
   message(message: Incoming): Promise<void> | void {
@@ -196,15 +196,10 @@ export class SocketChannels implements SocketHandler {
 
   /** @throws JoinRefusal */
   #countJoin(): void {
-    const { realtimeJoinsPerSecond: perSecond, realtimeChannelsPerSocket } = this.#needs.context.settings;
-    const nowMs = performance.now();
-    this.#joinsLeft = Math.min(perSecond, this.#joinsLeft + ((nowMs - this.#joinsAtMs) * perSecond) / 1_000);
-    this.#joinsAtMs = nowMs;
-    if (this.#joinsLeft < 1) {
+    if (!this.#joins.take(performance.now())) {
       throw new JoinRefusal("ClientJoinRateLimitReached", "Too many joins per second", { closesSocket: true });
     }
-    this.#joinsLeft--;
-    if (this.#channels.size + this.#asking >= realtimeChannelsPerSocket) {
+    if (this.#channels.size + this.#asking >= this.#needs.context.settings.realtimeChannelsPerSocket) {
       throw new JoinRefusal("ChannelRateLimitReached", "Too many channels");
     }
   }

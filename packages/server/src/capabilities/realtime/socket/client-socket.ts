@@ -2,14 +2,14 @@ import type { Socket as TcpSocket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Principal } from "../../../kernel/principal.ts";
 import type { Values } from "../../../kernel/settings.ts";
+import { TokenBucket } from "../token-bucket.ts";
 import type { Incoming, Outgoing, Socket, WireVersion } from "../types.ts";
 import { channelEnd, decode, replyMessage, systemMessage, WireError } from "../wire/index.ts";
-import { opcodes, websocketFrame } from "../wire/websocket-frame.ts";
+import { Confirmations } from "./confirmations.ts";
 import type { Handshake } from "./handshake.ts";
 import { Inbox } from "./inbox.ts";
 import { type Flusher, Outbox } from "./outbox.ts";
 import type { socketSettings } from "./settings.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** What is done with one socket's messages. */
 export interface SocketHandler {
@@ -58,16 +58,10 @@ export class ClientSocket implements Socket {
   readonly #inbox: Inbox<Incoming>;
   readonly #outbox: Outbox;
   readonly #bucket: TokenBucket;
+  readonly #confirmations = new Confirmations((frame) => this.#put(frame));
   #lastRef = 0;
   #heardAtMs: number;
   #isPinged = false;
-  /** Something was sent that the client has not confirmed. */
-  #isUnconfirmed = false;
-  /** Asked for by the ping that is on its way. */
-  #confirming: { readonly number: number; readonly told: () => void } | null = null;
-  #confirmations = 0;
-  /** Asked for by the next heartbeat but one. */
-  #reading: { isAnswered: boolean; readonly told: () => void } | null = null;
   #isGivenUp = false;
   #isOpen = true;
   #isEndedByUs = false;
@@ -117,6 +111,10 @@ export class ClientSocket implements Socket {
     this.#listen();
   }
 
+  get #isSendable(): boolean {
+    return this.#isOpen && this.#websocket.readyState === this.#websocket.OPEN;
+  }
+
   get lastRef(): number {
     return this.#lastRef;
   }
@@ -131,29 +129,18 @@ export class ClientSocket implements Socket {
   }
 
   send(message: Outgoing): void {
-    if (!this.#isOpen || this.#websocket.readyState !== this.#websocket.OPEN) return;
-    const frame = message.frame(this.version);
+    const frame = this.#isSendable ? message.frame(this.version) : null;
     if (frame === null) return;
-    this.#isUnconfirmed = true;
+    this.#confirmations.sending();
     this.#put(frame);
   }
 
   confirm(told: () => void): void {
-    if (!this.#isOpen || this.#websocket.readyState !== this.#websocket.OPEN) return;
-    if (this.#confirming !== null) return;
-    if (!this.#isUnconfirmed) return told();
-    this.#confirmations = (this.#confirmations + 1) >>> 0;
-    const number = this.#confirmations;
-    this.#confirming = { number, told };
-    this.#isUnconfirmed = false;
-    // In the queue, behind what it asks about: a ping that overtakes it would prove nothing.
-    const body = Buffer.alloc(4);
-    body.writeUInt32BE(number);
-    this.#put(websocketFrame(opcodes.ping, [body]));
+    if (this.#isSendable) this.#confirmations.ask(told);
   }
 
   confirmRead(told: () => void): void {
-    if (this.#isOpen) this.#reading ??= { isAnswered: false, told };
+    if (this.#isOpen) this.#confirmations.askRead(told);
   }
 
   get isGivenUp(): boolean {
@@ -197,7 +184,7 @@ export class ClientSocket implements Socket {
     websocket.on("ping", () => this.#hear() && this.#countFlood(null));
     websocket.on("pong", (data) => {
       this.#hear();
-      this.#confirmed(data);
+      this.#confirmations.ponged(data);
     });
     websocket.on("error", () => {
       // A frame that is none: ws has answered with 1002, 1007 or 1009.
@@ -241,13 +228,6 @@ export class ClientSocket implements Socket {
     this.close(closeCodes.tryLater, "Too slow");
   }
 
-  #confirmed(data: Buffer): void {
-    const asked = this.#confirming;
-    if (asked === null || data.length !== 4 || data.readUInt32BE(0) !== asked.number) return;
-    this.#confirming = null;
-    asked.told();
-  }
-
   /** @returns whether it is still listened to */
   #hear(): boolean {
     this.#heardAtMs = this.#needs.nowMs();
@@ -257,23 +237,10 @@ export class ClientSocket implements Socket {
 
   /** Ahead of what waits in the inbox: a client that hears nothing takes the connection for dead. */
   #answerHeartbeat({ topic, joinRef, ref }: Incoming): void {
-    this.#noteBeat();
-    const wasUnconfirmed = this.#isUnconfirmed;
-    this.send(replyMessage({ topic, joinRef, ref, status: "ok", response: {} }));
-    // Nobody comes back for it: a quiet socket needs no ping besides.
-    this.#isUnconfirmed = wasUnconfirmed;
-  }
-
-  /** The answer goes behind all that was sent so far: whoever beats again after it has read that, too. */
-  #noteBeat(): void {
-    const asked = this.#reading;
-    if (asked === null) return;
-    if (!asked.isAnswered) {
-      asked.isAnswered = true;
-      return;
-    }
-    this.#reading = null;
-    asked.told();
+    this.#confirmations.beat();
+    const frame = replyMessage({ topic, joinRef, ref, status: "ok", response: {} }).frame(this.version);
+    // Nobody comes back for it: a quiet socket is asked to confirm nothing.
+    if (this.#isSendable && frame !== null) this.#put(frame);
   }
 
   /** @returns true when it was one message too many, and the socket is closed */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { TokenBucket } from "../token-bucket.ts";
 import { Inbox } from "./inbox.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 function open(limits = { messages: 4, bytes: 100 }) {
   const handled: string[] = [];
