@@ -1,7 +1,8 @@
-import type { Change, ChangedRelation, LogEntry, Lsn, RowImage } from "../../kernel/change.ts";
+import type { Change, ChangedRelation, LogEntry, Lsn } from "../../kernel/change.ts";
+import { changeOf, type RowMessage } from "./change-of.ts";
 import type { ColumnTypes } from "./column-types.ts";
 import { laterOf } from "./lsn.ts";
-import { type OldTuple, PgoutputError, type PgoutputMessage, type TupleMessage } from "./pgoutput.ts";
+import { PgoutputError, type PgoutputMessage } from "./pgoutput.ts";
 import type { Relations } from "./relations.ts";
 
 /** Written by the event triggers of migration 0014. Not passed on: whoever wants to know listens to schema changes. */
@@ -36,8 +37,6 @@ interface Open {
   entries: number;
   messages: number;
 }
-
-type Row = Extract<PgoutputMessage, { readonly tag: "insert" | "update" | "delete" | "truncate" }>;
 
 /**
  * Makes entries of what the decoder reads. Whatever is not passed on yet can come again: after a new connection the log begins
@@ -128,7 +127,7 @@ export class Transactions {
     this.#open = { lsn, xid, committedAtUs, changes: [], sizeBytes: 0, first, message: null, entries, messages };
   }
 
-  #row(open: Open, row: Row, sizeBytes: number): void | Promise<void> {
+  #row(open: Open, row: RowMessage, sizeBytes: number): void | Promise<void> {
     if (this.#isSchemaChanged || this.#isFull(open) || open.message !== null)
       return this.#rowLater(open, row, sizeBytes);
     for (const oid of oidsOf(row)) {
@@ -139,7 +138,7 @@ export class Transactions {
   }
 
   /** As `#row`, when something has to be done first. */
-  async #rowLater(open: Open, row: Row, sizeBytes: number): Promise<void> {
+  async #rowLater(open: Open, row: RowMessage, sizeBytes: number): Promise<void> {
     if (this.#isSchemaChanged || this.#isFull(open)) await this.#pass(open, false, open.lsn);
     await this.#passMessage(open, open.lsn);
     await this.#tellSchemaChange(open);
@@ -158,7 +157,7 @@ export class Transactions {
     return changes.length >= this.#needs.batch.changes || sizeBytes >= this.#needs.batch.bytes;
   }
 
-  #add(open: Open, row: Row, relation: ChangedRelation, sizeBytes: number): void {
+  #add(open: Open, row: RowMessage, relation: ChangedRelation, sizeBytes: number): void {
     if (this.#skip.changes > 0) {
       this.#skip.changes--;
       return;
@@ -252,44 +251,10 @@ export class Transactions {
   }
 }
 
-function oidsOf(row: Row): readonly number[] {
+function oidsOf(row: RowMessage): readonly number[] {
   return row.tag === "truncate" ? row.oids : [row.oid];
 }
 
 function sizeOf({ prefix, content }: { readonly prefix: string; readonly content: Buffer }): number {
   return content.length + prefix.length + 200;
-}
-
-function changeOf(row: Row, relation: ChangedRelation): Change {
-  switch (row.tag) {
-    case "insert":
-      return { op: "insert", relation, new: fit(row.new, relation), old: null };
-    case "update": {
-      const old = row.old === null ? null : oldImage(row.old, relation);
-      const now = fit(row.new, relation);
-      if (row.old?.isWhole) fillFrom(now, row.old.values);
-      return { op: "update", relation, new: now, old };
-    }
-    case "delete":
-      return { op: "delete", relation, new: null, old: oldImage(row.old, relation) };
-    case "truncate":
-      return { op: "truncate", relation, new: null, old: null };
-  }
-}
-
-function fit(values: TupleMessage, { columns, schema, name }: ChangedRelation): TupleMessage {
-  if (values.length === columns.length) return values;
-  throw new PgoutputError(`A row has ${values.length} values, and ${schema}.${name} ${columns.length} columns.`);
-}
-
-/** Outside of the key the log has NULL where it means that it does not say. */
-function oldImage({ isWhole, values }: OldTuple, relation: ChangedRelation): RowImage {
-  fit(values, relation);
-  if (isWhole) return values;
-  return relation.columns.map(({ isKey }, at) => (isKey ? values[at] : undefined));
-}
-
-/** What the change left as it was is in the old row, when that is there whole. */
-function fillFrom(now: TupleMessage, old: TupleMessage): void {
-  for (let at = 0; at < now.length; at++) if (now[at] === undefined) now[at] = old[at];
 }
