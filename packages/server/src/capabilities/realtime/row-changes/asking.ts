@@ -29,6 +29,10 @@ export function askConditions(session: Session, timeoutMs: number): JudgeNeeds["
   };
 }
 
+/** PostgreSQL could not decide a filter for a reason that is in it: it takes too long, or fails on a value. */
+export const isFiltersFault = (error: unknown): error is DatabaseError =>
+  error instanceof DatabaseError && /^(57014|22|42|54)/.test(error.sqlstate);
+
 /** What PostgreSQL says against a filter is the app's mistake: of the value (class 22), or of the operator (class 42). */
 async function refusing<T>(ask: () => Promise<T>): Promise<T> {
   try {

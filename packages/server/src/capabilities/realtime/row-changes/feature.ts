@@ -1,27 +1,33 @@
 import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
+import { earlierOf } from "../../../platform/changes/lsn.ts";
 import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
 import { AtMostEvery } from "../at-most-every.ts";
 import type { RealtimeContext } from "../context.ts";
 import { LogFollower } from "../log-follower.ts";
 import { tellMissed } from "../resume/missed.ts";
 import type { Channel } from "../types.ts";
-import { askConditions, askingFor } from "./asking.ts";
+import { AskedFilters, isAsked } from "./asked-filters.ts";
+import { askConditions, askingFor, isFiltersFault } from "./asking.ts";
 import { parseBindings } from "./bindings.ts";
-import { deliver } from "./deliver.ts";
 import { BindingError } from "./filter.ts";
-import { type JudgeNeeds, judge } from "./judge.ts";
+import type { JudgeNeeds } from "./judge.ts";
+import { Lane } from "./lane.ts";
 import { MissedRows } from "./missed-rows.ts";
-import { isBeyond, Pipeline } from "./pipeline.ts";
+import { isBeyond } from "./pipeline.ts";
 import type { PublishedTables } from "./published.ts";
 import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
 import { loadPublished } from "./store.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import type { Entry } from "./table-index.ts";
 import { refuseUnlessOn, type Trouble, type Waiting, waitingFor } from "./waiting.ts";
 
 const extension = "postgres_changes";
 /** Between renewals for changes of the schema that change nothing here, in ms. */
 const renewEveryMs = 1_000;
+/** Batches that may wait for what PostgreSQL says of filters; beyond them, those who have such filters miss some. */
+const askedWindow = 256;
+/** What is lost is reported this often, in ms. */
+const reportEveryMs = 10_000;
 
 const unavailable: Trouble = {
   message: "Unable to subscribe to changes: the log of changes is not available. This is tried again by itself.",
@@ -32,42 +38,55 @@ const unavailable: Trouble = {
 export class RowChanges {
   readonly #context: RealtimeContext;
   readonly #follower: LogFollower;
-  readonly #pipeline: Pipeline;
+  /** Of those whose filters are decided in memory. */
+  readonly #quick: Lane;
+  /** Of those about whose filters PostgreSQL is asked: a filter that takes its time, or fails, is theirs alone (threats R12, B10). */
+  readonly #asking: Lane;
+  readonly #asked: AskedFilters;
   readonly #needs: JudgeNeeds;
   readonly #waiting = new Map<Channel, Waiting>();
-  #subscriptions: Subscriptions;
   #published: PublishedTables | null = null;
   #loading: Promise<PublishedTables> | null = null;
+  /** Tables are being read again after a change of the schema. Never rejects. */
+  #reading: Promise<void> | null = null;
+  /** Rules have changed meanwhile. */
+  #haveRulesChanged = false;
   /** For a change of the schema that changes nothing here, as far as one can see. */
   readonly #renewals = new AtMostEvery(renewEveryMs, () => this.#renew());
   #stops: (() => void)[] = [];
   #retry: NodeJS.Timeout | null = null;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: RealtimeContext) {
     const { log, observe, policies, session, settings } = context;
     this.#context = context;
-    this.#subscriptions = new Subscriptions(policies);
+    this.#asked = new AskedFilters({
+      perSocket: settings.realtimeAskedFiltersPerSocket,
+      total: settings.realtimeAskedFilters,
+    });
     this.#needs = {
       fill: (changes, xid) => fillUnchanged(context.db, xid, changes),
       ask: askConditions(session, settings.realtimeFilterTimeoutMs),
+      onUnanswered: (entries, error) => this.#unanswered(entries, error),
     };
-    this.#pipeline = new Pipeline({
-      window: settings.realtimeBatchesInFlight,
-      judge: (batch) => judge([batch], this.#subscriptions, this.#needs),
-      deliver: (judged, number) =>
-        deliver(judged, {
-          number,
-          recordBytes: settings.realtimeRecordBytes,
-          send: (channel, message) => channel.send(message),
-        }),
-      onLost: (batch, error) => this.#lost(batch, error),
-    });
+    const common = {
+      policies,
+      judging: this.#needs,
+      recordBytes: settings.realtimeRecordBytes,
+      onLost: (channels: ReadonlySet<Channel>, error: unknown) => this.#lost(channels, error),
+    };
+    this.#quick = new Lane({ ...common, window: settings.realtimeBatchesInFlight, beyond: "waits" });
+    this.#asking = new Lane({ ...common, window: askedWindow, beyond: "loses" });
     this.#follower = new LogFollower({
       log,
       observe,
       reader: {
         name: "row-changes",
-        onEntry: (entry) => this.#pipeline.take(entry),
+        onEntry: (entry) => {
+          const waiting = this.#quick.pipeline.take(entry);
+          void this.#asking.pipeline.take(entry);
+          return waiting;
+        },
         onGap: () => this.#gap(),
       },
       onFollowing: () => this.#tryAgain(),
@@ -77,7 +96,7 @@ export class RowChanges {
   start(): void {
     this.#stops = [
       this.#context.log.onSchemaChange(() => this.#schemaChanged()),
-      this.#context.policies.onChange(() => this.#renew()),
+      this.#context.policies.onChange(() => this.#rulesChanged()),
     ];
   }
 
@@ -90,11 +109,16 @@ export class RowChanges {
   }
 
   position(): Lsn {
-    return this.#pipeline.delivered ?? this.#follower.position();
+    const position = this.#follower.position();
+    return this.#lanes.reduce((least, { pipeline }) => earlierOf(least, pipeline.delivered ?? position), position);
   }
 
-  settled(): Promise<void> {
-    return this.#pipeline.drained();
+  async settled(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ pipeline }) => pipeline.drained()));
+  }
+
+  get #lanes(): readonly Lane[] {
+    return [this.#quick, this.#asking];
   }
 
   /**
@@ -141,7 +165,8 @@ export class RowChanges {
   left(channel: Channel): void {
     this.#waiting.get(channel)?.decided.resolve();
     if (!this.#waiting.delete(channel)) return;
-    this.#subscriptions.remove(channel, 0)();
+    this.#asked.release(channel);
+    for (const { subscriptions } of this.#lanes) subscriptions.remove(channel, 0)();
   }
 
   /** Judges what is before its subscription; what is after comes live. */
@@ -169,7 +194,7 @@ export class RowChanges {
   /** At once where nothing must be waited for. Never throws, never rejects: what is wrong is in `trouble` afterwards. */
   #subscribe(waiting: Waiting): Promise<void> | undefined {
     const attempt = ++waiting.attempt;
-    if (this.#follower.isFollowing && this.#published !== null) {
+    if (this.#follower.isFollowing && this.#published !== null && this.#reading === null) {
       const settling = this.#settle(waiting, this.#published, attempt);
       if (settling === undefined) return undefined;
       return this.#pend(waiting, settling);
@@ -192,6 +217,9 @@ export class RowChanges {
       waiting.trouble = unavailable;
       return;
     }
+    // What is known of the tables is of another schema.
+    while (this.#reading !== null) await this.#reading;
+    if (waiting.attempt !== attempt) return;
     try {
       await this.#settle(waiting, this.#published ?? (await this.#load()), attempt);
     } catch (error) {
@@ -225,22 +253,27 @@ export class RowChanges {
     const { channel } = waiting;
     if (waiting.attempt !== attempt || !channel.isOpen || this.#waiting.get(channel) !== waiting) return;
     this.#deactivate(waiting);
+    try {
+      this.#asked.take(channel, resolved);
+    } catch (error) {
+      return this.#fail(waiting, error);
+    }
+    const lane = resolved.some(isAsked) ? this.#asking : this.#quick;
     waiting.since ??= {
-      from: this.#pipeline.number + 1,
-      mark: this.#pipeline.taken ?? { lsn: this.#follower.position(), first: -1 },
+      from: lane.pipeline.number + 1,
+      mark: lane.pipeline.taken ?? { lsn: this.#follower.position(), first: -1 },
     };
     waiting.resolved = resolved;
     waiting.trouble = null;
-    this.#subscriptions.add(channel, resolved, waiting.since.from);
+    lane.subscriptions.add(channel, resolved, waiting.since.from);
     waiting.decided.resolve();
   }
 
   #deactivate(waiting: Waiting): void {
     waiting.missed = null;
     waiting.resolved = null;
-    const remove = this.#subscriptions.remove(waiting.channel, this.#pipeline.number + 1);
-    if (this.#pipeline.delivered === null) remove();
-    else void this.#pipeline.drained().then(remove);
+    this.#asked.release(waiting.channel);
+    for (const lane of this.#lanes) lane.remove(waiting.channel);
   }
 
   #fail(waiting: Waiting, error: unknown, attempt = waiting.attempt): void {
@@ -293,23 +326,44 @@ export class RowChanges {
     return loading;
   }
 
-  /** Awaited by the log before the first entry under the new schema. */
+  /** Awaited by the log before the first entry under the new schema. Never rejects. */
   async #schemaChanged(): Promise<void> {
     if (this.#waiting.size === 0) {
       this.#published = null;
       return;
     }
+    const reading = this.#readAgain();
+    this.#reading = reading.then(() => {});
+    const last = this.#reading;
+    const isOther = await reading;
+    // Another change of the schema came meanwhile.
+    if (this.#reading !== last) return this.#reading;
+    this.#reading = null;
+    const haveRulesChanged = this.#haveRulesChanged;
+    this.#haveRulesChanged = false;
+    if (isOther || haveRulesChanged) this.#renew();
+    // Whoever may write into the log can announce changes without end, and to renew costs something for every subscriber.
+    else this.#renewals.ask();
+  }
+
+  /** @returns whether tables are other than before */
+  async #readAgain(): Promise<boolean> {
     const before = this.#published;
     try {
       this.#loading = null;
       const now = await this.#load();
-      // Whoever may write into the log can announce changes without end, and to renew costs something for every subscriber.
-      if (before?.equals(now)) return this.#renewals.ask();
+      return before === null || !before.equals(now);
     } catch (error) {
       this.#published = null;
       this.#warn(`The publication cannot be read: ${reasonOf(error)}`);
+      return true;
     }
-    this.#renew();
+  }
+
+  /** Rules of tables that are being read again are taken up with them: by what was before, everybody would be told of errors. */
+  #rulesChanged(): void {
+    if (this.#reading === null) this.#renew();
+    else this.#haveRulesChanged = true;
   }
 
   /**
@@ -317,14 +371,14 @@ export class RowChanges {
    * those keep what they have for the moment that takes, judged by the new rules.
    */
   #renew(): void {
-    const before = this.#subscriptions;
-    this.#subscriptions = new Subscriptions(this.#context.policies);
+    const before = this.#lanes.map((lane) => lane.renew());
     for (const waiting of this.#waiting.values()) {
       const { channel, resolved, since, trouble } = waiting;
-      before.remove(channel, this.#pipeline.number + 1);
+      for (const subscriptions of before) subscriptions.remove(channel, this.#quick.pipeline.number + 1);
       const subscribing = this.#subscribe(waiting);
       if (subscribing !== undefined && resolved !== null && since !== null) {
-        this.#subscriptions.add(channel, resolved, since.from);
+        const lane = resolved.some(isAsked) ? this.#asking : this.#quick;
+        lane.subscriptions.add(channel, resolved, since.from);
       }
       const tell = () => {
         if (waiting.trouble?.message !== trouble?.message) this.#report(waiting);
@@ -339,13 +393,25 @@ export class RowChanges {
     void this.#schemaChanged();
   }
 
-  #lost(batch: Batch, error: unknown): void {
-    this.#warn(`Changes could not be judged, and who waits for them was told: ${reasonOf(error)}`);
-    const channels = new Set<Channel>();
-    for (const relation of new Set(batch.changes.map((change) => change.relation))) {
-      for (const channel of this.#subscriptions.indexOf(relation)?.channels() ?? []) channels.add(channel);
+  #lost(channels: ReadonlySet<Channel>, error: unknown): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#reportedAtMs >= reportEveryMs) {
+      this.#reportedAtMs = nowMs;
+      this.#warn(`Changes could not be judged, and who waits for them was told: ${reasonOf(error)}`);
     }
     for (const channel of channels) tellMissed(channel);
+  }
+
+  /** Of what a filter is to blame for, its channels are told that it cannot be; of anything else, that they have missed something. */
+  #unanswered(entries: ReadonlySet<Entry>, error: unknown): void {
+    const channels = new Set([...entries].flatMap(({ members }) => [...members.keys()]));
+    if (!isFiltersFault(error)) return this.#lost(channels, error);
+    for (const channel of channels) {
+      const waiting = this.#waiting.get(channel);
+      if (waiting === undefined) continue;
+      this.#fail(waiting, new BindingError(`a filter takes too long to decide, or fails (${error.sqlstate}).`));
+      this.#report(waiting);
+    }
   }
 
   #warn(message: string): void {

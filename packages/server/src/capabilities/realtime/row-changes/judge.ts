@@ -13,6 +13,8 @@ export interface JudgeNeeds {
   fill(changes: readonly Change[], xid: number): Promise<readonly Change[]>;
   /** Of each value, whether the condition holds. */
   ask(condition: CompiledCondition, who: Principal, values: readonly (string | null)[]): Promise<readonly boolean[]>;
+  /** PostgreSQL gave no answer about a filter of these: they get nothing of it, and everybody else does. */
+  readonly onUnanswered: (entries: ReadonlySet<Entry>, error: unknown) => void;
 }
 
 /** Changes of one transaction. */
@@ -42,7 +44,7 @@ interface Candidate {
 
 /**
  * Decides who gets which changes of these parts. At once where everything is decided in memory; otherwise all that must be asked is asked
- * together. Rejects when PostgreSQL could not be asked about a filter.
+ * together.
  */
 export function judge(
   parts: readonly Part[],
@@ -150,12 +152,14 @@ class Questions {
     if (this.#asked.size === 0) return null;
     return Promise.all(
       [...this.#asked.values()].map(async ({ condition, who, values, of }) => {
-        const answers = await needs.ask(condition, who, values);
+        const isOf = (entry: Entry): boolean =>
+          entry.who.role === who.role && entry.conditions.some(({ key }) => key === condition.key);
+        const answers = await needs.ask(condition, who, values).catch((error: unknown) => {
+          needs.onUnanswered(new Set(of.flatMap(({ entries }) => entries.filter(isOf))), error);
+          return [];
+        });
         for (const [at, candidate] of of.entries()) {
-          if (answers[at] === true) continue;
-          candidate.entries = candidate.entries.filter(
-            (entry) => entry.who.role !== who.role || !entry.conditions.some(({ key }) => key === condition.key),
-          );
+          if (answers[at] !== true) candidate.entries = candidate.entries.filter((entry) => !isOf(entry));
         }
       }),
     );
@@ -164,59 +168,91 @@ class Questions {
 
 const nobody: ReadonlySet<ViewerGroup> = new Set();
 
+/** What one group is asked about, over all candidates. */
 interface Look {
   readonly rows: RowImage[];
   answers: readonly boolean[];
+  /** Where the rows of the candidate are that was last looked at for it: it may have several entries there. */
+  of: Candidate;
+  now: number;
+  before: number;
 }
 
-/** Asks every group once about all rows it might see: those that are there now, and those that were where the log has all of them. */
+/** Of a candidate's entries, each at its place: the group's look, and where in it the row is; -1 for a row that is not asked about. */
+interface Places {
+  readonly candidate: Candidate;
+  readonly looks: (Look | null)[];
+  readonly now: number[];
+  readonly before: number[];
+}
+
+/**
+ * Asks every group once about all rows it might see: those that are there now, and those that were where the log has all of them. With as
+ * many groups as subscribers this is what a change costs, so a group is looked up once for each, and nothing else is made for it.
+ */
 function look(candidates: readonly Candidate[]): readonly Judged[] | Promise<readonly Judged[]> {
   const looks = new Map<ViewerGroup, Look>();
-  const places: { candidate: Candidate; now: Map<ViewerGroup, number>; before: Map<ViewerGroup, number> }[] = [];
-  for (const candidate of candidates) {
-    const { change, entries } = candidate;
-    if (entries.length === 0) continue;
-    const isOldWhole = change.old !== null && change.relation.replicaIdentity === "full";
-    const now = new Map<ViewerGroup, number>();
-    const before = new Map<ViewerGroup, number>();
-    for (const { group, projection } of entries) {
-      if (projection.rights !== "row-secured" || now.has(group) || before.has(group)) continue;
-      const rows = (looks.get(group) ?? looks.set(group, { rows: [], answers: [] }).get(group)!).rows;
-      if (change.new !== null) now.set(group, rows.push(change.new) - 1);
-      if (isOldWhole && (change.op === "delete" || isMoved(change, projection))) {
-        before.set(group, rows.push(change.old!) - 1);
-      }
-    }
-    places.push({ candidate, now, before });
-  }
+  const placed: Places[] = [];
+  for (const candidate of candidates) if (candidate.entries.length > 0) placed.push(placesOf(candidate, looks));
   const waiting: Promise<void>[] = [];
   for (const [group, each] of looks) {
     if (each.rows.length === 0) continue;
     const answers = group.sees(each.rows);
-    const keep = (settled: readonly boolean[]): void => {
-      each.answers = settled;
-    };
-    if (answers instanceof Promise) waiting.push(answers.then(keep));
-    else keep(answers);
-  }
-  const settle = (): readonly Judged[] =>
-    places.map(({ candidate: { change, part, entries }, now, before }) => {
-      const isSeen = (group: ViewerGroup, place: number | undefined): boolean =>
-        place !== undefined && looks.get(group)!.answers[place] === true;
-      return {
-        change,
-        part,
-        entries: entries.filter(({ group, projection }) => {
-          if (projection.rights !== "row-secured") return true;
-          if (change.op !== "delete") return isSeen(group, now.get(group));
-          // Without the whole old row nobody can tell who saw it: everybody who waits is told its key (protocols: visibility).
-          return !before.has(group) || isSeen(group, before.get(group));
+    if (answers instanceof Promise) {
+      waiting.push(
+        answers.then((settled) => {
+          each.answers = settled;
         }),
-        blindToOld:
-          before.size === 0 ? nobody : new Set([...before.keys()].filter((group) => !isSeen(group, before.get(group)))),
-      };
-    });
-  return waiting.length === 0 ? settle() : Promise.all(waiting).then(settle);
+      );
+    } else each.answers = answers;
+  }
+  return waiting.length === 0 ? placed.map(settle) : Promise.all(waiting).then(() => placed.map(settle));
+}
+
+function placesOf(candidate: Candidate, looks: Map<ViewerGroup, Look>): Places {
+  const { change, entries } = candidate;
+  const isOldWhole = change.old !== null && change.relation.replicaIdentity === "full";
+  const places: Places = { candidate, looks: [], now: [], before: [] };
+  for (const { group, projection } of entries) {
+    let each: Look | null = null;
+    if (projection.rights === "row-secured") {
+      each = looks.get(group) ?? null;
+      if (each === null) {
+        each = { rows: [], answers: [], of: candidate, now: -1, before: -1 };
+        looks.set(group, each);
+      }
+      const isFirst = each.of !== candidate || (each.now < 0 && each.before < 0);
+      if (isFirst) {
+        each.of = candidate;
+        each.now = change.new === null ? -1 : each.rows.push(change.new) - 1;
+        const isOldAsked = isOldWhole && (change.op === "delete" || isMoved(change, projection));
+        each.before = isOldAsked ? each.rows.push(change.old!) - 1 : -1;
+      }
+    }
+    places.looks.push(each);
+    places.now.push(each?.now ?? -1);
+    places.before.push(each?.before ?? -1);
+  }
+  return places;
+}
+
+function settle({ candidate: { change, part, entries }, looks, now, before }: Places): Judged {
+  let blind: Set<ViewerGroup> | null = null;
+  const seeing: Entry[] = [];
+  for (const [at, entry] of entries.entries()) {
+    const answers = looks[at]?.answers;
+    const wasSeen = answers?.[before[at]!] === true;
+    if (before[at]! >= 0 && !wasSeen) {
+      blind ??= new Set();
+      blind.add(entry.group);
+    }
+    if (answers === undefined) seeing.push(entry);
+    else if (change.op !== "delete") {
+      if (answers[now[at]!] === true) seeing.push(entry);
+      // Without the whole old row nobody can tell who saw it: everybody who waits is told its key (protocols: visibility).
+    } else if (before[at]! < 0 || wasSeen) seeing.push(entry);
+  }
+  return { change, part, entries: seeing, blindToOld: blind ?? nobody };
 }
 
 /** Whether the row has another key now: only then an old row that is updated says more than the new one. */

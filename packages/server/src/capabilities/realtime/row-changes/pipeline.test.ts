@@ -14,11 +14,16 @@ const batch = (lsn: number): Batch => ({
   isLast: true,
 });
 
-function pipeline(window: number, judge: (at: number) => readonly Judged[] | Promise<readonly Judged[]>) {
+function pipeline(
+  window: number,
+  judge: (at: number) => readonly Judged[] | Promise<readonly Judged[]>,
+  beyond: "waits" | "loses" = "waits",
+) {
   const delivered: number[] = [];
   const lost: number[] = [];
   const made = new Pipeline({
     window,
+    beyond,
     judge: ({ xid }) => judge(xid),
     deliver: (_judged, number) => void delivered.push(number),
     onLost: ({ xid }) => void lost.push(xid),
@@ -47,6 +52,18 @@ describe("the way of batches", () => {
     const { made, delivered } = pipeline(10, () => []);
     expect(made.take(batch(1))).toBeUndefined();
     expect(delivered).toEqual([1]);
+  });
+
+  test("R12 is not held back where more than so many are lost", async () => {
+    const answers = [1, 2].map(() => Promise.withResolvers<readonly Judged[]>());
+    const { made, delivered, lost } = pipeline(2, (at) => answers[at - 1]?.promise ?? [], "loses");
+    for (const at of [1, 2, 3, 4]) expect(made.take(batch(at))).toBeUndefined();
+    expect([lost, delivered]).toEqual([[3, 4], []]);
+    for (const answer of answers) answer.resolve([]);
+    await made.drained();
+    expect(made.take(batch(5))).toBeUndefined();
+    // Their numbers are those of the log, whatever was lost.
+    expect(delivered).toEqual([1, 2, 5]);
   });
 
   test("is held back when too many are on it", async () => {

@@ -9,6 +9,8 @@ export interface PipelineNeeds {
   readonly onLost: (batch: Batch, error: unknown) => void;
   /** Batches that may be on their way together. */
   readonly window: number;
+  /** What becomes of more of them: whoever gives them waits, or they are lost. */
+  readonly beyond: "waits" | "loses";
 }
 
 /** A place among the batches of the log: large transactions come in several. */
@@ -62,6 +64,10 @@ export class Pipeline {
     if (entry.kind === "message") return undefined;
     const number = ++this.#number;
     this.#taken = { lsn: entry.lsn, first: entry.first };
+    if (this.#needs.beyond === "loses" && this.#inFlight >= this.#needs.window) {
+      this.#needs.onLost(entry, new Error(`${this.#inFlight} batches are on their way already.`));
+      return undefined;
+    }
     const judged = this.#judge(entry);
     if (!(judged instanceof Promise) && this.#inFlight === 0) {
       this.#deliver(judged, entry, number);
@@ -75,7 +81,8 @@ export class Pipeline {
         this.#inFlight--;
         this.#freed.shift()?.();
       });
-    return this.#inFlight < this.#needs.window ? undefined : new Promise((resolve) => this.#freed.push(resolve));
+    if (this.#needs.beyond === "loses" || this.#inFlight < this.#needs.window) return undefined;
+    return new Promise((resolve) => this.#freed.push(resolve));
   }
 
   /** Never throws, never rejects. */

@@ -32,6 +32,21 @@ export const rowChangesSettings = {
     min: 1,
     summary: "How long PostgreSQL may take over a filter that only it can decide, such as a regular expression.",
   }),
+  realtimeAskedFiltersPerSocket: integer({
+    env: ["MAINSTAY_REALTIME_ASKED_FILTERS_PER_SOCKET"],
+    default: 50,
+    unit: "filters",
+    min: 0,
+    summary:
+      "Most filters of one connection that only PostgreSQL can decide (`match`, `ilike`): each costs a statement per change.",
+  }),
+  realtimeAskedFilters: integer({
+    env: ["MAINSTAY_REALTIME_ASKED_FILTERS"],
+    default: 1_000,
+    unit: "filters",
+    min: 0,
+    summary: "Most different filters of one node that only PostgreSQL can decide.",
+  }),
   realtimeRecordBytes: integer({
     env: ["MAINSTAY_REALTIME_RECORD_BYTES"],
     default: 1_048_576,
