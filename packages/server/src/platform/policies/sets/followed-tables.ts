@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
 import type { ChangeLog, Following } from "../../changes/types.ts";
 import type { Database } from "../../postgres/database.ts";
-import { sqlStateOf } from "../../postgres/sql-state.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { type PublishedState, publicationStore } from "./publication-store.ts";
+import { publish, writersOver } from "./publish.ts";
 
 export interface FollowedTablesNeeds {
   readonly database: Database;
@@ -30,8 +29,6 @@ interface Table {
   xids: number[];
 }
 
-/** SQLSTATE: somebody else has had the table for too long. */
-const lockNotAvailable = "55P03";
 /** In place of a table's number: whatever is in the log. Known for as long as the log is read, but never followed. */
 export const anything = -1;
 /** After everything that will ever be in the log. */
@@ -42,8 +39,6 @@ const rememberedXids = 256;
 const restAfterMs = 60_000;
 /** What could not be followed for a passing reason is tried again after so long, in ms. */
 const retryMs = 5_000;
-/** Waits for a table's writers, in ms: the first, and the longest. */
-const [writersFirstMs, writersMaxMs] = [5, 250];
 
 /**
  * Which tables have been changed by whom, so that what was asked of them can be kept for as long as it holds.
@@ -205,12 +200,17 @@ export class FollowedTables {
 
   async #start(oids: readonly number[], era: number): Promise<void> {
     if (this.#isClosed || era !== this.#era) return;
+    const { database } = this.#needs;
     try {
       await this.#follow();
-      const states = await this.#publish(oids);
+      const states = await publish(this.#needs, oids);
       if (era !== this.#era) return;
       for (const state of states) if (state.isFollowed) this.#watch(state);
-      await this.#writersOver(states.flatMap(({ parts }) => parts));
+      await writersOver(
+        database,
+        states.flatMap(({ parts }) => parts),
+        () => this.#isClosed,
+      );
       if (era !== this.#era) return;
       for (const { oid, isFollowed } of states) this.#table(oid).state = isFollowed ? "followed" : "unfollowable";
       // One that is not there any more.
@@ -249,46 +249,9 @@ export class FollowedTables {
     return this.#following;
   }
 
-  async #publish(oids: readonly number[]): Promise<readonly PublishedState[]> {
-    const { database, report } = this.#needs;
-    const states = await publicationStore.look(database, oids);
-    let isAdded = false;
-    for (const state of states) {
-      if (state.isFollowed) continue;
-      const name = `${state.schema}.${state.name}`;
-      const because = (reason: string) =>
-        report(
-          `Policies look into ${name}, of which not every change is in the log, so that PostgreSQL is asked each time: ${reason}`,
-        );
-      if (state.obstacle !== null) {
-        because(state.obstacle);
-        continue;
-      }
-      try {
-        await publicationStore.add(database, state);
-      } catch (error) {
-        if (sqlStateOf(error) === lockNotAvailable) throw error;
-        // Another node may have been faster: what is there afterwards counts.
-        if (!(await publicationStore.look(database, [state.oid]))[0]?.isFollowed) because(reasonOf(error));
-      }
-      isAdded = true;
-    }
-    return isAdded ? publicationStore.look(database, oids) : states;
-  }
-
   #watch({ oid, parts }: PublishedState): void {
     const table = this.#table(oid);
     for (const part of parts) this.#watched.set(part, (this.#watched.get(part) ?? new Set()).add(table));
-  }
-
-  async #writersOver(parts: readonly number[]): Promise<void> {
-    const { database } = this.#needs;
-    let open = parts.length === 0 ? new Set<string>() : await publicationStore.writers(database, parts);
-    for (let waitMs = writersFirstMs; open.size > 0 && !this.#isClosed; waitMs = Math.min(2 * waitMs, writersMaxMs)) {
-      await sleep(waitMs, undefined, { ref: false });
-      const now = await publicationStore.writers(database, parts);
-      open = new Set([...open].filter((holder) => now.has(holder)));
-    }
   }
 }
 
