@@ -1,10 +1,13 @@
 import type { Duplex } from "node:stream";
+import { JoinedFrames } from "./joined-frames.ts";
 
 /** What is handed to the kernel at once: larger messages go alone, smaller ones together. */
 const writeBytes = 65_536;
 
 /** Calls those that have something to write once, after everything that happens in this turn of the event loop. */
 export class Flusher {
+  /** What is written in one go. */
+  readonly joined = new JoinedFrames();
   #waiting: Outbox[] = [];
 
   add(outbox: Outbox): void {
@@ -16,6 +19,7 @@ export class Flusher {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const outbox of waiting) outbox.flush();
+    this.joined.forget();
   };
 }
 
@@ -83,7 +87,7 @@ export class Outbox {
       for (; to < this.#frames.length && bytes + this.#frames[to]!.length <= writeBytes; to++) {
         bytes += this.#frames[to]!.length;
       }
-      const chunk = to === from + 1 ? this.#frames[from]! : Buffer.concat(this.#frames.slice(from, to), bytes);
+      const chunk = this.#flusher.joined.of(this.#frames, from, to, bytes);
       this.#bytes -= bytes;
       this.#writes += 1;
       this.#stream.write(chunk, this.#onWritten);
