@@ -71,13 +71,26 @@ export class Group implements ViewerGroup {
     sets: readonly (SetContent | null)[] | null,
   ): readonly boolean[] | Promise<readonly boolean[]> {
     if (sets === null) return this.#ask(secured, rows);
+    const bound = this.#bound!;
     const circumstances = { sets, now: this.#needs.now() };
-    const verdicts = rows.map((row) => this.#bound!.decide(row, circumstances));
-    const open = rows.filter((_, at) => verdicts[at] === "ask");
-    if (open.length === 0) return verdicts.map((verdict) => verdict === true);
-    return this.#ask(secured, open).then((answers) => {
-      let next = 0;
-      return verdicts.map((verdict) => (verdict === "ask" ? answers[next++] === true : verdict === true));
+    const seen: boolean[] = [];
+    // Mostly none: this is done for every group and every change.
+    let open: number[] | null = null;
+    for (const [at, row] of rows.entries()) {
+      const verdict = bound.decide(row, circumstances);
+      seen.push(verdict === true);
+      if (verdict !== "ask") continue;
+      open ??= [];
+      open.push(at);
+    }
+    if (open === null) return seen;
+    const asked = open;
+    return this.#ask(
+      secured,
+      asked.map((at) => rows[at]!),
+    ).then((answers) => {
+      for (const [n, at] of asked.entries()) seen[at] = answers[n] === true;
+      return seen;
     });
   }
 
