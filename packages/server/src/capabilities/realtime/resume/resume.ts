@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
 import { earlierOf } from "../../../platform/changes/lsn.ts";
@@ -6,28 +5,16 @@ import type { RealtimeContext } from "../context.ts";
 import type { Channel, Replayer } from "../types.ts";
 import { type FirstJoin, FirstJoins, isFreshStart } from "./counting.ts";
 import { Departures } from "./departures.ts";
-import { isOneDevice, keyOf } from "./key.ts";
+import { isOneDevice } from "./key.ts";
 import { LogReach } from "./log-reach.ts";
 import { Lookup } from "./lookup.ts";
 import { tellMissed } from "./missed.ts";
+import { type Present, PresentChannels } from "./present.ts";
 import { Recorder } from "./recorder.ts";
 import { changesIn, replayEntries } from "./replay.ts";
-import { Sightings } from "./sightings.ts";
 import { type FoundChannel, type Kept, resumeStore } from "./store.ts";
 import { type Candidate, type TakenUp, takeUp } from "./take-up.ts";
 import { Turns } from "./turns.ts";
-
-/** A channel that is there. */
-interface Present {
-  readonly id: string;
-  readonly key: string;
-  readonly channel: Channel;
-  /** What its client has for certain, until a socket's word that was asked for after `sinceMs` says more. */
-  base: Lsn;
-  sinceMs: number;
-  /** The `lastRef` its socket had when its client, it seems, came back over another one; `null`: that has not happened. */
-  replacedAtRef: number | null;
-}
 
 /** What a channel was that comes back. */
 interface Own extends TakenUp {
@@ -41,10 +28,8 @@ const sweepMs = 30_000;
 export class Resume {
   readonly #context: RealtimeContext;
   readonly #replayers: readonly Replayer[];
-  readonly #present = new Map<Channel, Present>();
-  readonly #presentByKey = new Map<string, Set<Present>>();
+  readonly #present: PresentChannels;
   readonly #departures: Departures;
-  readonly #sightings: Sightings;
   readonly #firstJoins = new FirstJoins();
   readonly #recorder: Recorder;
   readonly #lookup: Lookup;
@@ -61,10 +46,10 @@ export class Resume {
     this.#context = context;
     this.#replayers = replayers;
     this.#departures = new Departures(settings.realtimeResumeDepartures);
-    this.#sightings = new Sightings(() => this.#position());
+    this.#present = new PresentChannels(() => this.#position());
     this.#recorder = new Recorder({
       write: (written, gone, position) => resumeStore.write(db, nodes.id, written, gone, position),
-      position: () => this.#leastArrived(),
+      position: () => this.#present.leastArrived(),
       everyMs: settings.realtimeResumeWriteMs,
       limit: settings.realtimeResumeDepartures,
       onFailed: (error) => this.#warn(`Channels cannot be remembered in the database: ${reasonOf(error)}`),
@@ -88,7 +73,7 @@ export class Resume {
     this.#stopListening = this.#context.nodes.onChange(() => this.#noteOthers());
     this.#recorder.start();
     this.#timers.push(
-      setInterval(() => this.#sightings.ask(), realtimeResumeConfirmMs).unref(),
+      setInterval(() => this.#present.ask(), realtimeResumeConfirmMs).unref(),
       setInterval(() => this.#sweep(), sweepMs).unref(),
     );
   }
@@ -108,7 +93,8 @@ export class Resume {
 
   async joined(channel: Channel): Promise<void> {
     if (this.#context.settings.realtimeResumeMs === 0) return;
-    const present = this.#enter(channel);
+    const present = this.#present.enter(channel);
+    this.#recorder.keep({ id: present.id, key: present.key, lastRef: channel.socket.lastRef, cursor: null });
     try {
       await this.#catchUp(present);
     } catch (error) {
@@ -121,15 +107,10 @@ export class Resume {
   }
 
   left(channel: Channel, isLost: boolean): void {
-    const present = this.#present.get(channel);
-    if (present === undefined) return;
-    const arrived = this.#arrivedAt(present);
-    this.#present.delete(channel);
-    const sameKey = this.#presentByKey.get(present.key);
-    sameKey?.delete(present);
-    if (sameKey?.size === 0) this.#presentByKey.delete(present.key);
-    this.#sightings.leave(channel.socket);
-    const { id, key, replacedAtRef } = present;
+    const left = this.#present.leave(channel);
+    if (left === null) return;
+    const { arrived } = left;
+    const { id, key, replacedAtRef } = left.present;
     const { lastRef } = channel.socket;
     if (!isLost || arrived === 0n) return this.#recorder.forget(id);
     const isDoubtful = replacedAtRef === lastRef;
@@ -145,24 +126,6 @@ export class Resume {
     });
     if (isDoubtful) this.#recorder.forget(id);
     else this.#recorder.keep({ id, key, lastRef, cursor: arrived });
-  }
-
-  #enter(channel: Channel): Present {
-    const present: Present = {
-      id: randomUUID(),
-      key: keyOf(channel),
-      channel,
-      base: this.#position(),
-      sinceMs: Number.POSITIVE_INFINITY,
-      replacedAtRef: null,
-    };
-    this.#present.set(channel, present);
-    const sameKey = this.#presentByKey.get(present.key);
-    if (sameKey === undefined) this.#presentByKey.set(present.key, new Set([present]));
-    else sameKey.add(present);
-    this.#sightings.enter(channel.socket);
-    this.#recorder.keep({ id: present.id, key: present.key, lastRef: channel.socket.lastRef, cursor: null });
-    return present;
   }
 
   async #catchUp(present: Present): Promise<void> {
@@ -207,44 +170,23 @@ export class Resume {
       (nowMs - one.leftAtMs > this.#kept.resumeMs ? late : candidates).push(one);
     }
     if (mayComeFromElsewhere) {
-      candidates.push(...this.#livingUnder(present));
+      candidates.push(...this.#present.livingBeside(present));
       if (this.#hasOthers(nowMs) || !candidates.some(fits)) {
         for (const one of await this.#lookup.of(key)) (one.isLate ? late : candidates).push(this.#foreign(one));
       }
     }
     const own = takeUp(candidates, fits);
-    if (own !== null && isOneDevice(channel.who)) this.#replace(present, candidates, own);
+    if (own !== null && own.cursor > 0n && isOneDevice(channel.who)) this.#present.replace(key, candidates);
     if (own !== null) return { ...own, isLate: false };
     // Only then: a page that was closed yesterday must not stand for the one that was here a moment ago.
     const lateOwn = takeUp(late, fits);
     return lateOwn === null ? null : { ...lateOwn, isLate: true };
   }
 
-  /** Channels whose loss nobody has noticed, if they are lost. */
-  #livingUnder({ key, channel }: Present): readonly Candidate[] {
-    const living: Candidate[] = [];
-    for (const other of this.#presentByKey.get(key) ?? []) {
-      const { socket } = other.channel;
-      const cursor = this.#arrivedAt(other);
-      if (socket === channel.socket || other.replacedAtRef === socket.lastRef || cursor === 0n) continue;
-      living.push({ id: other.id, lastRef: socket.lastRef, cursor, socketId: socket.id, kind: "live" });
-    }
-    return living;
-  }
-
   /** A node that is gone has lost its channels, whatever it last wrote of them. */
   #foreign({ id, nodeId, lastRef, cursor, isDeparted }: FoundChannel): Candidate {
     const isAlive = this.#context.nodes.others().some((node) => node.id === nodeId);
     return { id, lastRef, cursor, socketId: null, kind: isDeparted || !isAlive ? "departed" : "live" };
-  }
-
-  /** When these are noticed as lost, they have come back already: they will not be what the next one comes back for. */
-  #replace(present: Present, candidates: readonly Candidate[], own: TakenUp): void {
-    if (own.cursor === 0n) return;
-    for (const other of this.#presentByKey.get(present.key) ?? []) {
-      const wasFound = candidates.some(({ id, kind }) => id === other.id && kind === "live");
-      if (wasFound) other.replacedAtRef = other.channel.socket.lastRef;
-    }
   }
 
   #settle({ taken, lowered, cursor }: TakenUp): void {
@@ -270,19 +212,6 @@ export class Resume {
   #position(): Lsn {
     const positions = this.#replayers.map((replayer) => replayer.position()).filter((position) => position > 0n);
     return positions.length === 0 ? this.#context.log.position() : positions.reduce(earlierOf);
-  }
-
-  #arrivedAt({ base, sinceMs, channel }: Present): Lsn {
-    return this.#sightings.arrived(channel.socket, sinceMs) ?? base;
-  }
-
-  #leastArrived(): Lsn | null {
-    let least: Lsn | null = null;
-    for (const present of this.#present.values()) {
-      const arrived = this.#arrivedAt(present);
-      if (arrived > 0n) least = earlierOf(least ?? arrived, arrived);
-    }
-    return least;
   }
 
   #noteOthers(): void {
