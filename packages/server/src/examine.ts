@@ -3,7 +3,8 @@ import type { OpenProjectDatabase } from "./compose.ts";
 import { examineLog, type LogExamination } from "./platform/changes/examine/index.ts";
 import { type AskedPolicy, examinePolicies } from "./platform/policies/examine/index.ts";
 
-export type { PublishedFacts, SlotFacts } from "./platform/changes/examine/index.ts";
+export type { PublishedFacts, ReaderFacts, SlotFacts } from "./platform/changes/examine/index.ts";
+export { examineReaders } from "./platform/changes/examine/index.ts";
 
 // What can be known of a database that is open without serving it: for `mainstay doctor`.
 

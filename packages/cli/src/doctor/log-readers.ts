@@ -1,11 +1,11 @@
 import type { OpenProjectDatabase } from "@mainstay/server";
-import type { ReaderFacts } from "@mainstay/server/log-readers";
+import type { ReaderFacts } from "@mainstay/server/examine";
 import { type Finding, ok, warn } from "./finding.ts";
 
 /** How those stand that read the log with a memory in the database, of a database that is open. */
 export async function logReaderFindings({ database, config }: OpenProjectDatabase): Promise<readonly Finding[]> {
-  const { inspectReaders } = await import("@mainstay/server/log-readers");
-  return readerFindings(await inspectReaders(database), config.changes.logRetainedBytes);
+  const { examineReaders } = await import("@mainstay/server/examine");
+  return readerFindings(await examineReaders(database), config.changes.logRetainedBytes);
 }
 
 /** Those that read the log with a memory in the database: webhooks, sync. `retainedBytes` is how far behind they may be. */

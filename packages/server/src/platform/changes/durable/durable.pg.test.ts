@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Observation } from "../../observe/observation.ts";
-import { inspectReaders } from "./inspect.ts";
+import { examineReaders } from "../examine/index.ts";
 import { DurableBench, LedgerReader, openNode } from "./testing.ts";
 
 let bench: DurableBench;
@@ -170,7 +170,7 @@ test("a node that leads no more has no effect: its cursor is not where it left i
 test("one can see from inside and from outside how far readers are", async () => {
   const { log } = bench.node();
   expect(log.stats().readers).toEqual([]);
-  expect(await inspectReaders(bench.db)).toEqual([]);
+  expect(await examineReaders(bench.db)).toEqual([]);
   const reader = new LedgerReader("one");
   let isSick = true;
   reader.before = () => {
@@ -182,9 +182,9 @@ test("one can see from inside and from outside how far readers are", async () =>
   await bench.sql("select pg_logical_emit_message(false, 'filler', repeat('x', 3000000))");
   await poll(() => log.stats().readers).toEqual([{ name: "one", lagBytes: expect.any(Number), isFailing: true }]);
   await poll(() => log.stats().readers[0]?.lagBytes).toBeGreaterThan(3_000_000);
-  const inspected = await inspectReaders(bench.db);
-  expect(inspected).toEqual([{ name: "one", lagBytes: expect.any(Number), unreadMs: expect.any(Number) }]);
-  expect(inspected[0]?.lagBytes).toBeGreaterThan(3_000_000);
+  const examined = await examineReaders(bench.db);
+  expect(examined).toEqual([{ name: "one", lagBytes: expect.any(Number), unreadMs: expect.any(Number) }]);
+  expect(examined[0]?.lagBytes).toBeGreaterThan(3_000_000);
   expect(log.stats().retainedBytes).toBeGreaterThan(3_000_000);
   isSick = false;
   await poll(() => log.stats().readers[0]).toMatchObject({ isFailing: false });

@@ -1,9 +1,11 @@
 import type { Problem } from "../../../kernel/problem.ts";
-import type { Database } from "../../postgres/database.ts";
+import type { Database, Queryable } from "../../postgres/database.ts";
 import type { ConnectReplication } from "../../postgres/replication.ts";
+import { cursorStore, type ReaderFacts } from "../durable/store.ts";
 import { unavailableBecause, walLevelTooLow } from "../problems.ts";
 import { examineStore, type PublishedFacts, type SlotFacts } from "./store.ts";
 
+export type { ReaderFacts } from "../durable/store.ts";
 export type { PublishedFacts, SlotFacts } from "./store.ts";
 
 /** How the log is, for people: `mainstay doctor`. */
@@ -29,6 +31,9 @@ export async function examineLog(needs: {
   ]);
   return { problem, slots, publications, published };
 }
+
+/** How the durable readers of a database stand, whoever reads for them. Rejects as the database does. */
+export const examineReaders = (db: Pick<Queryable, "query">): Promise<readonly ReaderFacts[]> => cursorStore.facts(db);
 
 /** As far as one comes without a slot: a connection that may stream, and a log that can be decoded. */
 async function attempt(connect: ConnectReplication): Promise<Problem | null> {
