@@ -94,6 +94,8 @@ export interface ChannelRights {
   /** Asked for when first needed, once per channel and token (threat R07: never taken from reading). */
   writeBroadcast(): Promise<boolean>;
   writePresence(): Promise<boolean>;
+  /** Whether broadcasts may be stored, besides being written. */
+  storeBroadcast(): Promise<boolean>;
 }
 
 /** One topic that one socket has joined. */

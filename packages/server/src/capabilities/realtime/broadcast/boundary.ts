@@ -13,6 +13,12 @@ export const realtimeBoundary: Boundary = {
       switch (code) {
         case "realtime/invalid-broadcast":
           return json({ errors: details }, 422, headers);
+        case "realtime/persist-invalid":
+        case "realtime/persist-public":
+        case "realtime/persist-too-large":
+        case "realtime/persist-unstorable":
+          // The client's library shows `message`, and Supabase's server says `errors`.
+          return json({ message, errors: details }, 422, headers);
         case "realtime/unsupported-media-type":
         case "http/body-encoding":
           return json({ error: message }, 415, headers);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Batch, ChangedRelation, LogEntry } from "../../../kernel/change.ts";
+import type { Batch, Change, ChangedRelation, LogEntry } from "../../../kernel/change.ts";
 import { readSettings } from "../../../kernel/settings.ts";
 import { Rooms } from "../rooms.ts";
 import { realtimeSettings } from "../settings.ts";
@@ -7,9 +7,12 @@ import { readFrame } from "../testing.ts";
 import type { Channel } from "../types.ts";
 import { Delivery } from "./delivery.ts";
 import { LogWriter } from "./log-writer.ts";
+import { messageIdBy } from "./message-id.ts";
+import type { StoredBroadcast } from "./message-rows.ts";
+import { senderOf } from "./sender.ts";
 import { StoredReplay } from "./stored-replay.ts";
 
-const columns = ["id", "topic", "extension", "event", "private", "payload", "binary_payload"];
+const columns = ["id", "topic", "extension", "event", "private", "payload", "binary_payload", "expires_at"];
 const relation: ChangedRelation = {
   oid: 1,
   schema: "realtime",
@@ -42,12 +45,17 @@ function openDelivery(position: bigint) {
   const nodes = { id: "me", others: () => [] };
   const observe = (): void => {};
   const delivery = new Delivery({
-    context: { rooms, settings, nodes: { ...nodes, onChange: () => () => {}, close: async () => {} } },
+    context: {
+      rooms,
+      settings,
+      nodes: { ...nodes, onChange: () => () => {}, close: async () => {} },
+      clock: { nowMs: () => Date.parse("2026-11-21T12:00:00Z") },
+    },
     writer: new LogWriter({ log: { emit: async () => {} }, nodes, settings, observe }),
     stored: new StoredReplay({ settings, observe, session: undefined as never }),
     position: () => position,
   });
-  const join = (): { readonly channel: Channel; readonly heard: string[] } => {
+  const join = (self = false): { readonly channel: Channel; readonly heard: string[] } => {
     const heard: string[] = [];
     const send: Channel["send"] = (message) => heard.push(readFrame(message.frame("2.0.0")!).broadcast!.event);
     const channel = {
@@ -55,7 +63,7 @@ function openDelivery(position: bigint) {
       isOpen: true,
       rights: { readBroadcast: true },
       socket: { queuedBytes: 0 },
-      config: { broadcast: { self: false } },
+      config: { broadcast: { self } },
       send,
       sendNow: send,
     } as unknown as Channel;
@@ -95,5 +103,96 @@ describe("R13: live and replayed together", () => {
     const { channel, heard } = join();
     await replay(channel, [batch(10n, 0, 1), batch(20n, 0, 1)]);
     expect(heard).toEqual(["10/0", "20/0"]);
+  });
+});
+
+/** One stored broadcast, as the log brings it and as its node says it. */
+const row = (id: string, lsn = 20n, expiresAt: string | null = null): Batch => {
+  const { changes, ...rest } = batch(lsn, 0, 1);
+  const [change] = changes;
+  return { ...rest, changes: [{ ...change!, new: [id, "a", "broadcast", id, "f", "{}", null, expiresAt] } as Change] };
+};
+const told = (id: string): StoredBroadcast => ({
+  id,
+  expiresAtMs: null,
+  published: {
+    form: "bytes",
+    room: "public:a",
+    event: id,
+    encoding: "json",
+    metadata: `{"id":"${id}"}`,
+    payload: Buffer.from("{}"),
+  },
+});
+
+describe("what this node stores itself", () => {
+  it.each(["PostgreSQL's answer", "the log"])(
+    "is with each member once, %s being first, and not with its sender",
+    (first) => {
+      const { delivery, join } = openDelivery(10n);
+      const [sender, echoing, member] = [join(), join(true), join()];
+      for (const [id, from] of [
+        ["one", sender],
+        ["two", echoing],
+      ] as const) {
+        delivery.storing(id, from.channel);
+        if (first === "the log") delivery.take(row(id));
+        delivery.stored(told(id));
+        if (first !== "the log") delivery.take(row(id));
+      }
+      expect(sender.heard).toEqual(["two"]);
+      expect(echoing.heard).toEqual(["one", "two"]);
+      expect(member.heard).toEqual(["one", "two"]);
+    },
+  );
+
+  it("reaches who joined between the answer and the log, live or with what it missed, once", async () => {
+    const { delivery, join, replay } = openDelivery(10n);
+    const sender = join();
+    delivery.storing("one", sender.channel);
+    delivery.stored(told("one"));
+    const between = join();
+    delivery.take(row("one"));
+    const after = join();
+    for (const { channel } of [between, after]) await replay(channel, [row("one")]);
+    expect([between.heard, after.heard]).toEqual([["one"], ["one"]]);
+    expect(sender.heard).toEqual([]);
+  });
+
+  it("is told by the log alone where PostgreSQL gave no answer, and by nobody where it refused", () => {
+    const { delivery, join } = openDelivery(10n);
+    const [sender, member] = [join(), join()];
+    delivery.storing("lost answer", sender.channel);
+    delivery.storing("refused", sender.channel);
+    delivery.notStored("refused");
+    delivery.take(row("lost answer"));
+    expect(member.heard).toEqual(["lost answer"]);
+    expect(sender.heard).toEqual([]);
+  });
+
+  it("is not replayed to the socket it came from, unless that wants its own", async () => {
+    const { delivery, join } = openDelivery(10n);
+    delivery.take(batch(30n, 0, 1));
+    const former = senderOf("former");
+    const [own, others] = [messageIdBy(former), messageIdBy(senderOf("other"))];
+    const heardBy = async (self: boolean): Promise<readonly string[]> => {
+      const { channel, heard } = join(self);
+      for (const id of [own, others]) await delivery.replay(channel, row(id), former);
+      return heard;
+    };
+    expect(await heardBy(false)).toEqual([others]);
+    expect(await heardBy(true)).toEqual([own, others]);
+  });
+
+  it("is not replayed after its time", async () => {
+    const { delivery, join, replay } = openDelivery(10n);
+    delivery.take(batch(30n, 0, 1));
+    const { channel, heard } = join();
+    await replay(channel, [
+      row("over", 20n, "2026-11-21 12:00:00"),
+      row("not yet", 20n, "2026-11-21 12:00:00.001"),
+      row("never", 20n, "infinity"),
+    ]);
+    expect(heard).toEqual(["not yet", "never"]);
   });
 });

@@ -4,7 +4,9 @@ import type { Channel } from "../types.ts";
 import { decodeBatch, logPrefix, noSender } from "./codec.ts";
 import { isDrained, untilDrained } from "./drained.ts";
 import type { LogWriter } from "./log-writer.ts";
+import { isSentBy } from "./message-id.ts";
 import { type StoredBroadcast, storedBroadcastOf } from "./message-rows.ts";
+import { type OwnStored, OwnStoring } from "./own-storing.ts";
 import { outgoingOf, type Published } from "./published.ts";
 import { senderOf } from "./sender.ts";
 import type { StoredReplay } from "./stored-replay.ts";
@@ -15,6 +17,8 @@ interface Place {
   /** Of the newest entry there. */
   readonly first: number;
 }
+
+type DeliveryContext = Pick<RealtimeContext, "rooms" | "nodes" | "settings" | "clock">;
 
 /** What a channel gets live: our own broadcasts from this number on, and entries of the log beyond this place. */
 interface Joined {
@@ -28,16 +32,17 @@ interface Joined {
  * channel has missed.
  */
 export class Delivery {
-  readonly #context: Pick<RealtimeContext, "rooms" | "nodes" | "settings">;
+  readonly #context: DeliveryContext;
   readonly #writer: LogWriter;
   readonly #stored: StoredReplay;
   readonly #position: () => Lsn;
   readonly #joined = new WeakMap<Channel, Joined>();
+  readonly #own = new OwnStoring();
   /** Where the newest entry stands that was taken; `null` before the first. */
   #taken: Place | null = null;
 
   constructor(needs: {
-    readonly context: Pick<RealtimeContext, "rooms" | "nodes" | "settings">;
+    readonly context: DeliveryContext;
     readonly writer: LogWriter;
     readonly stored: StoredReplay;
     /** Everything before it has been through `take`. */
@@ -53,6 +58,22 @@ export class Delivery {
   publish(published: Published, from: Channel | null): void {
     this.#writer.append(from === null ? noSender : senderOf(from.socket.id), published);
     this.#deliver(published, (channel) => channel !== from || channel.config.broadcast.self);
+  }
+
+  /** What `from` (`null`: nobody on a socket) was allowed to store is being stored: the log may bring it before PostgreSQL answers. */
+  storing(id: string, from: Channel | null): void {
+    this.#own.begin(id, from);
+  }
+
+  /** It is stored. Whoever hears of it first, this or the log, puts it on the channels. */
+  stored(stored: StoredBroadcast): void {
+    const own = this.#own.delivered(stored.id, this.#context.rooms.members(stored.published.room));
+    if (own !== null) this.#deliverStored(stored, own);
+  }
+
+  /** It is certain that it is not stored. */
+  notStored(id: string): void {
+    this.#own.forget(id);
   }
 
   joined(channel: Channel): void {
@@ -94,8 +115,20 @@ export class Delivery {
   }
 
   #takeStored(stored: StoredBroadcast): void {
+    const own = this.#own.logged(stored.id);
+    this.#deliverStored(stored, own, own?.reached ?? null);
+  }
+
+  /** @param reached have got it already */
+  #deliverStored(stored: StoredBroadcast, own: OwnStored | null, reached: WeakSet<Channel> | null = null): void {
     this.#stored.arrived(stored);
-    this.#deliver(stored.published, (channel) => !this.#stored.isCovered(channel, stored.id));
+    this.#deliver(
+      stored.published,
+      (channel) =>
+        reached?.has(channel) !== true &&
+        (channel !== own?.from || channel.config.broadcast.self) &&
+        !this.#stored.isCovered(channel, stored.id),
+    );
   }
 
   #deliver(published: Published, isFor: (channel: Channel) => boolean): void {
@@ -106,6 +139,12 @@ export class Delivery {
     for (const channel of members) if (channel.rights.readBroadcast && isFor(channel)) channel.send(message);
   }
 
+  #isMissed(channel: Channel, { id, expiresAtMs }: StoredBroadcast, former: Buffer | null): boolean {
+    if (expiresAtMs !== null && expiresAtMs <= this.#context.clock.nowMs()) return false;
+    if (former !== null && !channel.config.broadcast.self && isSentBy(id, former)) return false;
+    return !this.#stored.isCovered(channel, id);
+  }
+
   *#missedIn(channel: Channel, entry: LogEntry, former: Buffer | null): Iterable<Published> {
     const joined = this.#joined.get(channel);
     const isLive = joined !== undefined && joined.place !== null && isBeyond(entry, joined.place);
@@ -113,7 +152,7 @@ export class Delivery {
       const limitBytes = this.#context.settings.realtimeBroadcastPayloadBytes;
       for (const change of isLive ? [] : entry.changes) {
         const stored = storedBroadcastOf(change, limitBytes);
-        if (stored !== null && !this.#stored.isCovered(channel, stored.id)) yield stored.published;
+        if (stored !== null && this.#isMissed(channel, stored, former)) yield stored.published;
       }
       return;
     }

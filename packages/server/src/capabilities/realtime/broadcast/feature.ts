@@ -4,14 +4,18 @@ import { tellMissed } from "../resume/missed.ts";
 import type { Channel, ChannelFeature, Incoming, Replayer } from "../types.ts";
 import { Delivery } from "./delivery.ts";
 import { LogWriter } from "./log-writer.ts";
+import { isPersisted, sendPersisted } from "./persisted-send.ts";
 import type { Published } from "./published.ts";
 import { readBroadcast } from "./read-broadcast.ts";
 import { senderOf } from "./sender.ts";
 import { readReplayRequest, StoredReplay } from "./stored-replay.ts";
+import { Storing } from "./storing.ts";
 
 export interface BroadcastFeature extends ChannelFeature, Replayer {
   /** Broadcasts what somebody without a socket was allowed to send. */
   publish(published: Published): void;
+  /** For what its sender wants stored. */
+  readonly storing: Storing;
   stop(): Promise<void>;
 }
 
@@ -40,8 +44,10 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
     },
   });
   const delivery = new Delivery({ context, writer, stored, position: () => follower.position() });
+  const storing = new Storing({ context, writer, delivery });
 
   async function send(channel: Channel, message: Incoming): Promise<void> {
+    if (isPersisted(message)) return sendPersisted(storing, channel, message);
     const { ack } = channel.config.broadcast;
     // A refused write is told to nobody, so a client cannot tell it from a slow server (protocols: broadcast).
     if (channel.config.isPrivate && !(await mayWrite(channel))) return;
@@ -90,6 +96,7 @@ export function createBroadcastFeature(context: RealtimeContext): BroadcastFeatu
       const former = formerSocketId === null ? null : senderOf(formerSocketId);
       for (const entry of entries) await delivery.replay(channel, entry, former);
     },
+    storing,
     publish: (published) => delivery.publish(published, null),
     async stop() {
       follower.stop();

@@ -19,7 +19,7 @@ export function createBroadcast(context: RealtimeContext): Broadcast {
   const feature = createBroadcastFeature(context);
   return {
     ...feature,
-    routes: [broadcastRoutes(context, feature.publish)],
+    routes: [broadcastRoutes(context, feature)],
     // The log is followed from the first join on: a server that nobody talks to follows nothing.
     start: () => Promise.resolve(),
   };

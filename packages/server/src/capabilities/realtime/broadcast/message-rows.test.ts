@@ -36,6 +36,7 @@ describe("broadcasts of the database", () => {
   it("say which row they are, and go to the room it names", () => {
     expect(storedBroadcastOf(insert(row()), 100)).toEqual({
       id: "1111",
+      expiresAtMs: null,
       published: {
         form: "bytes",
         room: "private:a",

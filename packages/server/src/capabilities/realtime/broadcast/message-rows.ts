@@ -6,6 +6,8 @@ import type { Published } from "./published.ts";
 export interface StoredBroadcast {
   readonly id: string;
   readonly published: Published;
+  /** When it ends, in Unix milliseconds; `null`: with the day it is kept in. */
+  readonly expiresAtMs: number | null;
 }
 
 /** Where the columns of `realtime.messages` are in a row. */
@@ -17,6 +19,7 @@ interface Places {
   readonly isPrivate: number;
   readonly payload: number;
   readonly binaryPayload: number;
+  readonly expiresAt: number;
 }
 
 /** The table and its partitions by day: `messages_2026_11_21`. */
@@ -39,6 +42,7 @@ function placesIn(relation: ChangedRelation): Places | null {
             isPrivate: at("private"),
             payload: at("payload"),
             binaryPayload: at("binary_payload"),
+            expiresAt: at("expires_at"),
           }
         : null;
     known.set(relation, places);
@@ -65,7 +69,14 @@ function readRow(row: RowImage, places: Places, limitBytes: number): StoredBroad
   if (content === null || content.payload.length > limitBytes) return null;
   // Whoever left it open gets the room that asks who may read.
   const room = roomOf(topic, row[places.isPrivate] !== "f");
-  return { id, published: { form: "bytes", room, event, metadata: JSON.stringify({ id }), ...content } };
+  const expiresAtMs = timeOf(row[places.expiresAt]);
+  return { id, expiresAtMs, published: { form: "bytes", room, event, metadata: JSON.stringify({ id }), ...content } };
+}
+
+/** Of a `timestamp` in UTC, in ISO style; `null` for none, and for what is no time (`infinity`). */
+function timeOf(text: string | null | undefined): number | null {
+  const timeMs = text == null ? Number.NaN : Date.parse(`${text.replace(" ", "T")}Z`);
+  return Number.isNaN(timeMs) ? null : timeMs;
 }
 
 interface Content {

@@ -6,6 +6,8 @@ import { type Broadcast, createBroadcast } from "./index.ts";
 const sql = `
   create policy "read" on realtime.messages for select to authenticated using (true);
   create policy "write" on realtime.messages for insert to authenticated with check (realtime.topic() like 'open%');
+  create policy "only send" on realtime.messages for insert to authenticated
+    with check (realtime.topic() = 'only-send' and extension = 'broadcast');
 `;
 
 interface Site {
@@ -162,6 +164,61 @@ describe("a single broadcast over HTTP", () => {
     const answer = await post(`broadcast/a/events/${"x".repeat(256)}`, {});
     expect(answer.status).toBe(422);
     expect(JSON.parse(answer.text)).toEqual({ errors: { event: ["should be at most 255 byte(s)"] } });
+  });
+});
+
+describe("a single broadcast that is to be stored", () => {
+  const storing = (query: string, body: unknown = { n: 1 }, headers: Readonly<Record<string, string>> = user) =>
+    post(`broadcast/open-store/events/e?private=true&${query}`, body, headers);
+  const rows = () =>
+    site.realtime.sql(
+      "select id::text, payload, binary_payload as bytes, extract(epoch from expires_at - inserted_at)::int as seconds from realtime.messages where topic = 'open-store' order by inserted_at",
+    );
+
+  it("is stored as its caller, then sent, by the id it is stored under", async () => {
+    const client = await listener("open-store", true);
+    const bytes = { ...user, "content-type": "application/octet-stream" };
+    expect(await storing("persist=true")).toMatchObject({ status: 202, text: "" });
+    expect((await storing("persist%5Bttl%5D=60", new Uint8Array([0, 255]), bytes)).status).toBe(202);
+    expect((await storing("persist=false")).status).toBe(202);
+    const stored = await rows();
+    expect(stored).toMatchObject([
+      { payload: { n: 1 }, bytes: null, seconds: null },
+      { payload: null, bytes: Buffer.from([0, 255]), seconds: 60 },
+    ]);
+    expect(client.of("broadcast").map(({ broadcast }) => broadcast?.metadata)).toEqual([
+      ...stored.map(({ id }) => JSON.stringify({ id })),
+      "",
+    ]);
+  });
+
+  it.each([
+    [422, "persist=yes", {}, { persist: [expect.stringContaining("259200")] }],
+    [422, "persist[ttl]=0", {}, { persist: [expect.stringContaining("1 to")] }],
+    [422, "persist=true", '"\\u0000"', { persist: [expect.stringContaining("U+0000")] }],
+  ])("is refused with %i for %s: %j", async (status, query, body, errors) => {
+    const before = await rows();
+    const answer = await storing(query, body);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text)).toEqual({ errors, message: errors.persist[0] });
+    expect(await rows()).toEqual(before);
+  });
+
+  it("is refused on a public channel, and without the right to send or to store", async () => {
+    const [open, only] = [await listener("open-public"), await listener("only-send", true)];
+    const refused = await post("broadcast/open-public/events/e?persist=true", {}, user);
+    expect([refused.status, JSON.parse(refused.text)]).toEqual([
+      422,
+      {
+        message: "persist can only be used on private channels",
+        errors: { persist: ["persist can only be used on private channels"] },
+      },
+    ]);
+    expect((await storing("persist=true", {}, anon)).status).toBe(403);
+    expect((await post("broadcast/only-send/events/e?private=true", {}, user)).status).toBe(202);
+    const unstored = await post("broadcast/only-send/events/e?private=true&persist=true", {}, user);
+    expect([unstored.status, JSON.parse(unstored.text)]).toEqual([403, { message: expect.stringContaining("store") }]);
+    expect([open, only].map((client) => client.of("broadcast").length)).toEqual([0, 1]);
   });
 });
 

@@ -1,12 +1,14 @@
 import type { Principal } from "../../../kernel/principal.ts";
 import { type Call, type CorsPolicy, empty, type Reply, type RouteGroup } from "../../../kernel/route.ts";
 import { DatabaseError } from "../../../platform/postgres/session/types.ts";
-import { rightsStore } from "../channels/rights-store.ts";
+import { type Extension, rightsStore } from "../channels/rights-store.ts";
 import type { RealtimeContext } from "../context.ts";
 import { roomOf } from "../rooms.ts";
 import { realtimeBoundary } from "./boundary.ts";
+import type { BroadcastFeature } from "./feature.ts";
+import { persistInQuery, readPersist } from "./persist.ts";
 import { broadcastProblems } from "./problems.ts";
-import { nameLimitBytes, type Published } from "./published.ts";
+import { nameLimitBytes, type PublishedBytes } from "./published.ts";
 import { BroadcastRate, callerOf } from "./rate.ts";
 import { encodingOf, parseJson, readBatch, readSingle } from "./request-body.ts";
 
@@ -23,7 +25,7 @@ const askedAtOnce = 16;
 /** Broadcast over HTTP (protocols: HTTP broadcast): for those who are on no channel. */
 export function broadcastRoutes(
   context: Pick<RealtimeContext, "session" | "settings">,
-  publish: (published: Published) => void,
+  { publish, storing }: Pick<BroadcastFeature, "publish" | "storing">,
 ): RouteGroup {
   const { session, settings } = context;
   const payloadBytes = settings.realtimeBroadcastPayloadBytes;
@@ -33,11 +35,15 @@ export function broadcastRoutes(
     total: settings.realtimeBroadcastTotalPerSecond,
   });
 
-  /** Whether this caller may broadcast there, asked of the policies now. */
+  /** Whether this caller may broadcast there. */
   async function mayWrite(who: Principal, topic: string, isPrivate: boolean): Promise<boolean> {
-    if (!isPrivate) return !settings.realtimePrivateOnly;
+    return isPrivate ? may(who, topic, "broadcast") : !settings.realtimePrivateOnly;
+  }
+
+  /** Asked of the policies now. */
+  async function may(who: Principal, topic: string, extension: Extension): Promise<boolean> {
     try {
-      return await rightsStore.mayWrite(session, who, topic, "broadcast");
+      return await rightsStore.mayWrite(session, who, topic, extension);
     } catch (error) {
       // A policy that fails gives no right.
       if (error instanceof DatabaseError) return false;
@@ -70,13 +76,31 @@ export function broadcastRoutes(
 
   async function single(call: Call): Promise<Reply> {
     const { topic = "", event = "" } = call.params;
-    const isPrivate = new URLSearchParams(call.query).get("private") === "true";
+    const query = new URLSearchParams(call.query);
+    const isPrivate = query.get("private") === "true";
+    const persist = readPersist(persistInQuery(query), storing.mostSeconds);
+    if (persist !== null && !isPrivate) throw broadcastProblems.persistPublic();
     refuseLongNames({ topic, event });
     encodingOf(call.headers["content-type"]);
     const { encoding, payload } = readSingle(call.headers["content-type"], await call.body(), payloadBytes);
     rate.take(callerOf(call), 1);
-    if (!(await mayWrite(call.who, topic, isPrivate))) throw broadcastProblems.notAllowed();
-    publish({ form: "bytes", room: roomOf(topic, isPrivate), event, encoding, metadata: "", payload });
+    const room = roomOf(topic, isPrivate);
+    const published: PublishedBytes = { form: "bytes", room, event, encoding, metadata: "", payload };
+    const { who } = call;
+    if (persist === null) {
+      if (!(await mayWrite(who, topic, isPrivate))) throw broadcastProblems.notAllowed();
+      publish(published);
+    } else {
+      await storing.store({
+        name: topic,
+        who,
+        from: null,
+        published,
+        persist,
+        mayWrite: () => may(who, topic, "broadcast"),
+        mayStore: () => may(who, topic, "persistence"),
+      });
+    }
     return empty(202);
   }
 

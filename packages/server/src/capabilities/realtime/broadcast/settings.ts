@@ -57,6 +57,13 @@ export const broadcastSettings = {
     min: 1,
     summary: "Most payload that one join gets of stored broadcasts, and always the newest of them.",
   }),
+  realtimeBroadcastStoreTimeoutMs: integer<number>({
+    env: ["MAINSTAY_REALTIME_BROADCAST_STORE_TIMEOUT_MS"],
+    default: 5_000,
+    unit: "ms",
+    min: 1,
+    summary: "Longest wait of a broadcast that its sender wants stored; then it is refused.",
+  }),
   realtimeBroadcastReplayTimeoutMs: integer<number>({
     env: ["MAINSTAY_REALTIME_BROADCAST_REPLAY_TIMEOUT_MS"],
     default: 5_000,

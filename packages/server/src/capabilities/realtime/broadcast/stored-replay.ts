@@ -36,8 +36,8 @@ const isTime = (value: unknown): value is number =>
 
 interface Joining {
   stored: readonly StoredBroadcast[];
-  /** From the log since the join began, in order. */
-  readonly arrived: StoredBroadcast[];
+  /** Put on channels since the join began, in order, by id: what this node has stored comes from the log, too. */
+  readonly arrived: Map<string, StoredBroadcast>;
 }
 
 /**
@@ -47,7 +47,7 @@ interface Joining {
 export class StoredReplay {
   readonly #context: Pick<RealtimeContext, "session" | "settings" | "observe">;
   readonly #joining = new Map<Channel, Joining>();
-  /** Of those that joined: what they have got by replay, and may get from the log yet. */
+  /** Of those that joined: what they have got with it, and may get from the log yet. */
   readonly #replayed = new WeakMap<Channel, ReadonlySet<string>>();
 
   constructor(context: Pick<RealtimeContext, "session" | "settings" | "observe">) {
@@ -57,7 +57,7 @@ export class StoredReplay {
   /** @throws JoinRefusal */
   async read(channel: Channel, request: ReplayRequest): Promise<void> {
     const { session, settings } = this.#context;
-    const joining: Joining = { stored: [], arrived: [] };
+    const joining: Joining = { stored: [], arrived: new Map() };
     this.#joining.set(channel, joining);
     if (!channel.rights.readBroadcast) return;
     try {
@@ -85,11 +85,12 @@ export class StoredReplay {
     if (joining === undefined) return;
     this.#joining.delete(channel);
     const { stored, arrived } = joining;
-    const ids = new Set(stored.map(({ id }) => id));
-    if (ids.size > 0) this.#replayed.set(channel, ids);
+    for (const { id } of stored) arrived.delete(id);
+    const all = [...stored, ...arrived.values()];
+    if (all.length > 0) this.#replayed.set(channel, new Set(all.map(({ id }) => id)));
     channel.hold();
     try {
-      for (const { published } of [...stored, ...arrived.filter(({ id }) => !ids.has(id))]) {
+      for (const { published } of all) {
         if (!channel.rights.readBroadcast) return;
         const message = outgoingOf(published);
         if (message !== null) channel.sendNow(message);
@@ -100,12 +101,12 @@ export class StoredReplay {
     }
   }
 
-  /** A stored broadcast has come from the log: those who are joining get it when they have joined. */
+  /** A stored broadcast is being delivered: those who are joining get it when they have joined. */
   arrived(stored: StoredBroadcast): void {
     for (const [channel, { arrived }] of this.#joining) {
       if (channel.room !== stored.published.room) continue;
-      arrived.push(stored);
-      if (arrived.length > arrivedMost) arrived.shift();
+      arrived.set(stored.id, stored);
+      if (arrived.size > arrivedMost) arrived.delete(arrived.keys().next().value!);
     }
   }
 

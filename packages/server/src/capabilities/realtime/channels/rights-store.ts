@@ -2,12 +2,17 @@ import type { Principal } from "../../../kernel/principal.ts";
 import { asCaller } from "../../../platform/postgres/caller.ts";
 import type { Session } from "../../../platform/postgres/session/types.ts";
 
-export type Extension = "broadcast" | "presence";
+/** `persistence` is only ever asked about: what is stored has the extension `broadcast`, as Supabase's server does it. */
+export type Extension = "broadcast" | "presence" | "persistence";
 
 /** Questions to the policies on `realtime.messages`, each one flight as the caller (migration 0015). */
 export const rightsStore = {
   /** What the caller would see on the topic. Rejects with a DatabaseError when a policy fails. */
-  async mayRead(session: Session, who: Principal, topic: string): Promise<Readonly<Record<Extension, boolean>>> {
+  async mayRead(
+    session: Session,
+    who: Principal,
+    topic: string,
+  ): Promise<Readonly<Record<"broadcast" | "presence", boolean>>> {
     const [row] = await ask(session, who, topic, {
       text: "select broadcast, presence from mainstay.may_read_channel($1)",
       values: [topic],

@@ -6,13 +6,15 @@ import type { ChannelRights } from "../types.ts";
 import { type Extension, rightsStore } from "./rights-store.ts";
 
 const yes = (): Promise<boolean> => Promise.resolve(true);
+const no = (): Promise<boolean> => Promise.resolve(false);
 
-/** Of a public channel: nobody is asked. */
+/** Of a public channel: nobody is asked. Nothing of it is stored. */
 export const publicRights: ChannelRights = {
   readBroadcast: true,
   readPresence: true,
   writeBroadcast: yes,
   writePresence: yes,
+  storeBroadcast: no,
 };
 
 /** Reported at most so often: a policy that fails does so at every join. */
@@ -62,6 +64,7 @@ export class RightsDesk {
       readPresence: read.presence,
       writeBroadcast: write("broadcast"),
       writePresence: write("presence"),
+      storeBroadcast: write("persistence"),
     };
   }
 
