@@ -8,17 +8,19 @@ grant usage on schema public to reader, moderator, guarded;
 create table public.members (team text, user_id uuid, primary key (team, user_id));
 alter table public.members enable row level security;
 create policy "own" on public.members for select to authenticated using (user_id = auth.uid());
-grant select on public.members to authenticated;
 
 create table public.notes (
   id int primary key, owner uuid, team text, kind text, level int, is_draft boolean, body text, secret text, extra jsonb
 );
 alter table public.notes replica identity full;
 alter table public.notes enable row level security;
+-- What new tables in `public` are granted by default.
+revoke all on public.notes, public.members from anon, authenticated, service_role;
 grant select (id, kind, body) on public.notes to anon;
 grant select on public.notes to authenticated, service_role, moderator, guarded;
 grant select (id, team, level) on public.notes to reader;
 
+grant select on public.members to authenticated;
 create policy "public ones" on public.notes for select to anon, authenticated using (kind = 'public');
 create policy "own ones" on public.notes for select to authenticated using (owner = auth.uid());
 create policy "the team's" on public.notes for select to authenticated

@@ -217,6 +217,9 @@ describe("R02 one event for ten classes of subscribers", () => {
       expect(got, `${name}, ${JSON.stringify(shape.binding)}, seed ${seed}`).toEqual(wanted);
       deliveries += got.length;
     }
+    const width = (name: string): number =>
+      Math.max(...happened.map(({ after }) => Object.keys(after[name] ?? {}).length));
+    expect(classes.map(width)).toEqual([3, 9, 9, 9, 9, 3, 9, 9, 9]);
     // The matrix has something in every row, and most of all is seen by somebody only.
     for (const name of classes) {
       const got = subscribers.find((one) => one.name === name)!.client.of("postgres_changes").length;
