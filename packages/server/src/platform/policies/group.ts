@@ -76,8 +76,8 @@ export class Group implements ViewerGroup {
     const seen: boolean[] = [];
     // Mostly none: this is done for every group and every change.
     let open: number[] | null = null;
-    for (const [at, row] of rows.entries()) {
-      const verdict = bound.decide(row, circumstances);
+    for (let at = 0; at < rows.length; at++) {
+      const verdict = bound.decide(rows[at]!, circumstances);
       seen.push(verdict === true);
       if (verdict !== "ask") continue;
       open ??= [];

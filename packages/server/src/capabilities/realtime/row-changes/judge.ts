@@ -173,17 +173,17 @@ interface Look {
   readonly rows: RowImage[];
   answers: readonly boolean[];
   /** Where the rows of the candidate are that was last looked at for it: it may have several entries there. */
-  of: Candidate;
+  of: Candidate | null;
   now: number;
   before: number;
 }
 
-/** Of a candidate's entries, each at its place: the group's look, and where in it the row is; -1 for a row that is not asked about. */
+/** Of a candidate's entries, each at its place: the group's look (`null`: nothing is asked), and where in it the row is (-1: nowhere). */
 interface Places {
   readonly candidate: Candidate;
-  readonly looks: (Look | null)[];
-  readonly now: number[];
-  readonly before: number[];
+  readonly looks: readonly (Look | null)[];
+  readonly now: Int32Array;
+  readonly before: Int32Array;
 }
 
 /**
@@ -209,48 +209,55 @@ function look(candidates: readonly Candidate[]): readonly Judged[] | Promise<rea
   return waiting.length === 0 ? placed.map(settle) : Promise.all(waiting).then(() => placed.map(settle));
 }
 
-function placesOf(candidate: Candidate, looks: Map<ViewerGroup, Look>): Places {
+function placesOf(candidate: Candidate, known: Map<ViewerGroup, Look>): Places {
   const { change, entries } = candidate;
   const isOldWhole = change.old !== null && change.relation.replicaIdentity === "full";
-  const places: Places = { candidate, looks: [], now: [], before: [] };
-  for (const { group, projection } of entries) {
-    let each: Look | null = null;
-    if (projection.rights === "row-secured") {
-      each = looks.get(group) ?? null;
-      if (each === null) {
-        each = { rows: [], answers: [], of: candidate, now: -1, before: -1 };
-        looks.set(group, each);
-      }
-      const isFirst = each.of !== candidate || (each.now < 0 && each.before < 0);
-      if (isFirst) {
-        each.of = candidate;
-        each.now = change.new === null ? -1 : each.rows.push(change.new) - 1;
-        const isOldAsked = isOldWhole && (change.op === "delete" || isMoved(change, projection));
-        each.before = isOldAsked ? each.rows.push(change.old!) - 1 : -1;
-      }
+  const looks: (Look | null)[] = [];
+  const now = new Int32Array(entries.length).fill(-1);
+  const before = new Int32Array(entries.length).fill(-1);
+  for (let at = 0; at < entries.length; at++) {
+    const { group, projection } = entries[at]!;
+    if (projection.rights !== "row-secured") {
+      looks.push(null);
+      continue;
     }
-    places.looks.push(each);
-    places.now.push(each?.now ?? -1);
-    places.before.push(each?.before ?? -1);
+    let each = known.get(group);
+    if (each === undefined) {
+      each = { rows: [], answers: [], of: null, now: -1, before: -1 };
+      known.set(group, each);
+    }
+    if (each.of !== candidate) {
+      each.of = candidate;
+      each.now = change.new === null ? -1 : each.rows.push(change.new) - 1;
+      const isOldAsked = isOldWhole && (change.op === "delete" || isMoved(change, projection));
+      each.before = isOldAsked ? each.rows.push(change.old!) - 1 : -1;
+    }
+    looks.push(each);
+    now[at] = each.now;
+    before[at] = each.before;
   }
-  return places;
+  return { candidate, looks, now, before };
 }
 
 function settle({ candidate: { change, part, entries }, looks, now, before }: Places): Judged {
   let blind: Set<ViewerGroup> | null = null;
   const seeing: Entry[] = [];
-  for (const [at, entry] of entries.entries()) {
-    const answers = looks[at]?.answers;
-    const wasSeen = answers?.[before[at]!] === true;
-    if (before[at]! >= 0 && !wasSeen) {
+  for (let at = 0; at < entries.length; at++) {
+    const entry = entries[at]!;
+    const each = looks[at];
+    if (!each) {
+      seeing.push(entry);
+      continue;
+    }
+    const hasOld = before[at]! >= 0;
+    const wasSeen = hasOld && each.answers[before[at]!] === true;
+    if (hasOld && !wasSeen) {
       blind ??= new Set();
       blind.add(entry.group);
     }
-    if (answers === undefined) seeing.push(entry);
-    else if (change.op !== "delete") {
-      if (answers[now[at]!] === true) seeing.push(entry);
-      // Without the whole old row nobody can tell who saw it: everybody who waits is told its key (protocols: visibility).
-    } else if (before[at]! < 0 || wasSeen) seeing.push(entry);
+    // Without the whole old row nobody can tell who saw it: everybody who waits is told its key (protocols: visibility).
+    const isSeen = change.op === "delete" ? !hasOld || wasSeen : each.answers[now[at]!] === true;
+    if (isSeen) seeing.push(entry);
   }
   return { change, part, entries: seeing, blindToOld: blind ?? nobody };
 }

@@ -78,7 +78,11 @@ class Bucket {
   }
 
   /** Those whose found condition holds. What is not in the image of a deleted row cannot rule an entry out. */
-  *candidates(relation: ChangedRelation, image: RowImage, isOld: boolean): Iterable<Entry> {
+  candidates(relation: ChangedRelation, image: RowImage, isOld: boolean): Iterable<Entry> {
+    return this.#byColumn.size === 0 ? this.open : this.#found(relation, image, isOld);
+  }
+
+  *#found(relation: ChangedRelation, image: RowImage, isOld: boolean): Iterable<Entry> {
     yield* this.open;
     for (const [column, { keyOf, byKey }] of this.#byColumn) {
       const text = image[relation.indexOf(column)];

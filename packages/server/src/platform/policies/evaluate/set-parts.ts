@@ -13,11 +13,16 @@ function keyText(value: Value, kind: KeyKind): string | null | Unsure {
   return canonical(kind, value as string | boolean) ?? failed;
 }
 
+/** The key of a set that nothing ties to the row. */
+const untied = tupleKey([]);
+
 /** The key of what ties the row to the set; `null` when a part is NULL, which equals nothing. */
 function correlation(
   parts: readonly Part[],
   kinds: readonly KeyKind[],
 ): (row: RowImage, circumstances: Circumstances) => string | null | Unsure {
+  // Most sets are the same for every row, and this is asked for every row and group.
+  if (parts.length === 0) return () => untied;
   return (row, circumstances) => {
     const texts: string[] = [];
     let unsure: Unsure | null = null;
