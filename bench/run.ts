@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
 });
 const port = Number(options.port);
 /** Of one measurement of realtime: there are many, and they are steady soon. */
-const realtimeSeconds = Math.min(Number(options.seconds), 4);
+const realtimeSeconds = Math.min(Number(options.seconds), 2);
 const wants = (name: string): boolean => options.only === undefined || options.only.split(",").includes(name);
 
 const figures: Figure[] = [];

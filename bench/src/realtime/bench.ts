@@ -19,21 +19,28 @@ export interface RealtimeBench {
   readonly freePort: number;
 }
 
-/** Processor time of the server while something is done, in ms. */
-export async function costOf(
-  server: BenchServer,
-  work: () => Promise<unknown>,
-): Promise<{ node: number; postgres: number }> {
-  const postgres = (): readonly number[] => familyOf(server.pid).slice(1);
-  const before = new Map(postgres().map((pid) => [pid, processorMsOf(pid)]));
-  const nodeBefore = processorMsOf(server.pid);
-  await work();
+export interface Cost<Result> {
+  readonly result: Result;
+  /** Processor time, in ms. */
+  readonly nodeMs: number;
+  readonly postgresMs: number;
+}
+
+/** What something costs the server while it is done. */
+export async function costOf<Result>(server: BenchServer, work: () => Promise<Result>): Promise<Cost<Result>> {
+  const spent = (): Map<number, number> =>
+    new Map(
+      familyOf(server.pid)
+        .slice(1)
+        .map((pid) => [pid, processorMsOf(pid)]),
+    );
+  const before = spent();
+  const nodeBeforeMs = processorMsOf(server.pid);
+  const result = await work();
+  const nodeMs = processorMsOf(server.pid) - nodeBeforeMs;
   // A process that has ended meanwhile has taken its time with it: those that count live as long as the server.
-  const spent = postgres().map((pid) => processorMsOf(pid) - (before.get(pid) ?? 0));
-  return {
-    node: processorMsOf(server.pid) - nodeBefore,
-    postgres: spent.filter((ms) => !Number.isNaN(ms)).reduce((sum, ms) => sum + ms, 0),
-  };
+  const ofEach = [...spent()].map(([pid, ms]) => ms - (before.get(pid) ?? 0)).filter((ms) => !Number.isNaN(ms));
+  return { result, nodeMs, postgresMs: ofEach.reduce((sum, ms) => sum + ms, 0) };
 }
 
 export const whole = (n: number): string => Math.round(n).toLocaleString("en-US");

@@ -1,4 +1,5 @@
 import { percentile } from "../load.ts";
+import { processorMsOf } from "../machine.ts";
 import type { Figure } from "../scenarios.ts";
 import { startBare } from "./bare.ts";
 import { costOf, failed, limit, ms, type RealtimeBench, reported, us, whole } from "./bench.ts";
@@ -35,22 +36,26 @@ async function against(bench: RealtimeBench, rooms: Rooms, name: string): Promis
     for (const who of [bareCrowd, crowd]) await run(who, { inFlight: 1 }, 1);
     const alone: Pace = { inFlight: 1 };
     const burst: Pace = { inFlight: 8 };
-    const before = [await run(bareCrowd, alone), await run(bareCrowd, burst)];
-    let one = await run(crowd, alone);
-    const cost = await costOf(server, async () => {
-      one = await run(crowd, alone);
-    });
+    const bareBeforeMs = processorMsOf(bareServer.pid);
+    const bareOne = await run(bareCrowd, alone);
+    const bareMs = processorMsOf(bareServer.pid) - bareBeforeMs;
+    const before = [bareOne, await run(bareCrowd, burst)];
+    const { result: one, nodeMs } = await costOf(server, () => run(crowd, alone));
     const many = await run(crowd, burst);
     const after = [await run(bareCrowd, alone), await run(bareCrowd, burst)];
-    const perSecond = (rooms.rooms === 1 ? 0.25 : 0.25) * (one.messages / one.seconds);
-    const paced = await run(crowd, { perSecond: Math.max(1, Math.floor(perSecond)) });
+    // A quarter of what it could: queues are for bursts.
+    const perSecond = Math.max(1, Math.floor(0.25 * (one.messages / one.seconds)));
+    const paced = await run(crowd, { perSecond });
     await crowd.leave();
     const bare = [0, 1].map((i) => (rate(before[i]!) + rate(after[i]!)) / 2) as [number, number];
     return [
       limit(`\`ws\` alone, ${name}: one message at a time, eight`, bare.map((n) => `${whole(n)}/s`).join(", ")),
       ratio(`broadcast, ${name}, one at a time`, one, bare[0]),
       ratio(`broadcast, ${name}, eight at a time`, many, bare[1]),
-      reported(`processor time of Node for one delivery, ${name}`, us((cost.node * 1000) / one.deliveries)),
+      reported(
+        `processor time of Node for one delivery, ${name}, one at a time`,
+        `${us((nodeMs * 1000) / one.deliveries)} (\`ws\` alone ${us((bareMs * 1000) / bareOne.deliveries)})`,
+      ),
       {
         name: `broadcast, ${name}, at ${whole(perSecond)} messages/s: until the last has it`,
         value: `p50 ${ms(percentile(paced.lastMs, 0.5))}, p95 ${ms(percentile(paced.lastMs, 0.95))}${failed(paced.failures)}`,

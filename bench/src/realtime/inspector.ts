@@ -47,7 +47,7 @@ async function addressOf(port: number): Promise<string> {
       }[];
       return targets[0]!.webSocketDebuggerUrl;
     } catch (error) {
-      if (attempts >= 100) throw error;
+      if (attempts >= 500) throw error;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

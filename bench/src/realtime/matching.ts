@@ -55,8 +55,11 @@ const best = (costs: readonly Cost[]): Cost => costs.reduce((a, b) => (a.nodeUs 
 
 /** Inserts in transactions of a hundred rows, until the last that somebody waits for is there. */
 async function changes({ sql, crowd, server }: RealtimeBench): Promise<Cost> {
-  let tookMs = 0;
-  const cost = await costOf(server, async () => {
+  const {
+    result: tookMs,
+    nodeMs,
+    postgresMs,
+  } = await costOf(server, async () => {
     const arrived = crowd.rows(rows / watchedEvery);
     const startMs = performance.timeOrigin + performance.now();
     for (let from = 0; from < rows; from += rowsPerTransaction) {
@@ -68,11 +71,11 @@ async function changes({ sql, crowd, server }: RealtimeBench): Promise<Cost> {
         values: [from],
       });
     }
-    tookMs = (await arrived) - startMs;
+    return (await arrived) - startMs;
   });
   return {
-    nodeUs: (cost.node * 1000) / rows,
-    postgresUs: (cost.postgres * 1000) / rows,
+    nodeUs: (nodeMs * 1000) / rows,
+    postgresUs: (postgresMs * 1000) / rows,
     perSecond: rows / (tookMs / 1000),
   };
 }
