@@ -2,6 +2,7 @@ import type { Lsn } from "../../kernel/change.ts";
 import { reasonOf } from "../../kernel/reason.ts";
 import type { ChangeLog, Following, LiveReader } from "../../platform/changes/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
+import { within } from "./within.ts";
 
 /** How long a join waits for the log at most, in ms: without it a channel still has what this node has. */
 const patienceMs = 3_000;
@@ -47,10 +48,7 @@ export class LogFollower {
     if (this.#following !== null || this.#isStopped) return;
     if (this.#retry === null) this.#attempt ??= this.#try();
     if (this.#attempt === null) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, patienceMs);
-    await Promise.race([this.#attempt, promise]);
-    clearTimeout(timer);
+    await within(this.#attempt, patienceMs);
   }
 
   stop(): void {

@@ -7,6 +7,7 @@ import type { RealtimeContext } from "../context.ts";
 import { LogFollower } from "../log-follower.ts";
 import { tellMissed } from "../resume/missed.ts";
 import type { Channel } from "../types.ts";
+import { within } from "../within.ts";
 import { AskedFilters, isAsked } from "./asked-filters.ts";
 import { askConditions, askingFor, isFiltersFault } from "./asking.ts";
 import { parseBindings } from "./bindings.ts";
@@ -17,8 +18,8 @@ import { MissedRows } from "./missed-rows.ts";
 import { isBeyond } from "./pipeline.ts";
 import type { PublishedTables } from "./published.ts";
 import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
-import { loadPublished } from "./store.ts";
 import type { Entry } from "./table-index.ts";
+import { TablesReader } from "./tables-reader.ts";
 import { refuseUnlessOn, type Trouble, type Waiting, waitingFor } from "./waiting.ts";
 
 const extension = "postgres_changes";
@@ -45,11 +46,8 @@ export class RowChanges {
   readonly #asked: AskedFilters;
   readonly #needs: JudgeNeeds;
   readonly #waiting = new Map<Channel, Waiting>();
-  #published: PublishedTables | null = null;
-  #loading: Promise<PublishedTables> | null = null;
-  /** Tables are being read again after a change of the schema. Never rejects. */
-  #reading: Promise<void> | null = null;
-  /** Rules have changed meanwhile. */
+  readonly #tables: TablesReader;
+  /** Rules have changed while tables are being read again. */
   #haveRulesChanged = false;
   /** For a change of the schema that changes nothing here, as far as one can see. */
   readonly #renewals = new AtMostEvery(renewEveryMs, () => this.#renew());
@@ -60,6 +58,7 @@ export class RowChanges {
   constructor(context: RealtimeContext) {
     const { log, observe, policies, session, settings } = context;
     this.#context = context;
+    this.#tables = new TablesReader({ ...context, report: (message) => this.#warn(message) });
     this.#asked = new AskedFilters({
       perSocket: settings.realtimeAskedFiltersPerSocket,
       total: settings.realtimeAskedFilters,
@@ -194,8 +193,9 @@ export class RowChanges {
   /** At once where nothing must be waited for. Never throws, never rejects: what is wrong is in `trouble` afterwards. */
   #subscribe(waiting: Waiting): Promise<void> | undefined {
     const attempt = ++waiting.attempt;
-    if (this.#follower.isFollowing && this.#published !== null && this.#reading === null) {
-      const settling = this.#settle(waiting, this.#published, attempt);
+    const tables = this.#tables.now;
+    if (this.#follower.isFollowing && tables !== null) {
+      const settling = this.#settle(waiting, tables, attempt);
       if (settling === undefined) return undefined;
       return this.#pend(waiting, settling);
     }
@@ -217,11 +217,10 @@ export class RowChanges {
       waiting.trouble = unavailable;
       return;
     }
-    // What is known of the tables is of another schema.
-    while (this.#reading !== null) await this.#reading;
+    await this.#tables.settled();
     if (waiting.attempt !== attempt) return;
     try {
-      await this.#settle(waiting, this.#published ?? (await this.#load()), attempt);
+      await this.#settle(waiting, await this.#tables.get(), attempt);
     } catch (error) {
       this.#fail(waiting, error);
     }
@@ -310,35 +309,11 @@ export class RowChanges {
     }
   }
 
-  #load(): Promise<PublishedTables> {
-    if (this.#loading !== null) return this.#loading;
-    const { db, policies } = this.#context;
-    const loading = loadPublished(db)
-      .then(async (published) => {
-        await policies.prepare(published.matching(null, null).map(({ relation }) => relation));
-        if (this.#loading === loading) this.#published = published;
-        return published;
-      })
-      .finally(() => {
-        if (this.#loading === loading) this.#loading = null;
-      });
-    this.#loading = loading;
-    return loading;
-  }
-
   /** Awaited by the log before the first entry under the new schema. Never rejects. */
   async #schemaChanged(): Promise<void> {
-    if (this.#waiting.size === 0) {
-      this.#published = null;
-      return;
-    }
-    const reading = this.#readAgain();
-    this.#reading = reading.then(() => {});
-    const last = this.#reading;
-    const isOther = await reading;
-    // Another change of the schema came meanwhile.
-    if (this.#reading !== last) return this.#reading;
-    this.#reading = null;
+    if (this.#waiting.size === 0) return this.#tables.forget();
+    const isOther = await this.#tables.readAgain();
+    if (isOther === null) return;
     const haveRulesChanged = this.#haveRulesChanged;
     this.#haveRulesChanged = false;
     if (isOther || haveRulesChanged) this.#renew();
@@ -346,24 +321,10 @@ export class RowChanges {
     else this.#renewals.ask();
   }
 
-  /** @returns whether tables are other than before */
-  async #readAgain(): Promise<boolean> {
-    const before = this.#published;
-    try {
-      this.#loading = null;
-      const now = await this.#load();
-      return before === null || !before.equals(now);
-    } catch (error) {
-      this.#published = null;
-      this.#warn(`The publication cannot be read: ${reasonOf(error)}`);
-      return true;
-    }
-  }
-
   /** Rules of tables that are being read again are taken up with them: by what was before, everybody would be told of errors. */
   #rulesChanged(): void {
-    if (this.#reading === null) this.#renew();
-    else this.#haveRulesChanged = true;
+    if (this.#tables.isReading) this.#haveRulesChanged = true;
+    else this.#renew();
   }
 
   /**
@@ -423,11 +384,4 @@ export class RowChanges {
 function missedBatches({ since }: Waiting, entries: readonly LogEntry[]): readonly Batch[] {
   if (since === null) return [];
   return entries.filter((entry) => entry.kind === "batch").filter((batch) => !isBeyond(batch, since.mark));
-}
-
-async function within(promise: Promise<void>, ms: number): Promise<void> {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([promise, over]);
-  clearTimeout(timer);
 }
