@@ -1,64 +1,23 @@
-import { boot } from "@mainstay/testing";
-import { createClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { App } from "../app.ts";
-import {
-  broadcastsOn,
-  changesOn,
-  newName,
-  type RealtimeApp,
-  replicating,
-  subscribed,
-  systemOn,
-  within,
-  withListeners,
-} from "./realtime-app.ts";
+import { broadcastsOn, changesOn, newName, replicating, subscribed, systemOn, within } from "./realtime-app.ts";
+import { type Node, startTwoNodes, type TwoNodes } from "./two-nodes.ts";
 
-/** What two nodes of one database share, besides it. */
-const env = { MAINSTAY_MASTER_KEY: "what two nodes of one database share" };
-
-interface Node extends Pick<RealtimeApp, "realtime"> {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
+let nodes: TwoNodes;
 let a: Node;
 let b: Node;
-let sql: (text: string) => Promise<readonly Record<string, unknown>[]>;
+let sql: TwoNodes["sql"];
 
 beforeAll(async () => {
-  const settings = { auth: { mailerAutoconfirm: true, rateLimits: false, hashMemoryKib: 7_168 } };
-  const first = await boot({
-    env,
-    settings,
-    sql: `create table public.chat (id int generated always as identity primary key, owner_id uuid default auth.uid(), body text);
-      alter table public.chat enable row level security;
-      create policy "own" on public.chat for all to authenticated using (owner_id = auth.uid());
-      grant select, insert on public.chat to authenticated;
-      alter publication supabase_realtime add table public.chat;
-      create policy "members" on realtime.messages for all to authenticated using (true) with check (true);`,
-  });
-  const second = await boot({ env: { ...env, DATABASE_URL: first.databaseUrl }, settings });
-  sql = first.sql;
-  const node = (app: typeof first): Node =>
-    withListeners({
-      url: app.url,
-      anonKey: app.publishableKey,
-      serviceRoleKey: app.secretKey,
-      client: ((key, options) =>
-        createClient(app.url, key ?? app.publishableKey, {
-          ...options,
-          auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-        })) as App["client"],
-      stop: app.stop,
-    });
-  a = node(first);
-  b = node(second);
+  nodes = await startTwoNodes(`
+    create table public.chat (id int generated always as identity primary key, owner_id uuid default auth.uid(), body text);
+    alter table public.chat enable row level security;
+    create policy "own" on public.chat for all to authenticated using (owner_id = auth.uid());
+    grant select, insert on public.chat to authenticated;
+    alter publication supabase_realtime add table public.chat;
+    create policy "members" on realtime.messages for all to authenticated using (true) with check (true);`);
+  ({ a, b, sql } = nodes);
 });
-afterAll(async () => {
-  await b.stop();
-  await a.stop();
-});
+afterAll(() => nodes.stop());
 
 describe("two servers of one database", () => {
   it("row changes reach clients of both, each their own", async () => {
