@@ -247,7 +247,8 @@ export class Client {
     else if (opcode === 8) {
       this.#end = { code: data.length < 2 ? 1005 : data.readUInt16BE(0), reason: data.toString("utf8", 2) };
       if (!this.tcp.destroyed) this.tcp.end(clientFrame(8, data.subarray(0, 2)));
-    } else this.received.push({ ...(opcode === 2 ? readBroadcast(data) : readText(data)), atMs: performance.now() });
+    } else if (opcode !== 10)
+      this.received.push({ ...(opcode === 2 ? readBroadcast(data) : readText(data)), atMs: performance.now() });
   }
 
   #wakeAll(): void {
