@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pg from "pg";
-import { describeMachine } from "./src/machine.ts";
+import { describeMachine, hasCommand } from "./src/machine.ts";
 import { realtime, realtimeParts } from "./src/realtime/index.ts";
 import { renderReport, type Section, withSection } from "./src/report.ts";
 import { type Bench, bulk, type Figure, idleMemory, inserts, largeExport, nearby, reads } from "./src/scenarios.ts";
@@ -150,7 +150,9 @@ async function signedIn(
 }
 
 function publish(section: Section, figures: readonly Figure[], method: string): void {
-  const report = renderReport(describeMachine(), figures, method);
+  const ofRequests = hasCommand("wrk") ? "wrk 4.1, one thread" : "our own client (wrk is not installed)";
+  const load = section === "realtime" ? "our own websockets, one process" : ofRequests;
+  const report = renderReport(describeMachine(load), figures, method);
   console.log(report);
   if (!options.write) return;
   const path = fileURLToPath(new URL("../docs/reference/performance.md", import.meta.url));

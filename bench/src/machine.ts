@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 
-/** Where the figures come from: without it they say nothing. */
-export function describeMachine(): readonly (readonly [string, string])[] {
+/** Where the figures come from: without it they say nothing. @param load who asked */
+export function describeMachine(load: string): readonly (readonly [string, string])[] {
   return [
     ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} cores used`],
     ["Memory", `${Math.round(totalmem() / 2 ** 30)} GiB`],
@@ -12,7 +12,7 @@ export function describeMachine(): readonly (readonly [string, string])[] {
       `${process.platform} ${process.arch}, kernel ${attempt(() => execFileSync("uname", ["-r"], { encoding: "utf8" }).trim())}`,
     ],
     ["Node", process.version],
-    ["Load", hasCommand("wrk") ? "wrk 4.1, one thread" : "our own client (wrk is not installed)"],
+    ["Load", load],
   ];
 }
 

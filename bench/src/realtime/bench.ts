@@ -17,6 +17,8 @@ export interface RealtimeBench {
   readonly seconds: number;
   /** Where another server may listen. */
   readonly freePort: number;
+  /** Where the server's inspector listens once it is switched on. */
+  readonly inspectPort: number;
 }
 
 export interface Cost<Result> {

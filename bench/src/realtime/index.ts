@@ -5,7 +5,6 @@ import type { RealtimeBench } from "./bench.ts";
 import { broadcasts } from "./broadcasts.ts";
 import { connections, unused } from "./connections.ts";
 import { startCrowd } from "./crowd.ts";
-import { openInspector } from "./inspector.ts";
 import { changeToClient } from "./latency.ts";
 import { matching } from "./matching.ts";
 import { membership } from "./membership.ts";
@@ -24,7 +23,11 @@ export async function realtime(options: {
   const project = projectForRealtime();
   try {
     const figures: Figure[] = [];
-    if (parts.some((part) => part !== "unused")) figures.push(...(await used(project.dir, options)));
+    const together = parts.filter((part) => part !== "unused" && part !== "connections");
+    if (together.length > 0) figures.push(...(await used(project.dir, { ...options, parts: together })));
+    // By itself: what others leave behind in memory is none of its.
+    if (parts.includes("connections"))
+      figures.push(...(await used(project.dir, { ...options, parts: ["connections"] })));
     if (parts.includes("unused")) figures.push(...(await unused(project.dir, port, roomForCrowds)));
     return figures;
   } finally {
@@ -47,19 +50,14 @@ async function used(
   const crowd = startCrowd({ port, paths: [`/realtime/v1/websocket?apikey=${apiKey}&vsn=2.0.0`] });
   const sql = new pg.Client({ connectionString: databaseUrl });
   await sql.connect();
-  const bench: RealtimeBench = { server, crowd, sql, databaseUrl, anonKey: apiKey, seconds, freePort };
+  const bench: RealtimeBench = { server, crowd, sql, databaseUrl, anonKey: apiKey, seconds, freePort, inspectPort };
   const figures: Figure[] = [];
   try {
     if (parts.includes("latency")) figures.push(...(await changeToClient(bench)));
     if (parts.includes("broadcasts")) figures.push(...(await broadcasts(bench)));
     if (parts.includes("matching")) figures.push(...(await matching(bench)));
     if (parts.includes("membership")) figures.push(...(await membership(bench)));
-    if (parts.includes("connections")) {
-      // Last: an inspector that is on costs something.
-      const inspector = await openInspector(server.pid, inspectPort);
-      figures.push(...(await connections(bench, inspector)));
-      inspector.close();
-    }
+    if (parts.includes("connections")) figures.push(...(await connections(bench)));
     return figures;
   } finally {
     await sql.end();
