@@ -55,8 +55,8 @@ export class Follower {
   #isStopped = false;
   /** With these publications, the log at the position cannot be decoded. */
   #lacking: string | null = null;
-  /** What is at the position cannot be read. */
-  #skipsToNow = false;
+  /** What is at the position cannot be read: the transaction that committed here is left out, or all until now where none is known. */
+  #poison: { readonly lsn: Lsn | null } | null = null;
 
   constructor(needs: FollowerNeeds) {
     this.#needs = needs;
@@ -93,14 +93,17 @@ export class Follower {
       this.#isStale = false;
       const reason = await this.#attempt();
       const wasFollowing = this.state === "following";
+      const brokenIn = transactions.openLsn;
       transactions.interrupt();
       if (this.#isStopped) break;
       if (this.#isStale && wasFollowing) continue;
       const isFurther = transactions.position > before;
       if (isFurther) this.#backoff.reset();
       if (wasFollowing) {
-        sameEnds = isFurther || !isPoison(reason) ? 0 : sameEnds + 1;
-        this.#skipsToNow = sameEnds >= attemptsAtPoison;
+        if (!isPoison(reason)) sameEnds = 0;
+        else if (isTooLarge(reason)) sameEnds = attemptsAtPoison;
+        else sameEnds = isFurther ? 1 : sameEnds + 1;
+        this.#poison = sameEnds >= attemptsAtPoison ? { lsn: brokenIn } : null;
         this.#lacking = lacksPublication(reason) ? this.#publications.join() : null;
       }
       const problem = unavailableBecause(reason);
@@ -161,8 +164,11 @@ export class Follower {
     const { transactions, onJump, database } = this.#needs;
     const before = this.#identity;
     this.#identity = slot.identity;
-    if (this.#skipsToNow || this.#lacking === this.#publications.join()) {
-      this.#skipsToNow = false;
+    const poison = this.#poison;
+    this.#poison = null;
+    // A stream that begins behind the place of a commit leaves that transaction out, and nothing else.
+    if (poison !== null && poison.lsn !== null) return onJump(poison.lsn + 1n, "retention");
+    if (poison !== null || this.#lacking === this.#publications.join()) {
       return onJump(await changesStore.insertPosition(database), "retention");
     }
     if (before === null) return onJump(slot.from, null);
@@ -204,6 +210,12 @@ const isSameLog = (a: LogIdentity, b: LogIdentity): boolean =>
 
 /** SQLSTATE undefined_object: of old log, from before a publication was made, or after it was dropped. Newer servers overlook it. */
 const lacksPublication = (reason: unknown): boolean => sqlStateOf(reason) === "42704";
+
+/**
+ * SQLSTATE class 54, a limit of PostgreSQL: a row whose values are larger as text than it can print (a number of a hundred thousand digits
+ * takes a few bytes in jsonb). Each attempt costs a gigabyte, and ends the same way.
+ */
+const isTooLarge = (reason: unknown): boolean => sqlStateOf(reason)?.startsWith("54") === true;
 
 /** Comes again each time the same place is read; what comes of connections and servers that go away does not. */
 function isPoison(reason: unknown): boolean {

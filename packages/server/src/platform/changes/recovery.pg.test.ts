@@ -100,7 +100,7 @@ describe("R13: a connection that is lost", () => {
     await other.close();
   });
 
-  it("because of bytes that cannot be read is tried again, and then goes on without them: a gap", async () => {
+  it("because of bytes that cannot be read is tried again, and then goes on without their transaction: a gap", async () => {
     const log = openChangeLog({
       database: bench.db,
       connect: async () => {
@@ -122,12 +122,13 @@ describe("R13: a connection that is lost", () => {
     await log.follow(witness);
     await bench.sql("insert into ledger values (300001, 'readable')");
     await bench.sql("insert into ledger values (300002, 'unreadable')");
-    await expect.poll(() => witness.gaps, { timeout: 10_000 }).toEqual(["retention"]);
-    await expect.poll(() => log.stats().state).toBe("following");
+    // Behind it already when it is left out: nothing else is missing.
     await bench.sql("insert into ledger values (300003, 'readable')");
-    await expect.poll(() => ids(witness)).toEqual([300_001, 300_003]);
+    await expect.poll(() => ids(witness), { timeout: 10_000 }).toEqual([300_001, 300_003]);
+    expect(witness.gaps).toEqual(["retention"]);
+    await expect.poll(() => log.stats().state).toBe("following");
     const count = (wanted: string) => bench.seen.filter(({ kind }) => kind === wanted).length;
-    expect([count("postgres.connection-lost"), count("postgres.reconnected"), count("warning")]).toEqual([4, 4, 1]);
+    expect([count("postgres.connection-lost"), count("postgres.reconnected"), count("warning")]).toEqual([3, 3, 1]);
     await log.close();
   });
 
@@ -152,6 +153,25 @@ describe("R13: a connection that is lost", () => {
     expect(witness.gaps).toEqual([]);
     await log.close();
     wire.close();
+  });
+
+  it("because of a row that PostgreSQL cannot print is not tried again: its transaction alone is left out", async () => {
+    // Of its own: whoever begins to read within the retention comes by that row again.
+    const bench = await LogBench.open();
+    await bench.sql(
+      "create table ledger (id int primary key, terms jsonb); alter publication supabase_realtime add table ledger",
+    );
+    const log = bench.log();
+    const witness = new Witness();
+    await log.follow(witness);
+    // A few kilobytes as they are stored, and more than a gigabyte as text.
+    await bench.sql(`insert into ledger (id, terms)
+      select 400001, jsonb_agg('1e131071'::jsonb) from generate_series(1, 9000)`);
+    await bench.sql("insert into ledger values (400002)");
+    await expect.poll(() => ids(witness), { timeout: 15_000 }).toEqual([400_002]);
+    expect(witness.gaps).toEqual(["retention"]);
+    await log.close();
+    await bench.close();
   });
 });
 

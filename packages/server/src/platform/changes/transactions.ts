@@ -67,6 +67,11 @@ export class Transactions {
     return this.#open !== null;
   }
 
+  /** Where the transaction that is being read has committed; `null` between two. */
+  get openLsn(): Lsn | null {
+    return this.#open?.lsn ?? null;
+  }
+
   /** The connection is lost: another will go on from `position`. */
   interrupt(): void {
     const open = this.#open;
