@@ -24,6 +24,8 @@ export interface ConnectOptions {
   readonly key?: string | null;
   readonly version?: "1.0.0" | "2.0.0";
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of broadcasts it keeps their number only. */
+  readonly countsOnly?: boolean;
 }
 
 /** What a request to open a websocket got. */
@@ -107,15 +109,19 @@ export class Client {
   readonly version: "1.0.0" | "2.0.0";
   readonly closed: Promise<Closed>;
   isOpen = true;
+  /** Broadcasts that came. */
+  broadcasts = 0;
+  readonly #countsOnly: boolean;
   #rest = Buffer.alloc(0);
   #end: Closed = { code: 1006, reason: "" };
   #ref = 0;
   readonly #joinRefs = new Map<string, string>();
   #wake: (() => void)[] = [];
 
-  private constructor(tcp: Socket, version: "1.0.0" | "2.0.0", rest: Buffer) {
+  private constructor(tcp: Socket, { version = "2.0.0", countsOnly = false }: ConnectOptions, rest: Buffer) {
     this.tcp = tcp;
     this.version = version;
+    this.#countsOnly = countsOnly;
     tcp.on("data", (chunk: Buffer) => this.#take(chunk));
     this.closed = new Promise((resolve) => {
       tcp.once("close", () => {
@@ -138,7 +144,7 @@ export class Client {
     }
     const end = head.indexOf("\r\n\r\n") + 4;
     if (!head.toString("latin1", 0, 13).startsWith("HTTP/1.1 101 ")) throw new Error(head.toString());
-    return new Client(tcp, options.version ?? "2.0.0", head.subarray(end));
+    return new Client(tcp, options, head.subarray(end));
   }
 
   /** Sends bytes as they are. */
@@ -247,8 +253,12 @@ export class Client {
     else if (opcode === 8) {
       this.#end = { code: data.length < 2 ? 1005 : data.readUInt16BE(0), reason: data.toString("utf8", 2) };
       if (!this.tcp.destroyed) this.tcp.end(clientFrame(8, data.subarray(0, 2)));
-    } else if (opcode !== 10)
-      this.received.push({ ...(opcode === 2 ? readBroadcast(data) : readText(data)), atMs: performance.now() });
+    } else if (opcode === 2 && this.#countsOnly) this.broadcasts++;
+    else if (opcode !== 10) {
+      const message = { ...(opcode === 2 ? readBroadcast(data) : readText(data)), atMs: performance.now() };
+      if (message.event === "broadcast") this.broadcasts++;
+      this.received.push(message);
+    }
   }
 
   #wakeAll(): void {
