@@ -6,7 +6,7 @@ import { googleAt, type Issuer, openIssuer } from "./issuer.ts";
 import { type AuthServer, type Person, startAuth } from "./server.ts";
 
 /** Mutated requests at every route of auth: never a 5xx, never a word of ours, never another's account touched. */
-const requests = Number(process.env.MAINSTAY_AUTH_FUZZ_REQUESTS ?? 30_000);
+const requests = Number(process.env.MAINSTAY_AUTH_FUZZ_REQUESTS ?? 12_000);
 const budgetMs = 60_000;
 const seed = Number(process.env.MAINSTAY_FUZZ_SEED ?? 20_261_121);
 const width = 24;

@@ -7,8 +7,8 @@ import { type AuthServer, newEmail, newPhone, type Reply, startAuth } from "./se
  * Half as many answers of each kind as `MAINSTAY_TIMING_SAMPLES`; where answers wait for their time, fewer of them are enough.
  */
 const given = process.env.MAINSTAY_TIMING_SAMPLES;
-const samples = Number(given ?? 500);
-const waitingSamples = Number(given ?? 80);
+const samples = Number(given ?? 300);
+const waitingSamples = Number(given ?? 50);
 /** Below this share nobody tells two medians apart over a network. */
 const maxShare = 0.05;
 /** A difference in rank that comes by chance once in a billion. */

@@ -11,7 +11,7 @@ import { createRowChanges } from "./index.ts";
 import { changeOf, openLog } from "./testing.ts";
 
 /** 10,000 when asked for. */
-const events = Number(process.env.MAINSTAY_REALTIME_EVENTS ?? 1_000);
+const events = Number(process.env.MAINSTAY_REALTIME_EVENTS ?? 400);
 const subscribersPerClass = 10;
 
 const schema = `
