@@ -92,7 +92,7 @@ class Log implements ChangeLog {
       queueBytes: settings.logEmitQueueBytes,
       serverVersion: () => this.#version(),
     });
-    this.#durable = new DurableReaders({ ...needs, openMessage });
+    this.#durable = new DurableReaders({ ...needs, connect: () => this.#connect(), openMessage });
     this.#keeper = new SlotKeeper({
       db: database,
       settings,
@@ -166,6 +166,12 @@ class Log implements ChangeLog {
     this.#refuse(problems.closed());
   }
 
+  /** To read: by then it is known what news of the schema come with. */
+  async #connect(): ReturnType<ConnectReplication> {
+    this.#messages.schemaWord = await changesStore.schemaWord(this.#needs.database);
+    return this.#needs.connect();
+  }
+
   /** Resolves when entries come. */
   async #followed(): Promise<void> {
     if (this.#isClosed) throw problems.closed();
@@ -180,6 +186,7 @@ class Log implements ChangeLog {
   #start(): Follower {
     const follower = new Follower({
       ...this.#needs,
+      connect: () => this.#connect(),
       transactions: this.#transactions,
       onJump: (from, gap) => this.#jump(from, gap),
       onFollowing: () => {

@@ -109,6 +109,46 @@ describe("a migrated database", () => {
     expect(heard).toEqual(["1,", "schema", "2,", "mark"]);
   });
 
+  it("R12 hears of the schema from its own triggers only, whoever changes it", async () => {
+    await bench.up();
+    const role = `maker_${Math.random().toString(36).slice(2)}`;
+    await bench.rows(`create role ${role} nologin; grant create, usage on schema public to ${role}`);
+    const heard: string[] = [];
+    const stop = log.onSchemaChange(() => void heard.push("schema"));
+    const settled = async () => {
+      const witness = new Witness();
+      const following = await log.follow(witness);
+      await log.emit("mark", Buffer.alloc(0), { isUrgent: true });
+      await expect.poll(() => witness.messages.length).toBe(1);
+      following.stop();
+    };
+    try {
+      await settled();
+      heard.length = 0;
+      await bench.rows(`begin; set local role ${role}; create table public.made (id int); commit`);
+      await settled();
+      expect(heard).toEqual(["schema"]);
+      await bench.rows(`begin; set local role ${role}; drop table public.made; commit`);
+      await settled();
+      expect(heard).toEqual(["schema", "schema"]);
+      // Anybody can write that; nobody can read what has to be written.
+      for (const word of ["", "schema", "'"]) {
+        await bench.rows(
+          `begin; set local role ${role}; select pg_logical_emit_message(true, 'mainstay.ddl', '${word.replace("'", "''")}'); commit`,
+        );
+      }
+      await expect(bench.rows(`begin; set local role ${role}; select word from mainstay.log_word`)).rejects.toThrow(
+        "permission denied",
+      );
+      await bench.rows("rollback");
+      await settled();
+      expect(heard).toHaveLength(2);
+    } finally {
+      stop();
+      await bench.rows(`drop owned by ${role}; drop role ${role}`);
+    }
+  });
+
   it("is followed by an owner who is no superuser, when that one may replicate", async () => {
     await bench.up();
     await bench.rows(table);

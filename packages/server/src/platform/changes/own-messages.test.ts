@@ -58,6 +58,17 @@ describe("the server's own messages in the log", () => {
     expect(seen).toHaveLength(2);
   });
 
+  it("R12 are news of the schema when they come with the word for it, where there is one", () => {
+    const { messages, seen } = setUp();
+    expect(messages.open("mainstay.ddl", content)).toBe(content);
+    messages.schemaWord = "a word that nobody knows";
+    for (const forged of ["", "hello", "a word that nobody know", "a word that nobody knows "]) {
+      expect(messages.open("mainstay.ddl", Buffer.from(forged))).toBeNull();
+    }
+    expect(seen).toHaveLength(1);
+    expect(messages.open("mainstay.ddl", Buffer.from("a word that nobody knows"))).not.toBeNull();
+  });
+
   it("are not those of apps, which are left as they are, nor the word that the schema has changed", () => {
     const { messages, seen } = setUp();
     for (const prefix of ["app.events", "mainstay", "Mainstay.broadcast", "mainstay.ddl"]) {

@@ -12,13 +12,14 @@ const reportEveryMs = 60_000;
 /**
  * Proves that the server's own messages in the log are the server's: every role may write into the log (`pg_logical_emit_message`), and
  * what stands there as a broadcast is on channels that its writer may have no right to. A message that is copied passes, but to read the
- * log takes a role for replication. What tells of schema changes has no proof, because triggers write it as whoever changes the schema;
- * it only makes the server look again.
+ * log takes a role for replication. News of the schema are written by triggers, which have no key, but a word that nobody else can read.
  */
 export class OwnMessages {
   readonly #key: Buffer;
   readonly #observe: Observe;
   readonly #nowMs: () => number;
+  /** That news of the schema come with; `null`: whoever says that it has changed is believed. */
+  schemaWord: string | null = null;
   #refused = 0;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -36,12 +37,19 @@ export class OwnMessages {
 
   /** What `seal` was given; `null` for what somebody else wrote as if it were the server's, and that is reported. */
   open(prefix: string, sealed: Buffer): Buffer | null {
+    if (prefix === schemaChangePrefix) return this.#openNews(sealed);
     if (!isOwn(prefix)) return sealed;
     const content = sealed.subarray(macBytes);
     if (sealed.length >= macBytes && timingSafeEqual(sealed.subarray(0, macBytes), this.#mac(prefix, content))) {
       return content;
     }
     this.#report(prefix);
+    return null;
+  }
+
+  #openNews(content: Buffer): Buffer | null {
+    if (this.schemaWord === null || content.toString() === this.schemaWord) return content;
+    this.#report(schemaChangePrefix);
     return null;
   }
 

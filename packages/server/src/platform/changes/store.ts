@@ -79,6 +79,15 @@ export const changesStore = {
     return row!.isEnding;
   },
 
+  /** The word that news of the schema in the log come with (migration 0020); `null` where there is none, or we may not know it. */
+  async schemaWord(db: Db): Promise<string | null> {
+    const [table] = await db.query<{ isReadable: boolean }>(sql`
+      select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('mainstay.log_word'), 'select'), false) as "isReadable"`);
+    if (!table!.isReadable) return null;
+    const [row] = await db.query<{ word: string }>(sql`select word from mainstay.log_word`);
+    return row?.word ?? null;
+  },
+
   /** Everything that has committed stands before it. */
   async insertPosition(db: Db): Promise<Lsn> {
     const [row] = await db.query<{ lsn: string }>(sql`select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`);

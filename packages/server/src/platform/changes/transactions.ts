@@ -184,12 +184,12 @@ export class Transactions {
       if (passed instanceof Promise) return passed.then(() => this.reach(entry.endLsn));
       return this.reach(entry.endLsn);
     }
+    if (content === null) return;
     if (prefix === schemaChangePrefix) {
       this.#current();
       this.#isSchemaChanged = true;
       return;
     }
-    if (content === null) return;
     return this.#transactional(this.#current(), { prefix, content });
   }
 
