@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEmbeddedPostgres } from "@mainstay/server/embedded";
+import pg from "pg";
 import { freePort } from "./free-port.ts";
 
 /**
@@ -22,9 +23,20 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   const { superuser, database } = postgres.connection;
   const port = postgres.connection.port;
   process.env.MAINSTAY_TEST_CLUSTER = `postgres://${superuser.user}:${encodeURIComponent(superuser.password)}@127.0.0.1:${port}/${database}`;
+  await forgoDisk(process.env.MAINSTAY_TEST_CLUSTER);
   return async () => {
     await postgres.stop();
     await rm(dir, { recursive: true, force: true });
     if (failures.length > 0) throw new Error(`PostgreSQL panicked during the tests: ${failures.join("\n")}`);
   };
+}
+
+/** Nothing of this cluster outlives the run, and it makes hundreds of databases: what must survive a crash is tried on servers of its own. */
+async function forgoDisk(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query("alter system set fsync = off");
+  await client.query("alter system set full_page_writes = off");
+  await client.query("select pg_reload_conf()");
+  await client.end();
 }
