@@ -7,6 +7,9 @@ import { heapOf, openInspector } from "./inspector.ts";
 
 const sockets = 10_000;
 
+/** Not among those from which the system gives ten thousand clients one each. */
+export const inspectPortOf = (port: number): number => 20_000 + (port % 10_000);
+
 /** How fast clients come, and what one costs that says nothing. */
 export async function connections({ crowd, server, inspectPort }: RealtimeBench): Promise<Figure[]> {
   // The first take with them what a server needs once.
@@ -43,7 +46,7 @@ export async function connections({ crowd, server, inspectPort }: RealtimeBench)
 
 /** What realtime costs a server that nobody uses it of: what is alive of it, since resident pages differ by more from start to start. */
 export async function unused(dir: string, port: number, env: Readonly<Record<string, string>>): Promise<Figure[]> {
-  const inspectPort = port + 2;
+  const inspectPort = inspectPortOf(port);
   const idle = async (isOn: boolean): Promise<{ heap: number; processes: number }> => {
     const server = await startServer(dir, port, {
       ...env,

@@ -3,7 +3,7 @@ import type { Figure } from "../scenarios.ts";
 import { databaseUrlOf, startServer } from "../server.ts";
 import type { RealtimeBench } from "./bench.ts";
 import { broadcasts } from "./broadcasts.ts";
-import { connections, unused } from "./connections.ts";
+import { connections, inspectPortOf, unused } from "./connections.ts";
 import { startCrowd } from "./crowd.ts";
 import { changeToClient } from "./latency.ts";
 import { matching } from "./matching.ts";
@@ -13,7 +13,7 @@ import { anonKey, projectForRealtime, roomForCrowds } from "./project.ts";
 export const realtimeParts = ["latency", "broadcasts", "matching", "membership", "connections", "unused"] as const;
 export type RealtimePart = (typeof realtimeParts)[number];
 
-/** @param port of the server; the two after it are used as well */
+/** @param port of the server; the next is used as well, and one below those that clients get */
 export async function realtime(options: {
   readonly port: number;
   readonly seconds: number;
@@ -43,7 +43,7 @@ async function used(
     parts,
   }: { readonly port: number; readonly seconds: number; readonly parts: readonly RealtimePart[] },
 ): Promise<Figure[]> {
-  const [freePort, inspectPort] = [port + 1, port + 2];
+  const [freePort, inspectPort] = [port + 1, inspectPortOf(port)];
   const server = await startServer(dir, port, { ...roomForCrowds, NODE_OPTIONS: `--inspect-port=${inspectPort}` });
   const apiKey = anonKey();
   const databaseUrl = await databaseUrlOf(dir);
