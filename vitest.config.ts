@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // What is waited for comes when a busy machine lets it: only a failure takes so long.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       {
         extends: true,
@@ -19,7 +21,7 @@ export default defineConfig({
           name: "pg",
           include: ["{packages,examples,tools}/**/*.pg.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

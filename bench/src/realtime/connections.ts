@@ -20,8 +20,8 @@ export async function connections({ crowd, server, inspectPort }: RealtimeBench)
   const residentBefore = residentOf(server.pid);
   const connectMs = await crowd.connect(sockets);
   const joinMs = await crowd.join(Array.from({ length: sockets }, (_, i) => ({ topic: `room ${i % 100}` })));
-  // Node gives back what it needed for their coming, some seconds later.
-  await sleep(12_000);
+  // Node gives back what it needed for their coming when it has been idle for a while.
+  await sleep(30_000);
   const resident = residentOf(server.pid);
   // Not before: it takes memory, too.
   const inspector = await openInspector(server.pid, inspectPort);
