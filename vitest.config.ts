@@ -21,7 +21,7 @@ export default defineConfig({
           name: "pg",
           include: ["{packages,examples,tools}/**/*.pg.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {
