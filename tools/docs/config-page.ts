@@ -19,6 +19,7 @@ const groupTexts: Readonly<Record<GroupName, string>> = {
   nodes: "How the processes on one database know each other.",
   policies: "How row level security is decided for what the log says.",
   realtime: "Websockets under `/realtime/v1`: channels, broadcast, presence, row changes.",
+  storage: "Files under `/storage/v1`: buckets, uploads, images, signed URLs, S3.",
   observe: "Logs.",
 };
 

@@ -11,6 +11,7 @@ export interface SourceFile {
 
 const dataFolder = "capabilities/data/";
 const authFolder = "capabilities/auth/";
+const storageFolder = "capabilities/storage/";
 
 /** Sections of the page, by the part of a code before its slash. */
 const areas: Readonly<Record<string, string>> = {
@@ -93,11 +94,9 @@ export function errorsPage(files: readonly SourceFile[]): string {
       .filter(({ path, problem }) => isWanted(path, areaOf(problem.code)))
       .map(({ problem }) => problem)
       .toSorted((a, b) => compare(a.code, b.code));
-  const unknown = found.find(
-    ({ path, problem }) => !path.startsWith(dataFolder) && !path.startsWith(authFolder) && !areas[areaOf(problem.code)],
-  );
+  const isElse = (path: string) => ![dataFolder, authFolder, storageFolder].some((folder) => path.startsWith(folder));
+  const unknown = found.find(({ path, problem }) => isElse(path) && !areas[areaOf(problem.code)]);
   if (unknown) throw new Error(`${unknown.problem.code} (${unknown.path}) is of an area that has no section here.`);
-  const isElse = (path: string) => !path.startsWith(dataFolder) && !path.startsWith(authFolder);
   return page(
     generatedBy("every `problems.ts` of the server, and what is thrown beside them"),
     "# Errors",
@@ -116,6 +115,9 @@ export function errorsPage(files: readonly SourceFile[]): string {
     "What other parts refuse is said here in the dialect's codes:",
     translationTable(readTranslations(textOf(files, `${authFolder}boundary.ts`))),
     "Whatever else another part refuses takes the code of its status: 400 `validation_failed`, 401 `no_authorization`, 404 `feature_disabled`, 413 `request_entity_too_large`, 429 `over_request_rate_limit`, 500 and 503 `unexpected_failure`, 504 `request_timeout`, any other `unknown`.",
+    "## Files: `/storage/v1`",
+    "The codes are those of Supabase's storage, in `code`. Clients of that protocol expect status 400 for nearly all of them, and the status below in `statusCode`. Resumable uploads and S3 answer with the status itself.",
+    problemTable(of((path) => path.startsWith(storageFolder))),
     ...Object.entries(areas).flatMap(([area, title]) => {
       const problems = of((path, each) => isElse(path) && each === area);
       return problems.length === 0 ? [] : [`## ${title}`, problemTable(problems)];

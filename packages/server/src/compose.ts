@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openBlobStore } from "./adapters/blobs/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
 import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
+import { createStorage } from "./capabilities/storage/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
@@ -221,6 +223,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         policies,
         nodes,
         settings: config.realtime,
+        observe,
+        clock: systemClock,
+      }),
+      createStorage({
+        db: database,
+        session,
+        identity: keys.identity,
+        signer: keys.signer,
+        blobs: await openBlobStore(config.storage, { defaultFolder: join(project.dataDir, "objects"), observe }),
+        scanner: null,
+        settings: config.storage,
         observe,
         clock: systemClock,
       }),

@@ -6,6 +6,7 @@ import { authSettings } from "./capabilities/auth/settings.ts";
 import { queryLimitSettings } from "./capabilities/data/parse/settings.ts";
 import { dataSettings } from "./capabilities/data/settings.ts";
 import { realtimeSettings } from "./capabilities/realtime/settings.ts";
+import { storageSettings } from "./capabilities/storage/settings.ts";
 import { readSettings, SettingError, type Settings, type Values } from "./kernel/settings.ts";
 import { changesSettings } from "./platform/changes/settings.ts";
 import { httpSettings } from "./platform/http/settings.ts";
@@ -38,6 +39,7 @@ export const settingGroups = {
   nodes: nodesSettings,
   policies: policiesSettings,
   realtime: realtimeSettings,
+  storage: storageSettings,
   observe: observeSettings,
 } satisfies Readonly<Record<string, Settings>>;
 

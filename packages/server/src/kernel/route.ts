@@ -33,6 +33,11 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The whole body, at most the route's `bodyLimitBytes`; empty buffer when there is none. Throws a 413 Problem beyond it. */
   body(): Promise<Buffer>;
+  /**
+   * The body as it comes, for what is too large to be held: instead of `body`, and once. The sender is read from no faster than the loop goes.
+   * Throws a 413 Problem beyond the route's limit, and when the caller leaves or dawdles. `Content-Encoding` is not undone.
+   */
+  stream(): AsyncIterable<Buffer>;
 }
 
 /** Bytes to send. A stream is pulled as the socket drains; an error in it after the first chunk aborts the socket. */
@@ -45,6 +50,8 @@ export interface Reply {
   /** Flat name, value, name, value …: what Node writes without another copy. `Content-Length` is set by the platform. */
   readonly headers: readonly string[];
   readonly body: ReplyBody;
+  /** Bytes that a stream will give, where that is known: sent as `Content-Length`. A stream that gives others is cut. */
+  readonly lengthBytes?: number;
 }
 
 export interface Route {
@@ -56,6 +63,8 @@ export interface Route {
   readonly summary: string;
   /** Upper bound of the request body in bytes; the platform's default when left out. */
   readonly bodyLimitBytes?: number;
+  /** Longest time to receive the whole request, in ms, for those that are long by their nature; the platform's default when left out. */
+  readonly receiveTimeoutMs?: number;
   handle(call: Call): Promise<Reply> | Reply;
 }
 

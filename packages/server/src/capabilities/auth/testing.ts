@@ -120,6 +120,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
           address,
           signal: new AbortController().signal,
           body: async () => body,
+          async *stream() {},
         };
         return replyOf(await route.handle(whole));
       } catch (error) {

@@ -162,6 +162,27 @@ export class HttpCall implements Call, Held {
     return this.#body;
   }
 
+  async *stream(): AsyncIterable<Buffer> {
+    if (this.expectedBytes === 0) return;
+    const { inFlight } = this.platform;
+    if (this.isAwaitingContinue) {
+      this.isAwaitingContinue = false;
+      this.response.writeContinue();
+    }
+    inFlight.startReceiving(this);
+    let sizeBytes = 0;
+    try {
+      for await (const chunk of this.request as AsyncIterable<Buffer>) {
+        sizeBytes += chunk.length;
+        this.windowBytes += chunk.length;
+        if (sizeBytes > this.target.bodyLimitBytes) throw problems.bodyTooLarge(this.target.bodyLimitBytes);
+        yield chunk;
+      }
+    } finally {
+      inFlight.endReceiving(this);
+    }
+  }
+
   /** Forgets the request. Called once, when its reply is handed to the socket or its stream has ended. */
   release(): void {
     this.platform.inFlight.remove(this);

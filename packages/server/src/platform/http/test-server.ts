@@ -46,6 +46,8 @@ export const testIdentity: Identity = {
     const bearer = headers.authorization?.replace(/^Bearer /, "");
     return bearer === undefined ? byKey : find(bearer);
   },
+  identifyBearer: ({ authorization }) =>
+    authorization === undefined ? anonymous : find(authorization.replace(/^Bearer /, "")),
   verify: find,
   onKeysReplaced: () => () => {},
 };

@@ -174,6 +174,14 @@ export class Authenticator implements Identity {
     return settled.principal;
   }
 
+  identifyBearer(headers: IncomingHttpHeaders): Principal {
+    const bearer = bearerOf(headers.authorization);
+    if (bearer === null) return this.anonymous;
+    const settled = this.#lookUpBearer(bearer);
+    this.#guard(settled, headers);
+    return settled.principal;
+  }
+
   verify(token: string): Principal {
     const principal = this.#tokens.get(token);
     if (principal === undefined) return this.#verifyAnew(token);

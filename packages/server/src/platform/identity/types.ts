@@ -19,6 +19,11 @@ export interface Identity {
   identify(headers: IncomingHttpHeaders, query: string): Principal;
   /** Only the API key counts; a bearer token is not looked at. */
   identifyKey(headers: IncomingHttpHeaders, query: string): Principal;
+  /**
+   * Only the bearer counts, a token or a key, and no API key is needed beside it: for clients that send none (resumable uploads, S3).
+   * Without a bearer it is anonymous.
+   */
+  identifyBearer(headers: IncomingHttpHeaders): Principal;
   /** Verifies one token of ours or of a configured issuer. */
   verify(token: string): Principal;
   /**

@@ -171,6 +171,7 @@ describe("createDescribe", () => {
     address: "127.0.0.1",
     signal: new AbortController().signal,
     body: async () => Buffer.alloc(0),
+    async *stream() {},
     ...more,
   });
   const how: DescribeOptions = {

@@ -192,6 +192,9 @@ function callOf(method: Method, target: string, asked: Asked, routes: readonly R
     address: "127.0.0.1",
     signal: new AbortController().signal,
     body: async () => body,
+    async *stream() {
+      yield body;
+    },
   };
   return { call, route };
 }

@@ -1,0 +1,68 @@
+import type { ByteRange } from "../ports.ts";
+
+/** The bytes of one version, ready to be read. */
+export interface ContentReader {
+  readonly sizeBytes: number;
+  /** The bytes of the range, in chunks with back-pressure. Leaving the loop early gives everything back. */
+  stream(range?: ByteRange, signal?: AbortSignal): AsyncIterable<Buffer>;
+  /** All of it at once when it is small enough to be kept in memory (`storageMemoryFileBytes`), from memory where it is; `null` for anything larger. */
+  whole(): Promise<Buffer | null>;
+}
+
+/** A run of bytes of a version that is durable. */
+export interface Segment {
+  readonly position: number;
+  readonly sizeBytes: number;
+  readonly md5: Buffer;
+}
+
+/** A version that is being received. */
+export interface NewVersion {
+  readonly bucketId: string;
+  readonly ownerId: string | null;
+  /** Bytes to take of the owner's quota now: what is announced, or the most that may come. */
+  readonly reservedBytes: number;
+  /** How long it may take until somebody asks for more time, in ms. */
+  readonly leaseMs: number;
+  /** What a resumable or multipart upload has to remember. */
+  readonly upload?: Readonly<Record<string, unknown>>;
+}
+
+/** Told of what is written before it is, and may refuse it by throwing a Problem: the first bytes of a version, at most 4,100 of them. */
+export type Inspect = (head: Buffer) => void | Promise<void>;
+
+export interface Append {
+  readonly position: number;
+  readonly source: AsyncIterable<Uint8Array>;
+  /** More than that is refused with `EntityTooLarge`, and nothing of the segment stays. */
+  readonly limitBytes: number;
+  readonly inspect?: Inspect | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** True: when the source fails, what came until then is a segment all the same (resumable uploads over bad networks). */
+  readonly keepsPart?: boolean;
+}
+
+/**
+ * Bytes of objects: written once, durable before anybody is told, read in ranges, swept when nobody needs them. It knows nothing of names and rights.
+ * All Problems of the store pass through.
+ */
+export interface Content {
+  /** Makes room for a version. @throws Problem `QuotaExceeded` */
+  begin(version: NewVersion): Promise<string>;
+  /** Writes a segment; when it resolves it is durable, and so is the knowledge of it. One of the same position is replaced. @throws Problem `NoSuchUpload` */
+  append(version: string, segment: Append): Promise<Segment>;
+  /** What there is of a version, by position. */
+  segments(version: string): Promise<readonly Segment[]>;
+  /** Puts the segments of other versions behind each other into one, without copying; the others end. For parallel uploads. */
+  concatenate(version: string, parts: readonly string[]): Promise<void>;
+  /** More time for a version that is being received, in ms from now. @throws Problem `NoSuchUpload` */
+  extend(version: string, leaseMs: number): Promise<void>;
+  /** Gives up a version that is being received, and lets its bytes be swept. One that is kept or gone is left alone. */
+  abandon(version: string): Promise<void>;
+  /** A new version with the same bytes, received and not yet kept. @throws Problem `NoSuchKey` */
+  copy(from: string, to: NewVersion): Promise<string>;
+  /** The bytes of a version that is kept; `null` when there are none. What is known of a version never changes, and is remembered. */
+  open(version: string): Promise<ContentReader | null>;
+  start(): void;
+  stop(): Promise<void>;
+}

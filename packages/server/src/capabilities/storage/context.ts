@@ -1,0 +1,24 @@
+import type { Clock } from "../../kernel/clock.ts";
+import type { Values } from "../../kernel/settings.ts";
+import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
+import type { Observe } from "../../platform/observe/observation.ts";
+import type { Database } from "../../platform/postgres/database.ts";
+import type { Session } from "../../platform/postgres/session/types.ts";
+import type { BlobStore, Scanner } from "./ports.ts";
+import type { storageSettings } from "./settings.ts";
+
+/** What every part of storage works with. Built once by `createStorage`. */
+export interface StorageContext {
+  /** For what the server does itself. */
+  readonly db: Database;
+  /** For what runs as a caller. */
+  readonly session: Session;
+  readonly identity: Identity;
+  readonly signer: TokenSigner;
+  readonly blobs: BlobStore;
+  /** `null` where nothing scans. */
+  readonly scanner: Scanner | null;
+  readonly settings: Values<typeof storageSettings>;
+  readonly observe: Observe;
+  readonly clock: Clock;
+}

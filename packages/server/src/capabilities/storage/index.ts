@@ -1,0 +1,67 @@
+import type { Capability } from "../../kernel/capability.ts";
+import { storageBoundary } from "./boundary.ts";
+import { bucketsPart, openBuckets } from "./buckets/index.ts";
+import { createContent } from "./content/index.ts";
+import type { StorageContext } from "./context.ts";
+import { openCipher } from "./encryption/index.ts";
+import { imagesPart } from "./images/index.ts";
+import { createObjects, objectsPart } from "./objects/index.ts";
+import type { StorageCore, StoragePart } from "./part.ts";
+import { resumablePart } from "./resumable/index.ts";
+import { mount, storageCors } from "./routes.ts";
+import { s3Part } from "./s3/index.ts";
+import { servingPart } from "./serving/index.ts";
+import { signedPart } from "./signed/index.ts";
+import { sitesPart } from "./sites/index.ts";
+import { statusPart } from "./status.ts";
+import { createUploads, uploadsPart } from "./uploads/index.ts";
+
+export type { BlobStore, Scanner } from "./ports.ts";
+export { storageSettings } from "./settings.ts";
+
+/** Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. */
+export function createStorage(context: StorageContext): Capability {
+  if (!context.settings.storageEnabled) return { name: "storage", routes: [] };
+  const cipher = openCipher(context.settings);
+  const content = createContent(context, cipher);
+  const buckets = openBuckets(context);
+  const objects = createObjects(context, buckets);
+  const uploads = createUploads({ ...context, content, buckets, objects });
+  const core: StorageCore = { ...context, content, buckets, objects, uploads };
+  const parts: readonly StoragePart[] = [
+    statusPart,
+    bucketsPart(core),
+    objectsPart(core),
+    uploadsPart(core),
+    servingPart(core),
+    signedPart(core),
+    imagesPart(core),
+    resumablePart(core),
+    s3Part(core),
+    sitesPart(core),
+  ];
+  return {
+    name: "storage",
+    routes: [
+      {
+        mount,
+        boundary: storageBoundary,
+        cors: storageCors,
+        routes: parts.flatMap(({ routes = [] }) => routes),
+      },
+      ...parts.flatMap(({ groups = [] }) => groups),
+    ],
+    async start() {
+      await buckets.start();
+      content.start();
+      for (const part of parts) await part.start?.();
+    },
+    async stop() {
+      for (const part of parts.toReversed()) await part.stop?.();
+      await content.stop();
+      await buckets.stop();
+      await context.scanner?.close();
+      await context.blobs.close();
+    },
+  };
+}

@@ -1,0 +1,3 @@
+import type { Settings } from "../../../kernel/settings.ts";
+
+export const resumableSettings = {} satisfies Settings;
