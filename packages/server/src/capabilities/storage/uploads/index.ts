@@ -1,9 +1,6 @@
 import type { StorageCore, StoragePart } from "../part.ts";
-import type { Uploads } from "./types.ts";
 
-export function createUploads(_needs: Omit<StorageCore, "uploads">): Uploads {
-  return {} as Uploads;
-}
+export { createUploads } from "./uploads.ts";
 
 export function uploadsPart(_core: StorageCore): StoragePart {
   return {};

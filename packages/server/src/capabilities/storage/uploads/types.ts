@@ -14,6 +14,8 @@ export interface OpenOptions {
   readonly leaseMs: number;
   /** What a resumable or multipart upload has to remember. */
   readonly upload?: Readonly<Record<string, unknown>>;
+  /** What it cannot be larger than, where its size is not announced: takes less of the quota meanwhile. */
+  readonly atMostBytes?: number;
 }
 
 /**
@@ -40,5 +42,10 @@ export interface Uploads {
   /** Takes it back. */
   abandon(version: string): Promise<void>;
   /** All of it in one go: open, append, finish, and abandon if any of these fails. */
-  put(order: WriteOrder, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<StoredObject>;
+  put(
+    order: WriteOrder,
+    source: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    options?: Pick<OpenOptions, "atMostBytes">,
+  ): Promise<StoredObject>;
 }
