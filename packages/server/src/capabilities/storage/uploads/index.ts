@@ -1,7 +1,18 @@
 import type { StorageCore, StoragePart } from "../part.ts";
+import { uploadRoutes } from "./routes.ts";
 
+export {
+  defaultCacheControl,
+  defaultContentType,
+  readCacheControl,
+  readEncodedMetadata,
+  readMetadata,
+} from "./facts.ts";
+export { isAllowedType } from "./mime-types.ts";
+export { takeIn, uploadRouteOptions } from "./routes.ts";
 export { createUploads } from "./uploads.ts";
 
-export function uploadsPart(_core: StorageCore): StoragePart {
-  return {};
+/** Files in: as a form or a raw body. */
+export function uploadsPart(core: StorageCore): StoragePart {
+  return { routes: uploadRoutes(core) };
 }

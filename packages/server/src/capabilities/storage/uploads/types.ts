@@ -46,6 +46,11 @@ export interface Uploads {
     order: WriteOrder,
     source: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
-    options?: Pick<OpenOptions, "atMostBytes">,
+    options?: PutOptions,
   ): Promise<StoredObject>;
+}
+
+export interface PutOptions extends Pick<OpenOptions, "atMostBytes"> {
+  /** What is known of the file only when all its bytes are there. Asked before anything is visible; rules are asked again of what it says. */
+  complete?(): Promise<Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">>;
 }

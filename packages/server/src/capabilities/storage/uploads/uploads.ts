@@ -1,5 +1,6 @@
-import type { Content, Segment } from "../content/types.ts";
+import type { Content, Inspect, Segment } from "../content/types.ts";
 import { readKey } from "../names.ts";
+import type { WriteOrder } from "../objects/types.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { Bucket } from "../types.ts";
@@ -19,6 +20,19 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
   const limitOf = (bucket: Bucket): number =>
     Math.min(bucket.fileSizeLimitBytes ?? Number.MAX_SAFE_INTEGER, settings.storageFileSizeLimitBytes);
 
+  /** @throws Problem `InvalidMimeType` */
+  const checkName = ({ contentType }: WriteOrder, { allowedMimeTypes }: Bucket): void => {
+    const isAllowed =
+      isMediaType(contentType) && (allowedMimeTypes === null || isAllowedType(contentType, allowedMimeTypes));
+    if (!isAllowed) throw problems.invalidMimeType(contentType.slice(0, 100));
+  };
+
+  /** Where bytes are not looked at, the store need not wait for the first of them. */
+  const inspectionOf = (order: WriteOrder, { allowedMimeTypes }: Bucket): Inspect | undefined =>
+    allowedMimeTypes === null || !settings.storageCheckTypes
+      ? undefined
+      : (head) => checkBytes(order.contentType, allowedMimeTypes, head);
+
   const uploads: Uploads = {
     async open(order, { leaseMs, upload, atMostBytes } = { leaseMs: plainLeaseMs }) {
       readKey(order.name);
@@ -27,10 +41,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       await objects.mayWrite(order);
       const limitBytes = limitOf(bucket);
       if (order.sizeBytes !== null && order.sizeBytes > limitBytes) throw problems.entityTooLarge();
-      if (!isMediaType(order.contentType)) throw problems.invalidMimeType(order.contentType.slice(0, 100));
-      if (bucket.allowedMimeTypes !== null && !isAllowedType(order.contentType, bucket.allowedMimeTypes)) {
-        throw problems.invalidMimeType(order.contentType.slice(0, 100));
-      }
+      checkName(order, bucket);
       const reservedBytes = order.sizeBytes ?? Math.min(limitBytes, atMostBytes ?? limitBytes);
       const { bucketId, ownerId } = order;
       const version = await content.begin({
@@ -44,12 +55,10 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
     },
 
     async append({ version, bucket, limitBytes }, order, segment) {
-      const { allowedMimeTypes } = bucket;
-      const isChecked = segment.position === 0 && allowedMimeTypes !== null && settings.storageCheckTypes;
       return content.append(version, {
         ...segment,
         limitBytes: Math.min(segment.limitBytes ?? limitBytes, limitBytes),
-        ...(isChecked ? { inspect: (head) => checkBytes(order.contentType, allowedMimeTypes, head) } : {}),
+        inspect: segment.position === 0 ? inspectionOf(order, bucket) : undefined,
       });
     },
 
@@ -67,18 +76,41 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
 
     abandon: (version) => content.abandon(version),
 
-    async put(order, source, signal, options = {}) {
-      const upload = await uploads.open(order, { leaseMs: plainLeaseMs, ...options });
-      const stopAsking = keepAlive(content, upload.version, plainLeaseMs);
+    async put(order, source, signal, { atMostBytes, complete } = {}) {
+      const upload = await uploads.open(order, {
+        leaseMs: plainLeaseMs,
+        ...(atMostBytes === undefined ? {} : { atMostBytes }),
+      });
+      const { version, bucket, limitBytes } = upload;
+      const stopAsking = keepAlive(content, version, plainLeaseMs);
       try {
-        await uploads.append(upload, order, { position: 0, source, signal });
+        let head: Buffer = Buffer.alloc(0);
+        const inspect = inspectionOf(order, bucket);
+        const remember: Inspect = async (bytes) => {
+          head = bytes;
+          await inspect?.(bytes);
+        };
+        await content.append(version, {
+          position: 0,
+          source,
+          limitBytes,
+          signal,
+          inspect: inspect === undefined ? undefined : remember,
+        });
+        const facts = await complete?.();
+        if (facts === undefined) return await uploads.finish(upload, order);
+        const completed = { ...order, ...facts };
+        if (completed.contentType !== order.contentType) {
+          checkName(completed, bucket);
+          await inspectionOf(completed, bucket)?.(head);
+        }
+        return await uploads.finish(upload, completed);
       } catch (error) {
-        await giveUp(content, upload.version);
+        await giveUp(content, version);
         throw error;
       } finally {
         stopAsking();
       }
-      return uploads.finish(upload, order);
     },
   };
   return uploads;

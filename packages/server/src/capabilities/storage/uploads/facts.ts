@@ -1,0 +1,44 @@
+import type { WriteOrder } from "../objects/types.ts";
+import { uploadProblems } from "./problems.ts";
+
+/** What a file is said to be, besides its name. */
+export type FileFacts = Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">;
+
+/** Largest user metadata, in bytes of JSON (protocols: limits). */
+const maxMetadataBytes = 1024 * 1024;
+const maxCacheControlChars = 1_000;
+
+/** What is kept where nothing is said (protocols: upload). */
+export const defaultCacheControl = "no-cache";
+export const defaultContentType = "application/octet-stream";
+
+/** `3600` → `max-age=3600`; a header's text as it is. @throws Problem when no header could say that (threat S05) */
+export function readCacheControl(text: string | undefined): string {
+  const value = text?.trim() ?? "";
+  if (value === "") return defaultCacheControl;
+  if (/^\d{1,10}$/.test(value)) return `max-age=${value}`;
+  if (value.length > maxCacheControlChars || !/^[\x20-\x7e]+$/.test(value)) throw uploadProblems.cacheControl();
+  return value;
+}
+
+/** A JSON object; `null` where nothing is said. @throws Problem for anything else */
+export function readMetadata(text: string | undefined): Readonly<Record<string, unknown>> | null {
+  if (text === undefined || text === "") return null;
+  if (Buffer.byteLength(text) > maxMetadataBytes) throw uploadProblems.metadata();
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw uploadProblems.metadata();
+  }
+  if (value === null) return null;
+  // PostgreSQL keeps no U+0000 in JSON.
+  if (typeof value !== "object" || Array.isArray(value) || text.includes("\\u0000")) throw uploadProblems.metadata();
+  return value as Record<string, unknown>;
+}
+
+/** As `readMetadata`, of base64 as the header `x-metadata` and resumable uploads have it. */
+export function readEncodedMetadata(base64: string | undefined): Readonly<Record<string, unknown>> | null {
+  if (base64 === undefined || base64 === "") return null;
+  return readMetadata(Buffer.from(base64, "base64").toString("utf8"));
+}
