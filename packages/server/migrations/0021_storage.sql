@@ -154,7 +154,8 @@ end $$;
  * One set of bytes that an object has, had, or is being given. Its bytes are its segments, one after the other, and never change.
  *   receiving  somebody uploads: nothing shows it yet. Without an end by `expires_at` it is given up.
  *   kept       an object names it.
- *   dead       no object names it any more: from `expires_at` on its bytes are swept, and then the row goes.
+ *   dead       no object names it any more, since `expires_at`: some time later, when who reads it may be done, its bytes are swept, and then
+ *              the row goes. One that nobody ever could read has '-infinity' there, and goes at once.
  */
 create table mainstay.object_versions (
   -- A UUID: what storage.objects.version says.
@@ -163,11 +164,10 @@ create table mainstay.object_versions (
   -- Whose quota it counts against; null for nobody's.
   owner_id text,
   state text not null default 'receiving' check (state in ('receiving', 'kept', 'dead')),
-  -- What an upload may still grow to, in bytes: taken before the bytes come, so that many at once cannot pass a limit together.
+  -- What was announced, in bytes: taken before the bytes come, so that many at once cannot pass a limit together.
   reserved_bytes bigint not null default 0,
-  -- The key of its bytes, encrypted by the server's key of that name; null where bytes lie as they came.
-  wrapped_key bytea,
-  wrapping_key_id text,
+  -- While it is received: which segments it has is settled, and no more are taken.
+  is_complete boolean not null default false,
   -- What a resumable or multipart upload has to remember from its beginning to its end: whose, where to, how long. Null for others.
   upload jsonb,
   created_at timestamptz not null default now(),
@@ -176,23 +176,36 @@ create table mainstay.object_versions (
 create index object_versions_expires_at_idx on mainstay.object_versions (expires_at) where state <> 'kept';
 create index object_versions_receiving_idx on mainstay.object_versions (owner_id) where state = 'receiving';
 
--- A run of bytes as one thing in the store. There before its bytes are, so that none are ever without a row that knows of them.
+/*
+ * A run of bytes as one thing in the store. There before its bytes are, and gone after them, so that none are ever without a row that
+ * knows of them.
+ *   being written  no `size_bytes`, and `expires_at` is until when its writer has to say that it is still there.
+ *   written        has `size_bytes` and no `expires_at`. Never changes.
+ *   dead           nobody may finish or read it: its bytes are swept at `expires_at`, or, when that has passed, by whoever comes next.
+ */
 create table mainstay.object_segments (
   blob_id uuid primary key,
   version_id text not null references mainstay.object_versions (id),
-  -- Their order within the version.
+  -- Their order within the version. May have gaps.
   position integer not null,
   -- Null until the bytes are durable.
   size_bytes bigint,
   md5 bytea,
-  -- Until when somebody is writing it; null once it is written.
+  -- While it is written: how far it may grow until more room is asked for.
+  reserved_bytes bigint not null default 0,
+  -- The key of its bytes, encrypted by the server's key of that name; null where bytes lie as they came.
+  wrapped_key bytea,
+  wrapping_key_id text,
+  -- The blob that key was made for, where these bytes are a copy of its.
+  key_blob_id uuid,
+  is_dead boolean not null default false,
   expires_at timestamptz
 );
-create unique index object_segments_version_idx on mainstay.object_segments (version_id, position) where size_bytes is not null;
+create unique index object_segments_version_idx on mainstay.object_segments (version_id, position) where size_bytes is not null and not is_dead;
 create index object_segments_version_any_idx on mainstay.object_segments (version_id);
 create index object_segments_expires_at_idx on mainstay.object_segments (expires_at) where expires_at is not null;
 
--- What an owner has, in bytes and objects.
+-- What an owner has, in bytes and objects. Whoever takes room for an owner locks the row first.
 create table mainstay.object_usage (
   owner_id text primary key,
   used_bytes bigint not null default 0,
@@ -203,18 +216,6 @@ alter table mainstay.object_versions enable row level security;
 alter table mainstay.object_segments enable row level security;
 alter table mainstay.object_usage enable row level security;
 revoke all on mainstay.object_versions, mainstay.object_segments, mainstay.object_usage from public;
-
--- However an object loses its bytes (a request, an app's own SQL, a bucket or an account that goes), they are swept afterwards.
-create function mainstay.release_object_version() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  -- A reader that has begun goes on for a while.
-  update mainstay.object_versions v set state = 'dead', expires_at = now() + interval '1 minute'
-  where v.id = old.version and v.state <> 'dead'
-    and not exists (select from storage.objects o where o.version = old.version);
-  return null;
-end $$;
-revoke execute on function mainstay.release_object_version() from public;
 
 -- Who could name bytes could read them. The server alone does; anybody may leave them as they are, or name such as nobody has.
 create function mainstay.guard_object_version() returns trigger
@@ -229,47 +230,94 @@ begin
 end $$;
 revoke execute on function mainstay.guard_object_version() from public;
 
--- Counts what owners have.
-create function mainstay.count_object() returns trigger
+-- How many bytes an object says it has.
+create function mainstay.object_bytes(metadata jsonb) returns bigint
+language sql immutable parallel safe as $$
+  select case when jsonb_typeof(metadata -> 'size') = 'number' then greatest(0, (metadata ->> 'size')::numeric::bigint) else 0 end
+$$;
+
+-- However objects come and go (a request, an app's own SQL, a bucket or an account that goes): the bytes that they lose are swept
+-- afterwards, and what their owners have is counted. Once per statement, since one row per owner is changed for all of them.
+create function mainstay.account_for_objects() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  old_bytes bigint := case when tg_op <> 'INSERT' then coalesce((old.metadata ->> 'size')::numeric::bigint, 0) end;
-  new_bytes bigint := case when tg_op <> 'DELETE' then coalesce((new.metadata ->> 'size')::numeric::bigint, 0) end;
 begin
-  if tg_op = 'UPDATE' then
-    if old.owner_id is not distinct from new.owner_id and old_bytes = new_bytes then
-      return null;
-    end if;
+  if tg_op = 'INSERT' then
+    insert into mainstay.object_usage as u (owner_id, used_bytes, object_count)
+    select n.owner_id, sum(mainstay.object_bytes(n.metadata)), count(*)
+    from new_objects n where n.owner_id is not null group by n.owner_id order by n.owner_id
+    on conflict (owner_id) do update
+    set used_bytes = u.used_bytes + excluded.used_bytes, object_count = u.object_count + excluded.object_count;
+    return null;
   end if;
-  if tg_op <> 'INSERT' then
-    if old.owner_id is not null then
-      update mainstay.object_usage u set used_bytes = u.used_bytes - old_bytes, object_count = u.object_count - 1
-      where u.owner_id = old.owner_id;
-    end if;
-  end if;
-  if tg_op <> 'DELETE' then
-    if new.owner_id is not null then
-      insert into mainstay.object_usage as u (owner_id, used_bytes, object_count) values (new.owner_id, new_bytes, 1)
-      on conflict (owner_id) do update
-      set used_bytes = u.used_bytes + excluded.used_bytes, object_count = u.object_count + 1;
-    end if;
+
+  update mainstay.object_versions v set state = 'dead', expires_at = now()
+  where v.id in (select o.version from old_objects o where o.version is not null) and v.state <> 'dead'
+    and not exists (select from storage.objects o where o.version = v.id);
+
+  if tg_op = 'DELETE' then
+    insert into mainstay.object_usage as u (owner_id, used_bytes, object_count)
+    select o.owner_id, -sum(mainstay.object_bytes(o.metadata)), -count(*)
+    from old_objects o where o.owner_id is not null group by o.owner_id order by o.owner_id
+    on conflict (owner_id) do update
+    set used_bytes = u.used_bytes + excluded.used_bytes, object_count = u.object_count + excluded.object_count;
+  else
+    -- In the order of owners here too: two statements that change several of them then never wait for each other.
+    insert into mainstay.object_usage as u (owner_id, used_bytes, object_count)
+    select d.owner_id, sum(d.bytes), sum(d.objects)
+    from (
+      select n.owner_id, mainstay.object_bytes(n.metadata) as bytes, 1 as objects from new_objects n
+      union all
+      select o.owner_id, -mainstay.object_bytes(o.metadata), -1 from old_objects o
+    ) d
+    where d.owner_id is not null
+    group by d.owner_id having sum(d.bytes) <> 0 or sum(d.objects) <> 0 order by d.owner_id
+    on conflict (owner_id) do update
+    set used_bytes = u.used_bytes + excluded.used_bytes, object_count = u.object_count + excluded.object_count;
   end if;
   return null;
 end $$;
-revoke execute on function mainstay.count_object() from public;
+revoke execute on function mainstay.account_for_objects() from public;
+
+create function mainstay.account_for_no_objects() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update mainstay.object_versions set state = 'dead', expires_at = now() where state = 'kept';
+  delete from mainstay.object_usage;
+  return null;
+end $$;
+revoke execute on function mainstay.account_for_no_objects() from public;
 
 do $$
 begin
-  perform pg_temp.attempt('create trigger mainstay_release_version after delete on storage.objects
-    for each row when (old.version is not null) execute function mainstay.release_object_version()');
-  perform pg_temp.attempt('create trigger mainstay_replace_version after update of version on storage.objects
-    for each row when (old.version is not null and old.version is distinct from new.version)
-    execute function mainstay.release_object_version()');
   perform pg_temp.attempt('create trigger mainstay_guard_version before insert on storage.objects
     for each row when (new.version is not null) execute function mainstay.guard_object_version()');
   perform pg_temp.attempt('create trigger mainstay_guard_replaced_version before update of version on storage.objects
     for each row when (new.version is not null and old.version is distinct from new.version)
     execute function mainstay.guard_object_version()');
-  perform pg_temp.attempt('create trigger mainstay_count_object after insert or update or delete on storage.objects
-    for each row execute function mainstay.count_object()');
+  perform pg_temp.attempt('create trigger mainstay_objects_came after insert on storage.objects
+    referencing new table as new_objects for each statement execute function mainstay.account_for_objects()');
+  perform pg_temp.attempt('create trigger mainstay_objects_changed after update on storage.objects
+    referencing old table as old_objects new table as new_objects for each statement
+    execute function mainstay.account_for_objects()');
+  perform pg_temp.attempt('create trigger mainstay_objects_went after delete on storage.objects
+    referencing old table as old_objects for each statement execute function mainstay.account_for_objects()');
+  perform pg_temp.attempt('create trigger mainstay_objects_truncated after truncate on storage.objects
+    for each statement execute function mainstay.account_for_no_objects()');
+end $$;
+
+-- What was there before us.
+insert into mainstay.object_usage (owner_id, used_bytes, object_count)
+select o.owner_id, sum(mainstay.object_bytes(o.metadata)), count(*)
+from storage.objects o where o.owner_id is not null group by o.owner_id;
+
+-- By which bytes are asked for whether an object still has them.
+do $$
+begin
+  if not exists (
+    select from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = 'storage.objects'::regclass and a.attname = 'version'
+  ) then
+    perform pg_temp.attempt('create index objects_version_idx on storage.objects (version) where version is not null');
+  end if;
 end $$;
