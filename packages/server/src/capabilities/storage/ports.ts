@@ -27,7 +27,8 @@ export interface BlobStore {
   write(id: string, source: AsyncIterable<Uint8Array>, options?: { readonly signal?: AbortSignal }): Promise<number>;
   /**
    * The bytes of the range, in chunks with back-pressure; the whole when there is no range. Resolves when the first bytes can be had, `null` when
-   * there is no such blob. Leaving the loop early gives everything back.
+   * there is no such blob. Leaving the loop early gives everything back. A blob that ends before the range does is a Problem `storage/corrupt`:
+   * who asks knows how long it is.
    */
   read(
     id: string,

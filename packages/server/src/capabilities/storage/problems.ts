@@ -42,4 +42,23 @@ export const problems = {
   /** Somebody else is writing to the same upload. */
   resourceLocked: () =>
     new Problem("ResourceLocked", 423, "The resource is locked", { headers: { "Retry-After": "1" } }),
+  /** The folder or the S3 bucket with the bytes cannot be reached, or answers with failures. Its cause is in the server's log. */
+  storeUnavailable: (cause?: unknown) =>
+    new Problem("storage/store-unavailable", 503, "The store of files does not answer.", {
+      hint: "Try again soon.",
+      headers: { "Retry-After": "5" },
+      cause,
+    }),
+  /** The disk or the S3 bucket with the bytes has no room left. Files can still be read; uploads go on when there is room. */
+  storeFull: (cause?: unknown) =>
+    new Problem("storage/store-full", 507, "The store of files has no room left.", {
+      hint: "Whoever runs the server has to make room.",
+      cause,
+    }),
+  /** The bytes of a file are not what was written: they were changed, cut off, or belong to another file. */
+  storeCorrupt: (cause?: unknown) =>
+    new Problem("storage/corrupt", 500, "The file is damaged.", {
+      hint: "`mainstay storage check` finds what else is.",
+      cause,
+    }),
 };
