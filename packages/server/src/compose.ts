@@ -74,13 +74,14 @@ function postgresNeeds(config: Config, { observe, signal }: ServerOptions): Open
 function migrationNeeds(
   { project, migrations }: Config,
   database: Database,
-  { observe, signal }: ServerOptions,
+  { observe, signal, mode }: ServerOptions,
 ): MigrateNeeds {
   return {
     database,
     own: ownMigrations,
     project: project.migrationsDir === null ? null : { dir: project.migrationsDir },
     observe,
+    leavesEmpty: mode === "dev",
     settings: migrations,
     signal,
   };

@@ -78,6 +78,10 @@ describe("mainstay dev", () => {
     expect(shown).not.toContain(keys.serviceRoleKey);
 
     const path = (await run("migrate", "new", "add", "notes")).out.trim();
+    // It looks at both, and leaves the empty one to whoever is about to write it.
+    const other = until(dev, "stderr", /✓ Applied 19990101000000_other\n/);
+    await writeFile(join(folder.path, "migrations/19990101000000_other.sql"), "select 1;");
+    await other;
     const applied = until(dev, "stderr", /✓ Applied \d{14}_add_notes/);
     await writeFile(
       join(folder.path, path),

@@ -154,7 +154,9 @@ async function greet(
   const dir = relative(cli.cwd, options.projectDir);
   const dirOption = dir === "" ? "" : ` --dir ${dir.startsWith("..") ? options.projectDir : dir}`;
   const { url, inboxUrl, keys } = server;
+  // Before anything is shown: whoever has read it may save a file at once.
+  const stopWatching = watchMigrations(server, progress);
   const command = invocation(cli.cwd, cli.env);
   cli.out.write(announce({ url, inboxUrl, keys, command, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
-  return watchMigrations(server, progress);
+  return stopWatching;
 }

@@ -7,11 +7,14 @@ import type { Progress } from "../output/progress.ts";
 const settleMs = 150;
 
 /**
- * Applies migrations as they appear. One run at a time; a change during a run starts another after it. A failing file is
- * reported and tried again when it changes.
+ * Applies migrations as they appear, those included that have since the start looked for them. One run at a time; a change during a run
+ * starts another after it. A failing file is reported and tried again when it changes.
  * @returns a function that ends the watching and waits for the run in progress
  */
-export function watchMigrations(server: RunningServer, progress: Progress): () => Promise<void> {
+export function watchMigrations(
+  server: Pick<RunningServer, "project" | "migrate">,
+  progress: Pick<Progress, "done" | "warn">,
+): () => Promise<void> {
   const { migrationsDir } = server.project;
   if (migrationsDir === null) return async () => {};
   let timer: NodeJS.Timeout | null = null;
@@ -26,15 +29,19 @@ export function watchMigrations(server: RunningServer, progress: Progress): () =
       progress.warn(`${message}${hint ? `\n  ${hint}` : ""}`);
     }
   };
-  const watcher = watch(migrationsDir, (_, file) => {
-    if (file !== null && !file.endsWith(".sql")) return;
+  const runSoon = () => {
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(() => {
       running = running.then(run);
     }, settleMs);
+  };
+  const watcher = watch(migrationsDir, (_, file) => {
+    if (file === null || file.endsWith(".sql")) runSoon();
   });
   // The folder may be removed under us, as a branch is switched: nothing to watch is not a failure of the server.
   watcher.on("error", (error) => progress.warn(`New migrations are not noticed any more: ${error.message}`));
+  // What was saved while the server started is older than the watching, and nobody would tell of it.
+  runSoon();
   return async () => {
     if (timer !== null) clearTimeout(timer);
     watcher.close();

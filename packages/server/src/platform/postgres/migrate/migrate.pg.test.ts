@@ -67,6 +67,20 @@ describe("migrate", () => {
     expect((await bench.up(dir)).differences).toEqual([]);
   });
 
+  it("leaves an empty file to whoever is about to write it, where it is told to", async () => {
+    const dir = await folderOf({ "1_new.sql": "\n", "2_done.sql": "select 2;" });
+    const projects = async (leavesEmpty: boolean) => {
+      const { applied, differences } = await bench.up(dir, { leavesEmpty });
+      return { applied: applied.filter(({ source }) => source === "project").map(({ name }) => name), differences };
+    };
+    expect(await projects(true)).toEqual({ applied: ["done"], differences: [] });
+    expect(await projects(true)).toEqual({ applied: [], differences: [] });
+    await addFiles(dir, { "1_new.sql": "create table public.written (id int primary key);" });
+    expect(await projects(true)).toMatchObject({ applied: ["new"], differences: [{ kind: "out-of-order" }] });
+    await addFiles(dir, { "3_nothing.sql": "" });
+    expect((await projects(false)).applied).toEqual(["nothing"]);
+  });
+
   it("names file, line and statement, and keeps nothing of the file", async () => {
     const dir = await folderOf({
       "1_good.sql": "create table good (id int);",

@@ -18,6 +18,11 @@ export interface MigrateNeeds {
   readonly observe: Observe;
   /** Cancels the running statement; its transaction is rolled back. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Leaves a project's file that is empty pending: where migrations are taken up as they appear, somebody is about to write it. Elsewhere it
+   * is applied, as the Supabase CLI does.
+   */
+  readonly leavesEmpty?: boolean;
   /** Defaults for what is left out. */
   readonly settings?: Partial<MigrateSettings>;
 }
@@ -54,7 +59,7 @@ export async function migrate(needs: MigrateNeeds): Promise<MigrationReport> {
   const projectFiles = needs.project === null ? [] : await readMigrations(needs.project.dir);
   const signal = needs.signal ?? new AbortController().signal;
   return withSession(needs.database, signal, async (session) => {
-    const first = await compare(session, ownFiles, projectFiles);
+    const first = await compare(session, needs, ownFiles, projectFiles);
     report(needs, first);
     const applied: AppliedMigration[] = [];
     let waitedMs = 0;
@@ -83,6 +88,7 @@ interface Comparisons {
 
 async function compare(
   { client }: Session,
+  { leavesEmpty = false }: MigrateNeeds,
   ownFiles: readonly MigrationFile[],
   projectFiles: readonly MigrationFile[],
 ): Promise<Comparisons> {
@@ -91,9 +97,19 @@ async function compare(
   const tooNew = own.find((row) => row.isBreaking && row.version > newest);
   if (tooNew) throw migrationProblems.newerDatabase(tooNew.version, tooNew.name ?? "");
   const project = (await hasProjectStore(client)) ? await readProject(client) : [];
+  const comparison = compareHistory("project", projectFiles, project);
   return {
     own: compareHistory("own", ownFiles, own),
-    project: compareHistory("project", projectFiles, project),
+    project: leavesEmpty ? withoutEmpty(comparison) : comparison,
+  };
+}
+
+/** Nothing is said of what is left, until there is something in it. */
+function withoutEmpty({ pending, differences }: Comparison): Comparison {
+  const left = new Set(pending.filter(({ sql }) => sql.trim() === "").map(({ version }) => version));
+  return {
+    pending: pending.filter(({ version }) => !left.has(version)),
+    differences: differences.filter(({ version }) => !left.has(version)),
   };
 }
 
@@ -116,7 +132,7 @@ async function applyPending(
   const tableLockWaitMs =
     needs.settings?.migrationsTableLockWaitMs ?? migrateSettings.migrationsTableLockWaitMs.default;
   if (!(await hasStore(client))) await createStore(client);
-  const { own, project } = await compare(session, ownFiles, projectFiles);
+  const { own, project } = await compare(session, needs, ownFiles, projectFiles);
   const applied: AppliedMigration[] = [];
   const timed = async (source: Source, file: MigrationFile, work: () => Promise<void>) => {
     session.signal.throwIfAborted();
