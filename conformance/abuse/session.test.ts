@@ -52,7 +52,7 @@ describe("B04: what the app's own code sets for its session, the next caller doe
   test("nor when the function came after the start", async () => {
     await app.sql(`create function public.keep_late(value text) returns void language plpgsql volatile as $$
       begin execute 'set app.late = ' || quote_literal(value); end $$`);
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 600; attempt++) {
       const answer = await ask(app, "/rpc/keep_late", { method: "POST", body: '{"value": "x"}' });
       if (answer.status === 204) break;
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -2,7 +2,7 @@ import type { Page } from "playwright-core";
 import { expect } from "vitest";
 
 /** Often enough for pages that answer at once, seldom enough not to be what they wait for. In ms. */
-const soon = { interval: 50, timeout: 8_000 };
+const soon = { interval: 50, timeout: 30_000 };
 
 /** Fills a form of the app's page in, and sends it. */
 export async function send(page: Page, form: string, fields: Readonly<Record<string, string>>): Promise<void> {

@@ -50,7 +50,7 @@ export async function bootWithMail(options: BootOptions = {}): Promise<AppWithMa
     const query = `?${new URLSearchParams({ to: address, kind })}`;
     // The inbox's own API says what is in there.
     const find = async () => ((await ask(query)) as { messages: Mail[] }).messages[0]?.id;
-    await expect.poll(find, { message: `a ${kind} mail to ${address}`, interval: 50, timeout: 10_000 }).toBeDefined();
+    await expect.poll(find, { message: `a ${kind} mail to ${address}`, interval: 50 }).toBeDefined();
     return (await ask(`/${await find()}`)) as Mail;
   };
   return {

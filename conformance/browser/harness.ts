@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, type TestContext } from "vitest";
 /** Where pictures of pages go whose tests have failed. */
 const screenshotsDir = join(tmpdir(), "mainstay-browser");
 /** What a page is given to do as it is told: less than a test has, so that a failure says what it waited for. In ms. */
-const pageTimeoutMs = 8_000;
+const pageTimeoutMs = 30_000;
 
 /** The environment's choice, or the first of the names Chromium goes by that is on the path; `null` when there is none. */
 export function findChromium(env: Readonly<Record<string, string | undefined>> = process.env): string | null {

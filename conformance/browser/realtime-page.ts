@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import type { Project } from "./site.ts";
 
 /** Longer than anything takes here: what does not come at all says so in the end. In ms. */
-const soon = { interval: 20, timeout: 10_000 };
+const soon = { interval: 20, timeout: 30_000 };
 
 /** What a page has been told on a channel, as its listeners were called. */
 export type Told =

@@ -10,7 +10,7 @@ import { describeInBrowser } from "./harness.ts";
 
 const roam = join(import.meta.dirname, "../../examples/roam");
 const read = (path: string): string => readFileSync(join(roam, path), "utf8");
-const soon = { interval: 20, timeout: 10_000 };
+const soon = { interval: 20, timeout: 30_000 };
 
 /** The example's schema and people, with one place instead of all of them. */
 const sql = [

@@ -118,9 +118,7 @@ describe("R13: a client whose connection is cut", () => {
     ]);
   });
 
-  test("in silence, so that the server goes on sending to nobody, has lost nothing of it", {
-    timeout: 60_000,
-  }, async () => {
+  test("in silence, so that the server goes on sending to nobody, has lost nothing of it", async () => {
     const { alice, bob } = await pair("moved");
     await hears(alice, await work(bob, "moved", 20), 0, false);
     const since = alice.heard.length;
@@ -134,7 +132,7 @@ describe("R13: a client whose connection is cut", () => {
     await hears(alice, missed, since, false);
   });
 
-  test("by a network that stands still, and goes on", { timeout: 60_000 }, async () => {
+  test("by a network that stands still, and goes on", async () => {
     const { alice, bob } = await pair("stalled");
     await hears(alice, await work(bob, "stalled", 20), 0, false);
     const since = alice.heard.length;
@@ -149,7 +147,7 @@ describe("R13: a client whose connection is cut", () => {
 });
 
 describe("what does not come", () => {
-  test("to an app that starts anew, with the same session: nothing of before", { timeout: 60_000 }, async () => {
+  test("to an app that starts anew, with the same session: nothing of before", async () => {
     const { alice, bob } = await pair("reload");
     const since = alice.heard.length;
     alice.network.cut();

@@ -3,7 +3,7 @@ import { expect, vi } from "vitest";
 import { Wire } from "../supabase-js/realtime/realtime-app.ts";
 
 /** What may take until a client, a server or PostgreSQL is back. */
-export const patience = { timeout: 15_000, interval: 20 };
+export const patience = { timeout: 30_000, interval: 20 };
 
 const password = "correct horse battery staple";
 

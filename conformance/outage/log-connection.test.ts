@@ -71,9 +71,7 @@ async function compared(room: string, happening: (phone: Awaited<ReturnType<Outa
 }
 
 describe("R13, R15: the ledger of PostgreSQL and that of a client agree, many writing at once", () => {
-  test(`over ${cuts} cuts of the client's connection, at moments that chance chooses`, {
-    timeout: 60_000,
-  }, async () => {
+  test(`over ${cuts} cuts of the client's connection, at moments that chance chooses`, async () => {
     const phone = await compared("random-cuts", async ({ network }) => {
       for (let cut = 0; cut < cuts; cut++) {
         await after(fraction() * 300);
@@ -85,7 +83,7 @@ describe("R13, R15: the ledger of PostgreSQL and that of a client agree, many wr
     expect(phone.system.map(({ message }) => message)).not.toContainEqual(expect.stringContaining("missed"));
   });
 
-  test("over ends of the connection that the server reads the log by", { timeout: 60_000 }, async () => {
+  test("over ends of the connection that the server reads the log by", async () => {
     let lastPid: unknown = null;
     const end = () =>
       vi.waitFor(async () => {

@@ -42,9 +42,7 @@ const hears = async (
 };
 
 describe("R13: two nodes", () => {
-  test("a client that comes back to the other one, whose own is alive or killed; presence goes with the node", {
-    timeout: 60_000,
-  }, async () => {
+  test("a client that comes back to the other one, whose own is alive or killed; presence goes with the node", async () => {
     const [alice, carol, bob] = [await app.phone(), await app.phone(), await app.phone({ port: other.port })];
     for (const phone of [alice, carol]) await phone.listen("nodes", ["ledger"], { presenceKey: phone.userId });
     await bob.listen("nodes", [], { presenceKey: bob.userId });

@@ -103,43 +103,37 @@ describe.each(["embedded", "external"] as const)("R13: with PostgreSQL %s", (kin
     await vi.waitFor(async () => expect(await startedAt()).not.toBe(before), patience);
   };
 
-  test("a server that is stopped and started again", { timeout: 60_000 }, () =>
+  test("a server that is stopped and started again", () =>
     nothingIsLost(app, alice, async (writing) => {
       await app.server.stop();
       // The embedded one stops with it.
       if (kind === "external") await writing.more(50);
       await app.server.start();
-    }),
-  );
+    }));
 
-  test("a server that is killed", { timeout: 60_000 }, () =>
+  test("a server that is killed", () =>
     nothingIsLost(app, alice, async (writing) => {
       await app.server.kill();
       await writing.more(50);
       await app.server.start();
+    }));
+
+  test.each(["fast", "immediate"] as const)("%s restart of PostgreSQL under a server that runs", (mode) =>
+    nothingIsLost(app, alice, async () => {
+      await restartPostgres(mode);
     }),
   );
 
-  test.each(["fast", "immediate"] as const)(
-    "%s restart of PostgreSQL under a server that runs",
-    { timeout: 60_000 },
-    (mode) =>
-      nothingIsLost(app, alice, async () => {
-        await restartPostgres(mode);
-      }),
-  );
-
-  test("a client that is cut while PostgreSQL is away, and back before it", { timeout: 60_000 }, () =>
+  test("a client that is cut while PostgreSQL is away, and back before it", () =>
     nothingIsLost(app, alice, async (writing) => {
       alice.network.cut();
       await writing.more(20);
       const restarted = restartPostgres("immediate");
       alice.network.restore();
       await restarted;
-    }),
-  );
+    }));
 
-  test("both at once", { timeout: 60_000 }, () =>
+  test("both at once", () =>
     nothingIsLost(app, alice, async (writing) => {
       // Where channels are is written beside what is delivered, and not waited for.
       await writing.more(50);
@@ -148,6 +142,5 @@ describe.each(["embedded", "external"] as const)("R13: with PostgreSQL %s", (kin
       process.kill(pid, "SIGQUIT");
       // One that finds PostgreSQL recovering says so and ends; whoever runs it starts it again.
       await vi.waitFor(() => app.server.start(), patience);
-    }),
-  );
+    }));
 });

@@ -32,7 +32,7 @@ describe("R13: a client that comes back for what is not kept any more is told so
   test.each([
     ["there was more than the log has room for", 5_000, 0],
     ["it was away for longer than is waited for anybody", 10, 2 * resumeMs],
-  ])("because %s", { timeout: 60_000 }, async (_, rows, awayMs) => {
+  ])("because %s", async (_, rows, awayMs) => {
     const name = `away-${rows}`;
     const [alice, bob] = [await app.phone(), await app.phone()];
     for (const phone of [alice, bob]) await phone.listen(name, ["ledger"]);
@@ -54,7 +54,7 @@ describe("R13: a client that comes back for what is not kept any more is told so
     expect(alice.system.filter(({ message }) => message === missed.message)).toHaveLength(1);
   });
 
-  test("but not one that missed nothing, or was never there", { timeout: 60_000 }, async () => {
+  test("but not one that missed nothing, or was never there", async () => {
     const alice = await app.phone();
     await alice.listen("short", ["ledger"]);
     const heard = await write(2);

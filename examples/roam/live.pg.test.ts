@@ -193,8 +193,8 @@ describe("a conversation's channel", () => {
     const conversation = await startConversation(ann, [bob]);
     const [hers, his] = await Promise.all([enter(ann, conversation), enter(bob, conversation)]);
     await bob.roam.from("conversation_members").delete().eq("conversation_id", conversation).throwOnError();
-    await expect.poll(() => his.channel.state, { timeout: 5_000 }).toBe("closed");
-    await expect.poll(() => Object.keys(hers.channel.presenceState()), { timeout: 5_000 }).toEqual([ann.id]);
+    await expect.poll(() => his.channel.state).toBe("closed");
+    await expect.poll(() => Object.keys(hers.channel.presenceState())).toEqual([ann.id]);
   });
 });
 

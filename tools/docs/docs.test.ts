@@ -152,4 +152,4 @@ it("keeps docs/reference as the code says: `npm run docs` writes it", async () =
   const pages = await generatedPages();
   expect(stalePages(pages)).toEqual([]);
   for (const [path, text] of pages) expect(text.split("\n").length, path).toBeGreaterThan(50);
-}, 60_000);
+});

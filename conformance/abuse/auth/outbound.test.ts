@@ -120,7 +120,7 @@ afterEach(() => {
 });
 
 const delivered = async (path: string): Promise<Delivery> => {
-  for (const until = Date.now() + 5_000; Date.now() < until; await sleep(20)) {
+  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(20)) {
     const found = deliveries.findLast((each) => each.path === path);
     if (found !== undefined) return found;
   }

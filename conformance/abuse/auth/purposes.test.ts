@@ -53,7 +53,7 @@ const asCode = (types: readonly string[]) => types.map((type) => `code as ${type
 const signIns = ["signup", "magiclink", "email"];
 
 describe("A11 what opens one thing", () => {
-  test("A11 opens nothing else, and still opens that", { timeout: 60_000 }, async () => {
+  test("A11 opens nothing else, and still opens that", async () => {
     const [person, guarded] = [await auth.newPerson(), await auth.newPerson()];
     await auth.sql("update auth.sessions set created_at = now() - interval '2 days' where user_id = $1", [person.id]);
     const { factorId, challengeId, sms, ...more } = await secretsOf(person, guarded);

@@ -109,7 +109,7 @@ export async function startAuth(settings: Settings = {}): Promise<AuthServer> {
   return { ...app, ...authClient(app) };
 }
 
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 export function authClient(app: Target): AuthClient {
   const replies: (Reply & { asked: string })[] = [];

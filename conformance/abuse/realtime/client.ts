@@ -196,8 +196,8 @@ export class Client {
     if (payload.status !== "ok") throw new Error(payload.message);
   }
 
-  /** The first message from `from` on, of what came or comes, that fits. Rejects after ten seconds and when the socket ends. */
-  async next(fits: (message: Message) => boolean, from = 0, timeoutMs = 10_000): Promise<Message> {
+  /** The first message from `from` on, of what came or comes, that fits. Rejects after half a minute and when the socket ends. */
+  async next(fits: (message: Message) => boolean, from = 0, timeoutMs = 30_000): Promise<Message> {
     const until = performance.now() + timeoutMs;
     for (let at = from; ; ) {
       for (; at < this.received.length; at++) if (fits(this.received[at]!)) return this.received[at]!;

@@ -176,9 +176,7 @@ describe("R10 what is no message", () => {
     }
   });
 
-  test(`R10 X09 ${inputs} random frames: none is more than a bad message, and others do not notice`, {
-    timeout: 60_000,
-  }, async () => {
+  test(`R10 X09 ${inputs} random frames: none is more than a bad message, and others do not notice`, async () => {
     const roll = dice(seed);
     const words = [
       "phx_join",
@@ -319,7 +317,7 @@ describe("R10 what is no message", () => {
 describe("R10 X07 requests to open a websocket that are none", () => {
   const valid = () => handshakeOf(app.url, { key: app.anonKey });
 
-  test(`R10 ${inputs} random ones: refused or let in, and never more`, { timeout: 60_000 }, async () => {
+  test(`R10 ${inputs} random ones: refused or let in, and never more`, async () => {
     const roll = dice(seed + 1);
     const pick = <T>(values: readonly T[]): T => values[roll(values.length)]!;
     const lines = [
@@ -408,7 +406,7 @@ describe("R10 X07 requests to open a websocket that are none", () => {
     expect(rss() - before).toBeLessThan(150 * 1024 * 1024);
   });
 
-  test("X07 those that never end are cut off, and hold up nobody", { timeout: 30_000 }, async () => {
+  test("X07 those that never end are cut off, and hold up nobody", async () => {
     const slow = Array.from({ length: 200 }, async () => {
       const tcp: Socket = await openTcp(app.url);
       const text = valid();

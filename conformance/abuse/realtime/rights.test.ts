@@ -71,7 +71,7 @@ async function caughtUp(): Promise<void> {
     await client.beat();
     return client.of("postgres_changes").some(({ payload }) => payload.data.record?.body === body);
   };
-  await expect.poll(hears, { timeout: 10_000 }).toBe(true);
+  await expect.poll(hears).toBe(true);
   client.cut();
 }
 let worlds = 0;

@@ -43,7 +43,7 @@ export function openInbox(url: string): Inbox {
   };
   const newest = async (to: string, kind: string, count: number): Promise<Message> => {
     await expect
-      .poll(async () => (await list(to, kind)).length, { timeout: 10_000, message: `${kind} to ${to}` })
+      .poll(async () => (await list(to, kind)).length, { message: `${kind} to ${to}` })
       .toBeGreaterThanOrEqual(count);
     const [message] = await list(to, kind);
     return get<Message>(`/${message?.id}`);

@@ -5,7 +5,7 @@ import { press } from "./inbox.ts";
 import { type Node, type Nodes, startNodes } from "./nodes.ts";
 
 /** What one node may take until it knows what another has done. */
-const within = { timeout: 5_000, interval: 25 };
+const within = { timeout: 30_000, interval: 25 };
 
 let nodes: Nodes;
 beforeAll(async () => {

@@ -268,7 +268,7 @@ describe("a cut connection", () => {
     await vi.waitFor(() => expect(statuses.at(-1)?.status).not.toBe("SUBSCRIBED"), within);
     await home.sql(`insert into public.pings values (2)`);
     const second = await boot(there);
-    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("SUBSCRIBED"), { ...within, timeout: 15_000 });
+    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("SUBSCRIBED"), { ...within, timeout: 30_000 });
     await home.sql(`insert into public.pings values (3)`);
     await vi.waitFor(() => expect(changes.at(-1)?.new).toEqual({ id: 3 }), within);
     expect([...new Set(changes.map(({ new: now }) => (now as { id: number }).id))]).toEqual([1, 2, 3]);

@@ -117,7 +117,7 @@ describe("joining", () => {
     const statuses = statusesOf(channel);
     await vi.waitFor(() => expect(statuses[0]?.status).toBe("CHANNEL_ERROR"), within);
     await app.sql(`insert into public.members (room, user_id) values ('${room}', '${user.id}')`);
-    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("SUBSCRIBED"), { ...within, timeout: 10_000 });
+    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("SUBSCRIBED"), { ...within, timeout: 30_000 });
   });
 });
 
@@ -218,7 +218,7 @@ describe("R05 rights that change while one is there", () => {
     const channel = user.client.channel(room, privately());
     const statuses = await subscribed(channel);
     await app.sql(`delete from public.members where room = '${room}'`);
-    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("CLOSED"), { ...within, timeout: 15_000 });
+    await vi.waitFor(() => expect(statuses.at(-1)?.status).toBe("CLOSED"), { ...within, timeout: 30_000 });
   });
 
   it("setAuth with a token of somebody without the right ends it; with one who has it goes on", async () => {

@@ -11,7 +11,7 @@ import { expect, vi } from "vitest";
 import { type App, type AppSettings, startApp } from "../app.ts";
 
 /** What may take a moment: a delivery, a subscription, an end. */
-export const within = { timeout: 5_000, interval: 10 };
+export const within = { timeout: 30_000, interval: 10 };
 
 export type Frame = string | Uint8Array;
 
@@ -147,7 +147,7 @@ export function statusesOf(channel: RealtimeChannel): readonly Status[] {
 /** Resolves when it is subscribed. Fails with the reason when it is not. */
 export async function subscribed(channel: RealtimeChannel): Promise<readonly Status[]> {
   const statuses = statusesOf(channel);
-  await vi.waitFor(() => expect(statuses).not.toEqual([]), { ...within, timeout: 15_000 });
+  await vi.waitFor(() => expect(statuses).not.toEqual([]), { ...within, timeout: 30_000 });
   expect(statuses[0]).toEqual({ status: "SUBSCRIBED", error: undefined });
   return statuses;
 }

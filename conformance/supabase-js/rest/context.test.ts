@@ -71,9 +71,7 @@ describe("rest: transaction context", () => {
       create function extra.path() returns text language sql stable as $$ select current_setting('search_path') $$;
       notify pgrst, 'reload schema'`);
     await expect
-      .poll(async () => (await app.rest("/rpc/path", { headers: { "Accept-Profile": "extra" } })).json, {
-        timeout: 5000,
-      })
+      .poll(async () => (await app.rest("/rpc/path", { headers: { "Accept-Profile": "extra" } })).json)
       .toMatch(/^"?extra"?, *"?public"?/);
   });
 
@@ -180,13 +178,11 @@ describe("rest: schema cache", () => {
       "grant all on public.fresh to anon; insert into public.fresh values (1, 2); notify pgrst, 'reload schema'",
     );
     await expect
-      .poll(async () => (await app.rest("/fresh?select=id,letters(letter)")).json, { timeout: 5000 })
+      .poll(async () => (await app.rest("/fresh?select=id,letters(letter)")).json)
       .toEqual([{ id: 1, letters: { letter: "b" } }]);
     await app.sql("alter table public.fresh add column extra_column text default 'x'");
-    await expect
-      .poll(async () => (await app.rest("/fresh?select=extra_column")).json, { timeout: 5000 })
-      .toEqual([{ extra_column: "x" }]);
+    await expect.poll(async () => (await app.rest("/fresh?select=extra_column")).json).toEqual([{ extra_column: "x" }]);
     await app.sql("drop table public.fresh");
-    await expect.poll(async () => (await app.rest("/fresh")).status, { timeout: 5000 }).toBe(404);
+    await expect.poll(async () => (await app.rest("/fresh")).status).toBe(404);
   });
 });

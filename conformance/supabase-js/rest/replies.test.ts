@@ -117,9 +117,7 @@ describe("rest: Accept", () => {
       notify pgrst, 'reload schema';
     `);
     await expect
-      .poll(async () => (await accept("/letters?id=lte.2&order=id", "text/tab-separated-values")).text, {
-        timeout: 5000,
-      })
+      .poll(async () => (await accept("/letters?id=lte.2&order=id", "text/tab-separated-values")).text)
       .toBe("1\ta\n2\tb\n");
   });
 

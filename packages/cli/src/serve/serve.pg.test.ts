@@ -101,7 +101,7 @@ describe("mainstay dev", () => {
     expect(await stopped(dev)).toBe(0);
     if (process.platform === "linux") expect(processesInside()).toEqual([]);
     expect(await run("db", "url")).toMatchObject({ code: 1, err: expect.stringContaining("is not running") });
-  }, 60_000);
+  });
 
   it("says that a port is taken, by whom, and serves on the next free one", async () => {
     const port = await takenPort();
@@ -111,7 +111,7 @@ describe("mainstay dev", () => {
     const [, next] = /serving on (\d+)/.exec(await said) ?? [];
     expect(await said).toContain(`Port ${port} is used by`);
     expect((await fetch(`http://127.0.0.1:${next}/health/live`)).status).toBe(200);
-  }, 30_000);
+  });
 
   it("reports a migration that fails, goes on serving, and takes it up when it is right", async () => {
     const dev = start("dev", "--port", "0");
@@ -125,7 +125,7 @@ describe("mainstay dev", () => {
     const applied = until(dev, "stderr", /✓ Applied 20990101000000_wrong/);
     await writeFile(file, "create table x ();");
     await applied;
-  }, 30_000);
+  });
 });
 
 describe("mainstay start", () => {
@@ -146,7 +146,7 @@ describe("mainstay start", () => {
     for (const secret of [keys.serviceRoleKey, keys.secretKey, keys.jwtSecret]) expect(log).not.toContain(secret);
     expect(await stopped(server, "SIGTERM")).toBe(0);
     if (process.platform === "linux") expect(processesInside()).toEqual([]);
-  }, 30_000);
+  });
 
   it("ends with 130 when it is stopped before it is ready, and can start again", async () => {
     const early = start("start", "--port", "0");
@@ -154,7 +154,7 @@ describe("mainstay start", () => {
     expect(await stopped(early)).toBe(130);
     if (process.platform === "linux") expect(processesInside()).toEqual([]);
     await until(start("start", "--port", "0"), "stdout", /"server\.listening"/);
-  }, 30_000);
+  });
 
   it("refuses weak secrets on a public address (threat A29)", async () => {
     await writeFile(join(folder.path, ".env"), "JWT_SECRET=super-secret-jwt-token-with-at-least-32-characters-long\n");
@@ -180,7 +180,7 @@ describe("without a server", () => {
     expect(failed).toMatchObject({ code: 1, out: "" });
     expect(failed.err).toContain("20990101000000_bad.sql:2: ");
     expect(failed.err).not.toContain("    at ");
-  }, 60_000);
+  });
 
   it("lints the migrations, and ends with 1 for what leaks", async () => {
     expect(await run("migrate", "check")).toMatchObject({ code: 0 });
@@ -202,5 +202,5 @@ describe("without a server", () => {
       code: 2,
       err: expect.stringContaining('no schema "nowhere"'),
     });
-  }, 30_000);
+  });
 });

@@ -132,7 +132,7 @@ ${checks.join("\n")}
     // The comparison itself can fail.
     const wrong = `${check}\nsame<Ours.Database["public"]["Tables"]["users"]["Row"], Theirs.Database["public"]["Tables"]["countries"]["Row"]>(true);`;
     expect(await typeErrors("wrong.ts", wrong)).toHaveLength(1);
-  }, 60_000);
+  });
 });
 
 describe("with supabase-js", () => {
@@ -179,7 +179,7 @@ console.log(email, n, label, kind, row);
     ];
     for (const line of wrong)
       expect(await typeErrors("bad.ts", `${client}${line}\nexport type T = Tables<"users">;`), line).not.toEqual([]);
-  }, 60_000);
+  });
 });
 
 it("writes a composite or enum of another schema out in full when that schema is not written", () => {

@@ -47,7 +47,7 @@ describe("the database is away", () => {
       auth.sql(`
         select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database
         where not l.granted and l.relation = 'auth.users'::regclass and d.datname = current_database()`);
-    await vi.waitUntil(async () => (await ended()).length > 0, { timeout: 10_000 });
+    await vi.waitUntil(async () => (await ended()).length > 0, { timeout: 30_000 });
     expectAway(await signUp, older);
     await auth.sql("rollback");
     expect(await auth.sql("select from auth.users where email = $1", [account.email])).toEqual([]);

@@ -60,7 +60,7 @@ async function connect(server = app, lastRef = 0) {
         expect(found, JSON.stringify(received)).toBeDefined();
         return found!;
       },
-      { timeout: 5_000, interval: 5 },
+      { timeout: 30_000, interval: 5 },
     );
   return {
     socket,

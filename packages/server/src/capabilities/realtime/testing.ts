@@ -267,7 +267,7 @@ export class TestClient implements Socket {
   }
 
   /** The first message, of all that came or of those to come, that fits. Rejects after `timeoutMs`, and says what came. */
-  async waitFor(fits: (message: Received) => boolean, timeoutMs = 5_000): Promise<Received> {
+  async waitFor(fits: (message: Received) => boolean, timeoutMs = 30_000): Promise<Received> {
     return vi.waitFor(
       () => {
         const found = this.received.find(fits);

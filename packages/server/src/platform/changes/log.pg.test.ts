@@ -393,7 +393,7 @@ describe("who follows", () => {
   });
 });
 
-it("knows types, and fills large values, of transactions that have only just ended", { timeout: 30_000 }, async () => {
+it("knows types, and fills large values, of transactions that have only just ended", async () => {
   const seen: unknown[] = [];
   for (let n = 0; n < 30; n++) {
     await bench.sql(`begin; create type kind_${n} as (a int, b bool); create table fresh_${n} (id int primary key, k kind_${n}, n int, body text);

@@ -29,7 +29,7 @@ describe("R13: a connection that is lost", () => {
       `select pg_terminate_backend(active_pid) from pg_replication_slots where database = '${bench.database.name}' and active`,
     );
 
-  it("again and again, in the middle of whatever, loses nothing and repeats nothing", { timeout: 60_000 }, async () => {
+  it("again and again, in the middle of whatever, loses nothing and repeats nothing", async () => {
     const log = bench.log({ logBatchChanges: 10 });
     const witness = new Witness();
     await log.follow(witness);
@@ -48,7 +48,7 @@ describe("R13: a connection that is lost", () => {
       await killer.end();
       await writes;
     }
-    await expect.poll(() => witness.changes.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(last);
+    await expect.poll(() => witness.changes.length).toBeGreaterThanOrEqual(last);
     expect(ids(witness)).toEqual(upTo(last));
     expect(witness.gaps).toEqual([]);
     expect(bench.seen.some((one) => one.kind === "postgres.reconnected")).toBe(true);
@@ -68,7 +68,7 @@ describe("R13: a connection that is lost", () => {
       where slot_name = 'mainstay_log_' || (select oid from pg_database where datname = current_database())`);
     await killWalsenders();
     // Which it is depends on who makes the slot anew: this connection's successor, or whoever looks after it.
-    await expect.poll(() => witness.gaps, { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => witness.gaps).toHaveLength(1);
     await expect.poll(() => log.stats().state).toBe("following");
     await bench.sql("insert into ledger values (100000)");
     await expect.poll(() => ids(witness)).toEqual([100_000]);
@@ -124,7 +124,7 @@ describe("R13: a connection that is lost", () => {
     await bench.sql("insert into ledger values (300002, 'unreadable')");
     // Behind it already when it is left out: nothing else is missing.
     await bench.sql("insert into ledger values (300003, 'readable')");
-    await expect.poll(() => ids(witness), { timeout: 10_000 }).toEqual([300_001, 300_003]);
+    await expect.poll(() => ids(witness)).toEqual([300_001, 300_003]);
     expect(witness.gaps).toEqual(["retention"]);
     await expect.poll(() => log.stats().state).toBe("following");
     const count = (wanted: string) => bench.seen.filter(({ kind }) => kind === wanted).length;
@@ -132,7 +132,7 @@ describe("R13: a connection that is lost", () => {
     await log.close();
   });
 
-  it("silently, without a word of its end, is noticed", { timeout: 20_000 }, async () => {
+  it("silently, without a word of its end, is noticed", async () => {
     const target = new URL(bench.database.url);
     const wire = await openWire(Number(target.port));
     const throughWire = new URL(target);
@@ -149,7 +149,7 @@ describe("R13: a connection that is lost", () => {
     await expect.poll(() => ids(witness)).toEqual([200_001]);
     wire.freeze();
     await bench.sql("insert into ledger values (200002)");
-    await expect.poll(() => ids(witness), { timeout: 10_000 }).toEqual([200_001, 200_002]);
+    await expect.poll(() => ids(witness)).toEqual([200_001, 200_002]);
     expect(witness.gaps).toEqual([]);
     await log.close();
     wire.close();
@@ -168,7 +168,7 @@ describe("R13: a connection that is lost", () => {
     await bench.sql(`insert into ledger (id, terms)
       select 400001, jsonb_agg('1e131071'::jsonb) from generate_series(1, 9000)`);
     await bench.sql("insert into ledger values (400002)");
-    await expect.poll(() => ids(witness), { timeout: 15_000 }).toEqual([400_002]);
+    await expect.poll(() => ids(witness)).toEqual([400_002]);
     expect(witness.gaps).toEqual(["retention"]);
     await log.close();
     await bench.close();
@@ -224,22 +224,20 @@ describe("R13: PostgreSQL itself", () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it("stopped and started again: what was written meanwhile is told, and nothing twice", {
-    timeout: 60_000,
-  }, async () => {
+  it("stopped and started again: what was written meanwhile is told, and nothing twice", async () => {
     await run("insert into ledger select generate_series(1, 10)");
     await expect.poll(() => witness.changes.length).toBe(10);
     await postgres.stop();
     postgres = await start();
     await run("insert into ledger select generate_series(11, 20)");
-    await expect.poll(() => witness.changes.length, { timeout: 20_000 }).toBe(20);
+    await expect.poll(() => witness.changes.length).toBe(20);
   });
 
-  it("killed: what was acknowledged is told, and nothing twice", { timeout: 60_000 }, async () => {
+  it("killed: what was acknowledged is told, and nothing twice", async () => {
     await run("insert into ledger select generate_series(21, 30)");
     const killed = postgres.pid();
     process.kill(killed, "SIGKILL");
-    await expect.poll(() => postgres.pid(), { timeout: 30_000 }).not.toBe(killed);
+    await expect.poll(() => postgres.pid()).not.toBe(killed);
     // Our supervisor starts it again.
     await expect
       .poll(
@@ -254,7 +252,7 @@ describe("R13: PostgreSQL itself", () => {
       )
       .toEqual([{ count: 30 }]);
     await run("insert into ledger select generate_series(31, 40)");
-    await expect.poll(() => witness.changes.length, { timeout: 30_000 }).toBe(40);
+    await expect.poll(() => witness.changes.length).toBe(40);
     expect(ids(witness)).toEqual(upTo(40));
     expect(witness.gaps).toEqual([]);
   });

@@ -49,7 +49,7 @@ describe("slots", () => {
     await Promise.all(logs.map((log) => log.close()));
   });
 
-  it("wait, with a word of why, until transactions that were running are over", { timeout: 20_000 }, async () => {
+  it("wait, with a word of why, until transactions that were running are over", async () => {
     await dropAll();
     await bench.sql("create table busy (id int)");
     const running = await bench.db.connect();
@@ -58,7 +58,7 @@ describe("slots", () => {
     bench.seen.length = 0;
     const following = log.follow(new Witness());
     await expect
-      .poll(() => bench.seen, { timeout: 10_000 })
+      .poll(() => bench.seen)
       .toEqual([{ kind: "warning", area: "log", message: expect.stringContaining("transactions that are running") }]);
     expect(log.stats().state).toBe("connecting");
     await running.query("commit");
@@ -68,7 +68,7 @@ describe("slots", () => {
     await log.close();
   });
 
-  it("R14: keep no more than is allowed, though the retention would have it", { timeout: 60_000 }, async () => {
+  it("R14: keep no more than is allowed, though the retention would have it", async () => {
     await bench.sql(
       "create table heavy (id serial primary key, body text); alter publication supabase_realtime add table heavy",
     );
@@ -87,7 +87,7 @@ describe("slots", () => {
       await bench.sql("checkpoint");
     }
     expect(written).toBeGreaterThan(4 * bound);
-    await expect.poll(async () => (await slots())[0]?.kept, { timeout: 20_000 }).toBeLessThan(bound);
+    await expect.poll(async () => (await slots())[0]?.kept).toBeLessThan(bound);
     await expect.poll(() => log.stats().retainedBytes).toBeLessThan(bound);
     // Within the bound it is kept: whoever comes back now finds what there is.
     expect((await slots())[0]?.behind).toBeGreaterThan(0);
@@ -96,7 +96,7 @@ describe("slots", () => {
     await log.close();
   });
 
-  it("keep what is within the retention, and not what is older", { timeout: 30_000 }, async () => {
+  it("keep what is within the retention, and not what is older", async () => {
     const clock = { ms: 0 };
     const log = bench.log({ logSlotCheckMs: 50, logRetentionMs: 300_000 }, () => clock.ms);
     await log.follow(new Witness());
@@ -111,13 +111,11 @@ describe("slots", () => {
     const before = await behind();
     expect(before).toBeGreaterThan(500);
     clock.ms = 400_000;
-    await expect.poll(behind, { timeout: 10_000 }).toBeLessThan(before);
+    await expect.poll(behind).toBeLessThan(before);
     await log.close();
   });
 
-  it("that PostgreSQL has given up, or somebody has dropped, are made anew while they are not missed yet", {
-    timeout: 20_000,
-  }, async () => {
+  it("that PostgreSQL has given up, or somebody has dropped, are made anew while they are not missed yet", async () => {
     const log = bench.log({ logSlotCheckMs: 50 });
     const witness = new Witness();
     await log.follow(witness);
@@ -129,7 +127,7 @@ describe("slots", () => {
     await log.close();
   });
 
-  it("that nobody has followed for a day are dropped by a node that runs", { timeout: 20_000 }, async () => {
+  it("that nobody has followed for a day are dropped by a node that runs", async () => {
     const idle = bench.log({ logSlotCheckMs: 50, logIdleDropMs: 60_000 });
     const other = bench.log({ logSlotCheckMs: 50 });
     await other.follow(new Witness());
@@ -138,7 +136,7 @@ describe("slots", () => {
     await other.close();
     await bench.sql("update mainstay.log_slots set followed_at = now() - interval '2 minutes'");
     const late = bench.log({ logSlotCheckMs: 50, logIdleDropMs: 60_000 });
-    await expect.poll(slots, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(slots).toEqual([]);
     // Whoever comes then begins anew.
     await late.follow(new Witness());
     expect(await slots()).toHaveLength(2);
@@ -147,7 +145,7 @@ describe("slots", () => {
 });
 
 describe("a database that cannot be followed", () => {
-  it("is said with what to do, again each time it is tried, until it can be", { timeout: 20_000 }, async () => {
+  it("is said with what to do, again each time it is tried, until it can be", async () => {
     await bench.sql(
       `create role watcher login password 'w'; grant all on schema public, mainstay to watcher; grant all on mainstay.log_slots to watcher`,
     );
@@ -177,7 +175,7 @@ describe("a database that cannot be followed", () => {
     );
     await expect.poll(() => log.stats().state).toBe("unavailable");
     await bench.sql("alter role watcher replication");
-    await expect.poll(() => log.stats().state, { timeout: 10_000 }).toBe("following");
+    await expect.poll(() => log.stats().state).toBe("following");
     await log.emit("after", Buffer.from("all"), { isUrgent: true });
     await expect.poll(() => witness.messages.length).toBe(1);
     expect(witness.gaps).toEqual([]);

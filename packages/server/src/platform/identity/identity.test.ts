@@ -514,7 +514,7 @@ describe("A04 rotation", () => {
     const token = server.signer.sign(user());
     server.identity.verify(token);
     await command.rotate({ revoke: true });
-    await vi.waitFor(() => expect(codeOf(() => server.identity.verify(token))).toBe("identity/token-invalid"), 5_000);
+    await vi.waitFor(() => expect(codeOf(() => server.identity.verify(token))).toBe("identity/token-invalid"), 30_000);
     expect(server.signer.jwks()).toEqual(command.signer.jwks());
   });
 
@@ -583,7 +583,7 @@ describe("third-party issuers", () => {
     const { url } = await serve(((_: unknown, reply: import("node:http").ServerResponse) =>
       reply.end(JSON.stringify(jwks))) as never);
     const { identity, signer } = await open({ thirdPartyIssuers: [`https://id.example|${url}|app`] });
-    await vi.waitFor(() => expect(codeOf(() => identity.verify(token({})))).toBe("accepted"), 5_000);
+    await vi.waitFor(() => expect(codeOf(() => identity.verify(token({})))).toBe("accepted"), 30_000);
     expect(codeOf(() => identity.verify(token({ aud: "other" })))).toBe("identity/token-claims");
     expect(codeOf(() => identity.verify(token({ aud: undefined })))).toBe("identity/token-claims");
     expect(codeOf(() => identity.verify(token({ exp: undefined })))).toBe("identity/token-claims");
@@ -614,7 +614,7 @@ describe("third-party issuers", () => {
         jwksMaxBytes: 1_024,
         jwksTimeoutMs: 200,
       });
-      await vi.waitFor(() => expect(one.seen).toEqual([expect.objectContaining({ kind: "warning" })]), 5_000);
+      await vi.waitFor(() => expect(one.seen).toEqual([expect.objectContaining({ kind: "warning" })]), 30_000);
       expect(codeOf(() => one.identity.verify(token({})))).toBe("identity/token-invalid");
       one.close();
     }

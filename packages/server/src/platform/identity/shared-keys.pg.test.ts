@@ -243,7 +243,7 @@ describe("without a master key", () => {
     const same = await openNode({}, one.keysDir);
     expect(same.verdict(tokenOf(one))).toBe("accepted");
     expect(same.warnings).toEqual([]);
-  }, 20_000);
+  });
 
   test("after the first has stopped it starts, and says what was lost", async () => {
     const one = await openNode({});

@@ -77,8 +77,7 @@ async function waiting(): Promise<number> {
   return rows[0].n;
 }
 
-const until = (holds: () => boolean | Promise<boolean>) =>
-  expect.poll(holds, { timeout: 10_000, interval: 20 }).toBe(true);
+const until = (holds: () => boolean | Promise<boolean>) => expect.poll(holds, { interval: 20 }).toBe(true);
 
 describe("the outbox", () => {
   it("delivers what is committed, keeps nothing of it, and nothing of what was rolled back", async () => {
@@ -134,7 +133,7 @@ describe("the outbox", () => {
     );
     await outbox.start();
     await Promise.all(["a", "b", "c"].map((text) => put(db, outbox, text)));
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(0);
+    await expect.poll(waiting).toBe(0);
     expect(tried).toHaveLength(9);
   });
 

@@ -154,7 +154,7 @@ export async function settled(engine: Engine): Promise<void> {
   const mark = randomUUID();
   await engine.sql(`select pg_logical_emit_message(true, 'mark', '${mark}')`);
   const isThere = () => engine.entries.some((entry) => entry.kind === "message" && entry.content.toString() === mark);
-  await vi.waitUntil(isThere, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(isThere, { timeout: 30_000, interval: 5 });
 }
 
 /** Roles belong to the whole cluster: when the database is gone, nothing holds them. */

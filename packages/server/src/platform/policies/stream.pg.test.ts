@@ -167,32 +167,26 @@ describe("R05 a change of rights counts from the next entry of the log on", () =
     };
     expect(await said("hidden")).toBe(false);
     await engine.sql("alter role streaming_reader bypassrls");
-    await expect.poll(() => said("shown"), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => said("shown")).toBe(true);
     await engine.sql("alter role streaming_reader nobypassrls");
     const count = () => seen.length;
     await expect
-      .poll(
-        async () => {
-          const before = count();
-          await said("hidden again");
-          return count() - before;
-        },
-        { timeout: 5_000 },
-      )
+      .poll(async () => {
+        const before = count();
+        await said("hidden again");
+        return count() - before;
+      })
       .toBe(0);
     await engine.sql(`create role streaming_team; grant streaming_team to streaming_reader;
       drop policy p on messages; create policy p on messages to streaming_team using (true)`);
-    await expect.poll(() => said("by membership"), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => said("by membership")).toBe(true);
     await engine.sql("revoke streaming_team from streaming_reader");
     await expect
-      .poll(
-        async () => {
-          const before = count();
-          await said("no more");
-          return count() - before;
-        },
-        { timeout: 5_000 },
-      )
+      .poll(async () => {
+        const before = count();
+        await said("no more");
+        return count() - before;
+      })
       .toBe(0);
     await engine.sql(`${policy("true")}; drop role streaming_team`);
   });
@@ -237,7 +231,7 @@ describe("what is asked of PostgreSQL", () => {
     await engine.sql(`truncate members; insert into members values (1, '${idOf(1)}'); ${policy(membership)}`);
     const seen = watch("ann", ann);
     await engine.sql(say("warm"));
-    await expect.poll(() => saying("warm"), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => saying("warm")).toBe(0);
     expect(await saying("second")).toBe(0);
     expect(await asked(() => engine.sql(`insert into members values (7, '${idOf(1)}'); ${say("third", 7)}`))).toBe(1);
     expect(await saying("fourth")).toBe(0);

@@ -45,7 +45,7 @@ async function open(options: DatabaseOptions = {}): Promise<Node> {
 
 const notify = (channel: string, payload = "") =>
   database.admin().query("select pg_notify($1, $2)", [channel, payload]);
-const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 10 });
 const kinds = (seen: readonly Observation[]) => seen.map(({ kind }) => kind);
 
 describe("listening", () => {

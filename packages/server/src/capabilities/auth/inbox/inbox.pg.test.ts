@@ -55,7 +55,7 @@ async function messages(query = ""): Promise<Listed[]> {
 }
 
 async function arrived(query: string, count = 1): Promise<Listed[]> {
-  await expect.poll(async () => (await messages(query)).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(async () => (await messages(query)).length).toBeGreaterThanOrEqual(count);
   return messages(query);
 }
 
@@ -85,7 +85,7 @@ describe("mails on their way", () => {
     expect(reply.status).toBe(200);
     // With a mail server addresses are confirmed: there is no session yet.
     expect(await reply.json()).not.toHaveProperty("access_token");
-    await expect.poll(() => smtp.mails.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => smtp.mails.length).toBe(1);
     const [mail] = await arrived("?to=ada@example.com");
     expect(mail).toMatchObject({
       kind: "mail",
@@ -109,9 +109,7 @@ describe("mails on their way", () => {
   it("that are refused for good are told to whoever runs the server, and nothing of them stays", async () => {
     smtp.faults.RCPT = ["550 5.1.1 nobody"];
     await auth("/otp", { email: "nobody@example.com" });
-    await expect
-      .poll(() => app.observations.some(({ kind }) => kind === "outbox.given-up"), { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(() => app.observations.some(({ kind }) => kind === "outbox.given-up")).toBe(true);
     const find = () =>
       app.sql<{ payload: string }>(
         "select payload::text from auth.audit_log_entries where payload::text like '%undelivered%'",
@@ -153,7 +151,7 @@ describe("the inbox", () => {
   it("keeps no more than it may", async () => {
     for (let n = 0; n < 8; n++) await auth("/otp", { email: `many${n}@example.com` });
     await arrived("?to=many7@example.com");
-    await expect.poll(async () => (await app.sql("select 1 from mainstay.outbox")).length, { timeout: 10_000 }).toBe(0);
+    await expect.poll(async () => (await app.sql("select 1 from mainstay.outbox")).length).toBe(0);
     expect(await messages("?limit=500")).toHaveLength(5);
   });
 

@@ -186,7 +186,7 @@ describe("limits by network", () => {
         await limits.take("signIn", "somebody else").catch(() => {});
         expect(await admitted([node({ rateLimitSignIn: 5 })], "signIn", "away", 20)).toBeLessThanOrEqual(1);
       },
-      { timeout: 8_000, interval: 500 },
+      { timeout: 30_000, interval: 500 },
     );
   });
 

@@ -75,7 +75,7 @@ const track = (client: TestClient, room: string, payload: unknown = {}) =>
 const untrack = (client: TestClient, room: string) =>
   client.ask(room, "presence", { type: "presence", event: "untrack" });
 const shows = (client: TestClient, expected: Readonly<Record<string, unknown[]>>) =>
-  expect.poll(() => here(client), { timeout: 5_000 }).toEqual(expected);
+  expect.poll(() => here(client)).toEqual(expected);
 const presence = (key: string, enabled = true) => ({ presence: { key, enabled } });
 let rooms = 0;
 const aRoom = (prefix = "room"): string => `${prefix}-${++rooms}`;

@@ -165,7 +165,7 @@ test(`R02 ${subscribersPerClass * viewers.length} subscribers of ${viewers.lengt
     }
   }
   for (const { viewer, client } of subscribers) {
-    await expect.poll(() => client.of("postgres_changes").length, { timeout: 20_000 }).toBe(expected[viewer]!.length);
+    await expect.poll(() => client.of("postgres_changes").length).toBe(expected[viewer]!.length);
     const got = client.of("postgres_changes").map((message) => {
       const { data } = changeOf(message);
       expect(data.columns.map(({ name }) => name)).toEqual(Object.keys(data.record ?? {}));

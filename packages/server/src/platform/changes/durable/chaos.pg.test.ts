@@ -59,7 +59,7 @@ const faults: readonly (() => Promise<unknown>)[] = [
 test("R13 X11 every change has its effect exactly once, whoever dies", { timeout: 180_000 }, async () => {
   await Promise.all([start(), start()]);
   const cursors = () => bench.sql("select from mainstay.log_cursors");
-  await expect.poll(cursors, { timeout: 20_000 }).toHaveLength(readers.length);
+  await expect.poll(cursors).toHaveLength(readers.length);
 
   const [changes, kills] = [2_000, 20];
   let written = 0;
@@ -91,14 +91,12 @@ test("R13 X11 every change has its effect exactly once, whoever dies", { timeout
   expect(await bench.sql("select from gaps")).toEqual([]);
 });
 
-test("X11 when the node that reads is killed, another reads within seconds", { timeout: 60_000 }, async () => {
+test("X11 when the node that reads is killed, another reads within seconds", async () => {
   await Promise.all([start(), start()]);
-  await expect
-    .poll(() => leader !== null && bench.sql("select from mainstay.log_cursors"), { timeout: 20_000 })
-    .toHaveLength(2);
+  await expect.poll(() => leader !== null && bench.sql("select from mainstay.log_cursors")).toHaveLength(2);
   await bench.sql("insert into entries values (1)");
-  await expect.poll(() => bench.taken("two"), { timeout: 20_000 }).toEqual([1]);
+  await expect.poll(() => bench.taken("two")).toEqual([1]);
   await kill(leader!);
   await bench.sql("insert into entries values (2)");
-  await expect.poll(() => bench.taken("two"), { timeout: 10_000 }).toEqual([1, 2]);
+  await expect.poll(() => bench.taken("two")).toEqual([1, 2]);
 });

@@ -168,9 +168,7 @@ describe("openCatalog", () => {
     }
   });
 
-  it("finds changes by looking where nothing announces them, and looks on its own accord there", {
-    timeout: 60_000,
-  }, async () => {
+  it("finds changes by looking where nothing announces them, and looks on its own accord there", async () => {
     const holder = await open({ catalogPollMs: null });
     for (const change of [
       sql`create table looked_for (id int)`,

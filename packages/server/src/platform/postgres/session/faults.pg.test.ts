@@ -52,7 +52,7 @@ describe("a backend is terminated", () => {
   });
 });
 
-test("a connection that falls silent is found out, and its reads go again", { timeout: 40_000 }, async () => {
+test("a connection that falls silent is found out, and its reads go again", async () => {
   const wire = await openWire(Number(new URL(database.url()).port));
   const session = await database.session({ readConnections: 1 }, { host: "127.0.0.1", port: wire.port });
   expect(await one(session, read("select 1"))).toBe("1");
@@ -62,7 +62,7 @@ test("a connection that falls silent is found out, and its reads go again", { ti
   await wire.close();
 });
 
-test("a long statement is not taken for a silent connection", { timeout: 30_000 }, async () => {
+test("a long statement is not taken for a silent connection", async () => {
   const session = await database.session();
   expect(await one(session, slow("select 'done' from pg_sleep(7)"))).toBe("done");
 });
