@@ -42,7 +42,8 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       const limitBytes = limitOf(bucket);
       if (order.sizeBytes !== null && order.sizeBytes > limitBytes) throw problems.entityTooLarge();
       checkName(order, bucket);
-      const reservedBytes = order.sizeBytes ?? Math.min(limitBytes, atMostBytes ?? limitBytes);
+      // Of what is not announced at all, room is taken as it comes.
+      const reservedBytes = order.sizeBytes ?? Math.min(limitBytes, atMostBytes ?? 0);
       const { bucketId, ownerId } = order;
       const version = await content.begin({
         bucketId,
@@ -64,7 +65,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
 
     async finish({ version, limitBytes }, order, positions) {
       try {
-        const segments = chosen(await content.segments(version), positions);
+        const segments = chosen(await content.complete(version, positions), positions);
         const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
         if (sizeBytes > limitBytes) throw problems.entityTooLarge();
         return await objects.write(order, { version, sizeBytes, etag: etagOf(segments) });
