@@ -10,8 +10,6 @@ export interface ReceivedFile {
   readonly facts: FileFacts;
   /** `null` when it was not announced. */
   readonly sizeBytes: number | null;
-  /** What it cannot be larger than; `null` when that is not known either. */
-  readonly atMostBytes: number | null;
   /** What is known behind the last byte: fields of a form may follow the file. To be called when `source` has been read to its end. */
   complete(): Promise<FileFacts>;
   /** To be called in the end, whatever came of it. */
@@ -36,7 +34,7 @@ function receiveRaw(call: Incoming): ReceivedFile {
     userMetadata: readEncodedMetadata(headers["x-metadata"] as string | undefined),
   };
   const sizeBytes = announcedBytes(call);
-  return { source: call.stream(), facts, sizeBytes, atMostBytes: sizeBytes, complete: async () => facts, leave() {} };
+  return { source: call.stream(), facts, sizeBytes, complete: async () => facts, leave() {} };
 }
 
 async function receiveForm(call: Incoming, contentType: string): Promise<ReceivedFile> {
@@ -51,7 +49,6 @@ async function receiveForm(call: Incoming, contentType: string): Promise<Receive
     source: form.file,
     facts: factsOf(form.fields),
     sizeBytes: null,
-    atMostBytes: announcedBytes(call),
     async complete() {
       await form.end();
       return factsOf(form.fields);

@@ -17,12 +17,9 @@ export type UploadTarget = Pick<WriteOrder, "who" | "ownerId" | "bucketId" | "na
 
 /** Takes the file of a request in under that name: a form or a raw body. */
 export async function takeIn({ uploads }: StorageCore, call: Call, target: UploadTarget): Promise<StoredObject> {
-  const { source, facts, sizeBytes, atMostBytes, complete, leave } = await receiveFile(call);
+  const { source, facts, sizeBytes, complete, leave } = await receiveFile(call);
   try {
-    return await uploads.put({ ...target, ...facts, sizeBytes }, source, call.signal, {
-      complete,
-      ...(atMostBytes === null ? {} : { atMostBytes }),
-    });
+    return await uploads.put({ ...target, ...facts, sizeBytes }, source, call.signal, complete);
   } finally {
     leave();
   }

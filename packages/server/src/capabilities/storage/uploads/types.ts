@@ -14,8 +14,6 @@ export interface OpenOptions {
   readonly leaseMs: number;
   /** What a resumable or multipart upload has to remember. */
   readonly upload?: Readonly<Record<string, unknown>>;
-  /** What it cannot be larger than, where its size is not announced: takes less of the quota meanwhile. */
-  readonly atMostBytes?: number;
 }
 
 /**
@@ -41,16 +39,14 @@ export interface Uploads {
   finish(upload: OpenUpload, order: WriteOrder, positions?: readonly number[]): Promise<StoredObject>;
   /** Takes it back. */
   abandon(version: string): Promise<void>;
-  /** All of it in one go: open, append, finish, and abandon if any of these fails. */
+  /**
+   * All of it in one go: open, append, finish, and abandon if any of these fails. `complete`: what is known of the file only when all its bytes
+   * are there; asked before anything is visible, and the rules are asked again of what it says.
+   */
   put(
     order: WriteOrder,
     source: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
-    options?: PutOptions,
+    complete?: () => Promise<Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">>,
   ): Promise<StoredObject>;
-}
-
-export interface PutOptions extends Pick<OpenOptions, "atMostBytes"> {
-  /** What is known of the file only when all its bytes are there. Asked before anything is visible; rules are asked again of what it says. */
-  complete?(): Promise<Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">>;
 }

@@ -5,12 +5,11 @@ import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { Bucket } from "../types.ts";
 import { etagOf } from "./etag.ts";
-import { keepAlive } from "./keep-alive.ts";
 import { isAllowedType, isMediaType } from "./mime-types.ts";
 import { checkBytes } from "./sniff.ts";
 import type { OpenUpload, Uploads } from "./types.ts";
 
-/** How long a plain upload may be silent until it counts as given up, in ms. While its bytes come it asks for more. */
+/** How long a plain upload that its server has left counts as going on, in ms. */
 const plainLeaseMs = 120_000;
 
 /** @see Uploads */
@@ -34,7 +33,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       : (head) => checkBytes(order.contentType, allowedMimeTypes, head);
 
   const uploads: Uploads = {
-    async open(order, { leaseMs, upload, atMostBytes } = { leaseMs: plainLeaseMs }) {
+    async open(order, { leaseMs, upload } = { leaseMs: plainLeaseMs }) {
       readKey(order.name);
       const bucket = await buckets.find(order.bucketId);
       if (bucket === null) throw problems.noSuchBucket();
@@ -43,12 +42,11 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       if (order.sizeBytes !== null && order.sizeBytes > limitBytes) throw problems.entityTooLarge();
       checkName(order, bucket);
       // Of what is not announced at all, room is taken as it comes.
-      const reservedBytes = order.sizeBytes ?? Math.min(limitBytes, atMostBytes ?? 0);
       const { bucketId, ownerId } = order;
       const version = await content.begin({
         bucketId,
         ownerId,
-        reservedBytes,
+        reservedBytes: order.sizeBytes ?? 0,
         leaseMs,
         ...(upload === undefined ? {} : { upload }),
       });
@@ -77,13 +75,9 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
 
     abandon: (version) => content.abandon(version),
 
-    async put(order, source, signal, { atMostBytes, complete } = {}) {
-      const upload = await uploads.open(order, {
-        leaseMs: plainLeaseMs,
-        ...(atMostBytes === undefined ? {} : { atMostBytes }),
-      });
+    async put(order, source, signal, complete) {
+      const upload = await uploads.open(order);
       const { version, bucket, limitBytes } = upload;
-      const stopAsking = keepAlive(content, version, plainLeaseMs);
       try {
         let head: Buffer = Buffer.alloc(0);
         const inspect = inspectionOf(order, bucket);
@@ -109,8 +103,6 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       } catch (error) {
         await giveUp(content, version);
         throw error;
-      } finally {
-        stopAsking();
       }
     },
   };
