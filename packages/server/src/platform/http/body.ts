@@ -29,10 +29,15 @@ export class BodyMemory {
   }
 }
 
-/** What becomes of a body while it comes. Exactly one of `onEnd` and `onGone` is called, once, unless `onChunk` gave up before. */
+/**
+ * What a sink says to the bytes it got: go on; stop the socket until `deliverMore` (what was read from it already is delivered all
+ * the same); or deliver no more and leave the rest unread.
+ */
+export type Appetite = "more" | "later" | "enough";
+
+/** What becomes of a body while it comes. Exactly one of `onEnd` and `onGone` is called, once, unless the sink had enough before. */
 export interface BodySink {
-  /** The next bytes. False gives up: no more is delivered, and the rest is left unread. */
-  onChunk(chunk: Buffer): boolean;
+  onChunk(chunk: Buffer): Appetite;
   onEnd(): void;
   /** The caller has left before the end. */
   onGone(): void;
@@ -50,11 +55,24 @@ export class Request extends IncomingMessage {
   deliverTo(sink: BodySink): void {
     if (this.destroyed && !this.complete) return sink.onGone();
     // What came before somebody asked is in the stream. Taking it out starts the socket again should it have been stopped.
+    let appetite: Appetite = "more";
     for (let chunk: Buffer | null = this.read(); chunk !== null; chunk = this.read()) {
-      if (!sink.onChunk(chunk)) return;
+      appetite = sink.onChunk(chunk);
+      if (appetite === "enough") return;
     }
-    if (this.complete) sink.onEnd();
-    else this.#sink = sink;
+    if (this.complete) return sink.onEnd();
+    this.#sink = sink;
+    if (appetite === "later") this.socket.pause();
+  }
+
+  /** Starts the socket again after a sink said `later`. */
+  deliverMore(): void {
+    if (this.#sink !== null) this._read(0);
+  }
+
+  /** Takes the sink away: what comes from now on is in the stream, for whoever drops it. */
+  deliverNoMore(): void {
+    this.#sink = null;
   }
 
   /** The parser's way in: a chunk, or `null` at the end. False stops the socket. */
@@ -66,9 +84,9 @@ export class Request extends IncomingMessage {
       sink.onEnd();
       return false;
     }
-    if (sink.onChunk(chunk)) return true;
-    this.#sink = null;
-    return false;
+    const appetite = sink.onChunk(chunk);
+    if (appetite === "enough") this.#sink = null;
+    return appetite === "more";
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -95,10 +113,10 @@ export function receive(request: Request, { limitBytes, take, onSettled }: Intak
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
-    const fail = (problem: Problem): false => {
+    const fail = (problem: Problem): Appetite => {
       onSettled();
       reject(problem);
-      return false;
+      return "enough";
     };
     request.deliverTo({
       onChunk(chunk) {
@@ -106,7 +124,7 @@ export function receive(request: Request, { limitBytes, take, onSettled }: Intak
         if (sizeBytes > limitBytes) return fail(problems.bodyTooLarge(limitBytes));
         if (!take(chunk.length)) return fail(problems.busy());
         chunks.push(chunk);
-        return true;
+        return "more";
       },
       onEnd() {
         onSettled();

@@ -6,6 +6,7 @@ import type { Identity } from "../identity/types.ts";
 import type { Observe } from "../observe/observation.ts";
 import { callerAddress, type IsTrusted } from "./address.ts";
 import { type BodyMemory, decodeBody, decoderFor, type Request, receive } from "./body.ts";
+import { BodyStream } from "./body-stream.ts";
 import type { Cors } from "./cors.ts";
 import type { Held, InFlight } from "./in-flight.ts";
 import { problems } from "./problems.ts";
@@ -16,6 +17,7 @@ export interface Target {
   readonly cors: Cors;
   readonly route: Route;
   readonly bodyLimitBytes: number;
+  readonly receiveTimeoutMs: number;
 }
 
 /** What all requests share. */
@@ -30,6 +32,8 @@ export interface Platform {
   readonly headersLimitCount: number;
   readonly requestsPerConnectionLimit: number;
   readonly inFlightLimit: number;
+  readonly bodyAheadBytes: number;
+  readonly bodyStallMs: number;
   readonly requestTimeoutMs: number;
   readonly replyStallMs: number;
   /** Whether anybody reads `request.finished`: building it is not free. */
@@ -76,6 +80,8 @@ export class HttpCall implements Call, Held {
   isReceivingBody = false;
   windowSinceTick = 0;
   windowBytes = 0;
+  receivesSinceTick = 0;
+  receivedTicks = 0;
   previous: Held | null = null;
   next: Held | null = null;
   /** Sends the reply for something thrown, unless a reply has begun. */
@@ -85,6 +91,8 @@ export class HttpCall implements Call, Held {
   #address: string | null = null;
   #abort: AbortController | null = null;
   #body: Promise<Buffer> | null = null;
+  #stream: BodyStream | null = null;
+  #isBodyLeft = false;
   #heldBytes = 0;
 
   constructor(
@@ -155,45 +163,53 @@ export class HttpCall implements Call, Held {
 
   body(): Promise<Buffer> {
     if (this.#body === null) {
+      if (this.#stream !== null) throw new Error("The body of this request is read already.");
       const encoding = this.headers["content-encoding"];
       if (this.expectedBytes === 0) this.#body = emptyBody;
+      else if (this.#isBodyLeft) this.#body = Promise.reject(problems.bodyIncomplete());
       else this.#body = encoding === undefined ? this.#receive() : this.#receiveEncoded(encoding);
     }
     return this.#body;
   }
 
-  async *stream(): AsyncIterable<Buffer> {
-    if (this.expectedBytes === 0) return;
-    const { inFlight } = this.platform;
-    if (this.isAwaitingContinue) {
-      this.isAwaitingContinue = false;
-      this.response.writeContinue();
-    }
-    inFlight.startReceiving(this);
-    let sizeBytes = 0;
-    try {
-      for await (const chunk of this.request as AsyncIterable<Buffer>) {
-        sizeBytes += chunk.length;
-        this.windowBytes += chunk.length;
-        if (sizeBytes > this.target.bodyLimitBytes) throw problems.bodyTooLarge(this.target.bodyLimitBytes);
-        yield chunk;
-      }
-    } finally {
-      inFlight.endReceiving(this);
-    }
+  stream(): AsyncIterable<Buffer> {
+    if (this.#stream !== null || this.#body !== null) throw new Error("The body of this request is read already.");
+    const { platform, target } = this;
+    this.#stream = new BodyStream({
+      request: this.request,
+      limitBytes: target.bodyLimitBytes,
+      aheadBytes: platform.bodyAheadBytes,
+      memory: platform.bodyMemory,
+      onReceiving: () => this.#startReceiving(),
+      onStopped: () => platform.inFlight.endReceiving(this),
+      onBytes: (count) => {
+        this.windowBytes += count;
+      },
+    });
+    if (this.#isBodyLeft && this.expectedBytes !== 0) this.#stream.abandon();
+    return this.#stream;
+  }
+
+  /** Nobody needs what is left of the body: the reply is there. Who reads it all the same must not take a part for the whole. */
+  leaveBody(): void {
+    this.#isBodyLeft = true;
+    this.#stream?.abandon();
   }
 
   /** Forgets the request. Called once, when its reply is handed to the socket or its stream has ended. */
   release(): void {
+    this.leaveBody();
     this.platform.inFlight.remove(this);
     if (this.#heldBytes > 0) this.platform.bodyMemory.giveBack(this.#heldBytes);
     this.#heldBytes = 0;
   }
 
+  get receiveTimeoutMs(): number {
+    return this.target.receiveTimeoutMs;
+  }
+
   onDeadline(): void {
-    const problem = problems.deadline(this.platform.requestTimeoutMs);
-    this.refuse(this, problem);
-    this.abort(problem);
+    this.#giveUp(problems.deadline(this.platform.requestTimeoutMs));
   }
 
   onSlowBody(): void {
@@ -203,6 +219,12 @@ export class HttpCall implements Call, Held {
   /** Refuses a request whose connection is lost to HTTP. */
   breakOff(problem: Problem): void {
     this.isConnectionBroken = true;
+    this.#giveUp(problem);
+  }
+
+  /** Answers for the route, and tells it why it has to stop: whoever reads the body, and whoever holds the signal. */
+  #giveUp(problem: Problem): void {
+    this.#stream?.fail(problem);
     this.refuse(this, problem);
     this.abort(problem);
   }
@@ -216,13 +238,17 @@ export class HttpCall implements Call, Held {
     return decoded;
   }
 
-  #receive(): Promise<Buffer> {
-    const { inFlight } = this.platform;
+  #startReceiving(): void {
     if (this.isAwaitingContinue) {
       this.isAwaitingContinue = false;
       this.response.writeContinue();
     }
-    inFlight.startReceiving(this);
+    this.platform.inFlight.startReceiving(this);
+  }
+
+  #receive(): Promise<Buffer> {
+    const { inFlight } = this.platform;
+    this.#startReceiving();
     return receive(this.request, {
       limitBytes: this.target.bodyLimitBytes,
       take: (size) => this.#take(size),

@@ -66,6 +66,8 @@ function problemOf(error: NodeJS.ErrnoException): Problem {
       return problems.headersTooLarge();
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return problems.tooSlow();
+    case "HPE_INVALID_EOF_STATE":
+      return problems.bodyIncomplete();
     default:
       return problems.malformedRequest(error);
   }

@@ -6,18 +6,24 @@ export interface Held {
   /** Tick at which the current window of the body's rate began, and the bytes that came in it. */
   windowSinceTick: number;
   windowBytes: number;
+  /** Tick at which we began, or went on, to wait for the body, and the ticks we had waited before. */
+  receivesSinceTick: number;
+  receivedTicks: number;
+  /** Longest time to wait for the whole body. */
+  readonly receiveTimeoutMs: number;
   /** True once the reply has begun: from then on only the reader's pace counts. */
   readonly isReplying: boolean;
   previous: Held | null;
   next: Held | null;
   /** No reply in time. */
   onDeadline(): void;
-  /** The body comes too slowly. */
+  /** The body comes too slowly, or has taken too long as a whole. */
   onSlowBody(): void;
 }
 
 export interface InFlightNeeds {
   readonly requestTimeoutMs: number;
+  readonly receiveTimeoutMs: number;
   readonly bodyStallMs: number;
   readonly bodySlowestBytesPerSecond: number;
 }
@@ -30,6 +36,7 @@ export class InFlight {
   tick = 0;
   count = 0;
   #first: Held | null = null;
+  readonly #tickMs: number;
   readonly #requestTicks: number;
   readonly #windowTicks: number;
   readonly #windowLeastBytes: number;
@@ -37,7 +44,9 @@ export class InFlight {
   #onEmpty: (() => void) | null = null;
 
   constructor(needs: InFlightNeeds) {
-    const tickMs = Math.min(250, Math.max(5, Math.floor(Math.min(needs.requestTimeoutMs, needs.bodyStallMs) / 10)));
+    const shortestMs = Math.min(needs.requestTimeoutMs, needs.receiveTimeoutMs, needs.bodyStallMs);
+    const tickMs = Math.min(250, Math.max(5, Math.floor(shortestMs / 10)));
+    this.#tickMs = tickMs;
     this.#requestTicks = Math.ceil(needs.requestTimeoutMs / tickMs);
     this.#windowTicks = Math.ceil(needs.bodyStallMs / tickMs);
     this.#windowLeastBytes = Math.max(1, Math.floor((needs.bodySlowestBytesPerSecond * needs.bodyStallMs) / 1000));
@@ -60,16 +69,20 @@ export class InFlight {
     if (--this.count === 0) this.#onEmpty?.();
   }
 
-  /** Starts the window in which a body has to keep up its rate. The reply's deadline does not run meanwhile. */
+  /**
+   * We wait for the sender: starts the window in which a body has to keep up its rate. The reply's deadline does not run meanwhile.
+   * Again after each `endReceiving`, when it was us who were slow.
+   */
   startReceiving(held: Held): void {
     held.isReceivingBody = true;
-    held.windowSinceTick = this.tick;
+    held.windowSinceTick = held.receivesSinceTick = this.tick;
     held.windowBytes = 0;
   }
 
-  /** The body is in: now the deadline runs. */
+  /** The body is in, or is not read on for now: the deadline runs. */
   endReceiving(held: Held): void {
     held.isReceivingBody = false;
+    held.receivedTicks += this.tick - held.receivesSinceTick;
     held.waitsSinceTick = this.tick;
   }
 
@@ -93,6 +106,8 @@ export class InFlight {
   }
 
   #sweepBody(held: Held): void {
+    const receivedTicks = held.receivedTicks + this.tick - held.receivesSinceTick;
+    if (receivedTicks * this.#tickMs > held.receiveTimeoutMs) return held.onSlowBody();
     if (this.tick - held.windowSinceTick < this.#windowTicks) return;
     if (held.windowBytes < this.#windowLeastBytes) held.onSlowBody();
     else {

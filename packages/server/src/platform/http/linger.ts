@@ -20,15 +20,16 @@ export function isBodyPending({ expectedBytes, request, isConnectionBroken, isAw
  * kernel reset it, and the reset overtakes the reply: the caller would never learn why (RFC 9112 §9.6).
  */
 export function linger({ request, response, isAwaitingContinue }: HttpCall): void {
-  if (isAwaitingContinue) {
-    response.end(); // it sends nothing before it was told to
-    return;
-  }
+  // The head may have promised that the connection goes on: the rest of the body was not given up yet.
+  const end = (): void => {
+    response.end(() => request.socket.destroySoon());
+  };
+  if (isAwaitingContinue) return end(); // it sends nothing before it was told to
   let leftBytes = lingerBytes;
   const done = () => {
     clearTimeout(timer);
     request.off("data", onData).off("end", done).off("close", done);
-    response.end();
+    end();
   };
   const onData = (chunk: Buffer) => {
     leftBytes -= chunk.length;
@@ -38,6 +39,20 @@ export function linger({ request, response, isAwaitingContinue }: HttpCall): voi
   request
     .on("error", () => {})
     .on("data", onData)
+    .on("end", done)
+    .on("close", done);
+  request.resume();
+}
+
+/**
+ * Lets the small rest of a body come and go, so that the connection can carry the next request. It has one window of `bodyStallMs`:
+ * nobody is left who would look at its pace.
+ */
+export function dropRest({ request, platform }: HttpCall): void {
+  const timer = setTimeout(() => request.socket.destroy(), platform.bodyStallMs).unref();
+  const done = () => clearTimeout(timer);
+  request
+    .on("error", () => {})
     .on("end", done)
     .on("close", done);
   request.resume();

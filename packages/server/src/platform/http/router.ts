@@ -16,6 +16,7 @@ export interface RouterNeeds {
   readonly groups: readonly RouteGroup[];
   readonly corsOrigins: readonly string[];
   readonly bodyLimitBytes: number;
+  readonly receiveTimeoutMs: number;
   readonly urlLimitBytes: number;
   readonly dispatch: Dispatch;
   readonly createServer: (listener: Listener) => Server;
@@ -101,7 +102,13 @@ const listOf = (method: Route["method"]): readonly Method[] => (typeof method ==
 
 function targetFactory(group: RouteGroup, needs: RouterNeeds): (route: Route) => Target {
   const cors = group.cors === null ? closedCors : createCors(group.cors, needs.corsOrigins);
-  return (route) => ({ group, cors, route, bodyLimitBytes: route.bodyLimitBytes ?? needs.bodyLimitBytes });
+  return (route) => ({
+    group,
+    cors,
+    route,
+    bodyLimitBytes: route.bodyLimitBytes ?? needs.bodyLimitBytes,
+    receiveTimeoutMs: route.receiveTimeoutMs ?? needs.receiveTimeoutMs,
+  });
 }
 
 /** Targets for what no route serves: the mount a path is under gives the shape of the refusal. */

@@ -2,9 +2,9 @@ import type { Reply } from "../../kernel/route.ts";
 import { problemJson } from "./boundary.ts";
 import type { HttpCall } from "./call.ts";
 import { finish, headersOf, isBodyless, isStream, writeHead } from "./head.ts";
-import { isBodyPending, linger } from "./linger.ts";
+import { dropRest, isBodyPending, linger } from "./linger.ts";
 import { problems } from "./problems.ts";
-import { discard, sendStream } from "./stream.ts";
+import { discard, sendStream, watchReader } from "./stream.ts";
 
 /** Up to here bytes are written as one string with the head: one write to the socket instead of two. */
 const oneWriteBytes = 8192;
@@ -14,7 +14,10 @@ export function send(call: HttpCall, reply: Reply): void {
   const { body } = reply;
   if (isStream(body)) {
     if (call.isReplying) discard(body);
-    else void sendStream(call, reply, body);
+    else if (isLengthEnough(call, reply)) {
+      discard(body);
+      send(call, { ...reply, body: null });
+    } else void sendStream(call, reply, body);
   } else if (!call.isReplying) {
     try {
       sendWhole(call, reply, body);
@@ -24,19 +27,25 @@ export function send(call: HttpCall, reply: Reply): void {
   }
 }
 
+/** True when a stream has nothing to add to the reply's head. */
+const isLengthEnough = (call: HttpCall, reply: Reply): boolean =>
+  isBodyless(reply.status) || (call.method === "HEAD" && reply.lengthBytes !== undefined);
+
 function sendWhole(call: HttpCall, reply: Reply, body: string | Buffer | null): void {
   const { response } = call;
+  call.leaveBody();
   const isLingering = isBodyPending(call);
   const headers = headersOf(call, reply, isLingering);
   const isText = typeof body === "string";
-  const sizeBytes = body === null ? 0 : isText ? Buffer.byteLength(body) : body.length;
+  const isHead = call.method === "HEAD";
+  const sizeBytes = body === null ? (isHead && reply.lengthBytes) || 0 : isText ? Buffer.byteLength(body) : body.length;
   // 204 and 304 must not name a length; a reply to HEAD that does not know it may leave it out (RFC 9110 §8.6).
-  if (!isBodyless(reply.status) && (body !== null || call.method !== "HEAD")) {
+  if (!isBodyless(reply.status) && (body !== null || !isHead || reply.lengthBytes !== undefined)) {
     headers.push("Content-Length", String(sizeBytes));
   }
   writeHead(call, reply, headers);
   call.isReplying = true;
-  const isSilent = sizeBytes === 0 || isBodyless(reply.status) || call.method === "HEAD";
+  const isSilent = sizeBytes === 0 || isBodyless(reply.status) || isHead;
   // Text with one byte per character is ASCII, and latin1 spares the UTF-8 encoder.
   const encoding = isText && sizeBytes !== body.length ? "utf8" : "latin1";
   const bytes = isSilent ? null : isText || sizeBytes > oneWriteBytes ? body! : body!.toString("latin1");
@@ -47,7 +56,7 @@ function sendWhole(call: HttpCall, reply: Reply, body: string | Buffer | null): 
   } else {
     if (bytes === null) response.end();
     else response.end(bytes, encoding);
-    if (call.expectedBytes !== 0 && !call.request.complete) call.request.resume();
+    if (call.expectedBytes !== 0 && !call.request.complete) dropRest(call);
     watchReader(call);
   }
   finish(call, reply.status);
@@ -59,10 +68,4 @@ function sendUnwritable(call: HttpCall, error: unknown): void {
   call.response.statusMessage = "";
   const reply = problemJson.render(problems.internal(error), call);
   sendWhole(call, reply, reply.body as string); // problem+json is always text
-}
-
-/** A reader who takes nothing for too long is disconnected (threat X07). Node's socket timeout knows partial progress. */
-function watchReader(call: HttpCall): void {
-  const { socket } = call.response;
-  if (socket !== null && socket.writableLength > 0) socket.setTimeout(call.platform.replyStallMs);
 }

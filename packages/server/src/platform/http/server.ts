@@ -60,6 +60,7 @@ export async function openHttpServer(needs: HttpServerNeeds): Promise<HttpServer
     groups: [healthRoutes(readiness), ...needs.groups],
     corsOrigins: settings.corsOrigins,
     bodyLimitBytes: settings.bodyLimitBytes,
+    receiveTimeoutMs: settings.receiveTimeoutMs,
     urlLimitBytes: settings.urlLimitBytes,
     dispatch: dispatcher(platform),
     createServer: (listener) => createNodeServer(settings, listener, upgrades),
@@ -104,6 +105,8 @@ function createPlatform({ identity, observe, settings }: HttpServerNeeds): Platf
     headersLimitCount: settings.headersLimitCount,
     requestsPerConnectionLimit: settings.requestsPerConnectionLimit,
     inFlightLimit: settings.inFlightLimit,
+    bodyAheadBytes: settings.bodyAheadBytes,
+    bodyStallMs: settings.bodyStallMs,
     requestTimeoutMs: settings.requestTimeoutMs,
     replyStallMs: settings.replyStallMs,
     isWatched: observe.wants?.("request.finished") ?? true,
@@ -149,7 +152,7 @@ function createNodeServer(settings: Values<typeof httpSettings>, listener: Liste
       insecureHTTPParser: false,
       maxHeaderSize: settings.headersLimitBytes,
       headersTimeout: settings.headersTimeoutMs,
-      requestTimeout: Math.max(settings.receiveTimeoutMs, settings.headersTimeoutMs),
+      requestTimeout: 0, // some routes take gigabytes: `InFlight` watches over bodies, by route
       keepAliveTimeout: settings.keepAliveMs,
       connectionsCheckingInterval: Math.min(2000, Math.max(25, Math.floor(settings.headersTimeoutMs / 4))),
       // Phones vanish without a word: TCP finds out after a minute what HTTP would never.

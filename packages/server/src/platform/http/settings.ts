@@ -62,6 +62,14 @@ export const httpSettings = {
     min: 1,
     summary: "Most memory that request bodies being received may take together; beyond it callers are asked to retry.",
   }),
+  bodyAheadBytes: integer({
+    env: ["MAINSTAY_BODY_AHEAD_BYTES"],
+    default: 524_288,
+    unit: "bytes",
+    min: 1,
+    summary:
+      "How much of a body that is taken as it comes (an upload) may wait for whoever stores it; then its sender is not read from until half of it is taken.",
+  }),
   connectionsLimit: integer({
     env: ["MAINSTAY_CONNECTIONS_LIMIT"],
     default: 32_768,
@@ -103,7 +111,7 @@ export const httpSettings = {
     default: 300_000,
     unit: "ms",
     min: 10,
-    summary: "Longest time to send a whole request.",
+    summary: "Longest time to send a request's body, where a route has no time of its own.",
   }),
   bodyStallMs: integer({
     env: ["MAINSTAY_BODY_STALL_MS"],
