@@ -1,5 +1,15 @@
 import type { StorageCore, StoragePart } from "../part.ts";
+import { Holds } from "./holds.ts";
+import { askerByToken, resumableGroup } from "./routes.ts";
+import { Resumable } from "./service.ts";
 
-export function resumablePart(_core: StorageCore): StoragePart {
-  return {};
+/** Uploads that survive bad networks and dead servers (protocols: resumable uploads). */
+export function resumablePart(core: StorageCore): StoragePart {
+  const holds = new Holds(core);
+  const resumable = new Resumable(core, holds);
+  return {
+    groups: [resumableGroup(core, resumable, [{ path: "", askerOf: askerByToken(core) }])],
+    start: () => holds.start(),
+    stop: () => holds.stop(),
+  };
 }
