@@ -22,10 +22,10 @@ export { storageSettings } from "./settings.ts";
 /** Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. */
 export function createStorage(context: StorageContext): Capability {
   if (!context.settings.storageEnabled) return { name: "storage", routes: [] };
-  const cipher = openCipher(context.settings);
+  const cipher = openCipher(context.settings, context.observe);
   const content = createContent(context, cipher);
   const buckets = openBuckets(context);
-  const objects = createObjects(context, buckets);
+  const objects = createObjects(context);
   const uploads = createUploads({ ...context, content, buckets, objects });
   const core: StorageCore = { ...context, content, buckets, objects, uploads };
   const parts: readonly StoragePart[] = [

@@ -32,6 +32,11 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "outbox.provider-down": "error",
   "outbox.provider-back": "info",
   "outbox.given-up": "error",
+  "storage.swept": "debug",
+  "storage.sweep-failed": "warn",
+  "storage.damaged": "error",
+  "storage.store-failed": "error",
+  "storage.store-recovered": "info",
   warning: "warn",
 };
 
@@ -137,6 +142,16 @@ export function sentenceOf(observation: Observation): string {
       return `Messages are delivered again (${observation.channel})`;
     case "outbox.given-up":
       return `A message could not be delivered (${observation.channel})`;
+    case "storage.swept":
+      return `Removed what nobody needs of files: ${observation.blobs} blobs, ${observation.uploads} broken uploads`;
+    case "storage.sweep-failed":
+      return "What nobody needs of files could not be removed, and is tried again";
+    case "storage.damaged":
+      return `A file is damaged (blob ${observation.blob})`;
+    case "storage.store-failed":
+      return `The store of files fails (${observation.store})`;
+    case "storage.store-recovered":
+      return `The store of files works again (${observation.store})`;
     case "warning":
       return `${observation.area}: ${observation.message}`;
   }

@@ -76,6 +76,21 @@ export type Observation =
       readonly attempts: number;
       readonly error: unknown;
     }
+  /** Bytes of files that nobody needs any more are gone. */
+  | {
+      readonly kind: "storage.swept";
+      /** That nobody went on with. */
+      readonly uploads: number;
+      readonly blobs: number;
+      readonly versions: number;
+    }
+  /** What nobody needs could not be removed. It stays known, and is tried again. Said once until it succeeds. */
+  | { readonly kind: "storage.sweep-failed"; readonly error: unknown }
+  /** Bytes of a blob are not those that were stored. */
+  | { readonly kind: "storage.damaged"; readonly blob: string; readonly error: unknown }
+  /** Where bytes of files are does not answer, or has no room. Said once, until it is over. */
+  | { readonly kind: "storage.store-failed"; readonly store: string; readonly error: unknown }
+  | { readonly kind: "storage.store-recovered"; readonly store: string }
   | { readonly kind: "warning"; readonly area: string; readonly message: string };
 
 /** Where observations go. Must not throw and must not wait. */
