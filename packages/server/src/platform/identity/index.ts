@@ -116,6 +116,7 @@ export async function openIdentity(needs: {
     signer: {
       sign: (claims) => keyring.sign(claims),
       jwks: () => keyring.jwks,
+      keyNames: () => keyring.keyNames(clock.nowMs()),
       deriveKey: (purpose) => keyring.derive(purpose),
     },
     get keys() {

@@ -17,11 +17,14 @@ export interface Keyring {
   sign(claims: Readonly<Record<string, unknown>>): string;
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] };
   readonly apiKeys: ApiKeys;
+  /** Names of the keys that may have signed a token that is good now, the one in use first. */
+  keyNames(nowMs: number): readonly string[];
   /** 32 bytes, the same on every node that shares the secret or the keys file, and across rotations. */
   derive(purpose: string): Buffer;
 }
 
 interface Signer {
+  readonly name: string;
   readonly head: string;
   readonly algorithm: "ES256" | "HS256";
   readonly key: KeyObject;
@@ -42,7 +45,7 @@ export function withLegacyKeys(
   const { anonymousRole } = settings;
   const madeFor = fingerprint(bytes, kid ?? "", anonymousRole, serviceRole);
   if (stored.legacyKeysFor === madeFor) return stored;
-  const signer: Signer = { head: headOf("HS256", kid), algorithm: "HS256", key: secretKey(bytes) };
+  const signer: Omit<Signer, "name"> = { head: headOf("HS256", kid), algorithm: "HS256", key: secretKey(bytes) };
   const iat = Math.floor(nowMs / 1000);
   const ref = fingerprint(stored.root, "ref")
     .replace(/[^a-z]/g, "")
@@ -95,6 +98,10 @@ export function createKeyring(stored: StoredKeys, settings: Values<typeof identi
       jwtSecret:
         given === null ? stored.secret : settings.jwtSecret?.trim().startsWith("{") ? null : settings.jwtSecret,
     },
+    keyNames(nowMs) {
+      const others = live.filter(({ retiresAtMs }) => (retiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs);
+      return [...new Set([signer.name, ...others.map(({ kid }) => kid)])];
+    },
     derive(purpose) {
       let key = derived.get(purpose);
       if (key === undefined) {
@@ -111,14 +118,19 @@ export function createKeyring(stored: StoredKeys, settings: Values<typeof identi
     const wanted = settings.jwtAlgorithm === "auto" ? (given?.secret ? "HS256" : "ES256") : settings.jwtAlgorithm;
     const current = live.find((key) => key.algorithm === wanted && key.retiresAtMs === null);
     if (wanted === "HS256" && (given?.secret || current === undefined)) {
-      return { head: headOf("HS256", secret.kid), algorithm: "HS256", key: secretKey(secret.bytes) };
+      return {
+        name: nameOf(secret),
+        head: headOf("HS256", secret.kid),
+        algorithm: "HS256",
+        key: secretKey(secret.bytes),
+      };
     }
     if (current === undefined) throw new Error(`The keys file holds no current ${wanted} key; rotate the keys.`);
     const key =
       wanted === "HS256"
         ? secretKey(Buffer.from(current.jwk.k ?? "", "base64url"))
         : createPrivateKey({ key: current.jwk, format: "jwk" });
-    return { head: headOf(wanted, current.kid), algorithm: wanted, key };
+    return { name: current.kid, head: headOf(wanted, current.kid), algorithm: wanted, key };
   }
 }
 
@@ -135,7 +147,11 @@ function secretInForce(stored: StoredKeys, given: ImportedSecret | null): { kid:
   return given?.secret ?? { kid: null, bytes: Buffer.from(stored.secret) };
 }
 
-function signWith(signer: Signer, claims: Readonly<Record<string, unknown>>): string {
+/** A secret may have no name of its own: what stands for it changes when it does. */
+const nameOf = ({ kid, bytes }: { kid: string | null; bytes: Buffer }): string =>
+  fingerprint(bytes, kid ?? "", "name").slice(0, 16);
+
+function signWith(signer: Omit<Signer, "name">, claims: Readonly<Record<string, unknown>>): string {
   const signed = `${signer.head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
   const signature =
     signer.algorithm === "HS256"

@@ -51,6 +51,11 @@ export interface TokenSigner {
   sign(claims: Readonly<Record<string, unknown>>): string;
   /** Public halves of every asymmetric key that is valid now, for `/.well-known/jwks.json`. */
   jwks(): { readonly keys: readonly Readonly<Record<string, unknown>>[] };
+  /**
+   * Names of the keys that tokens may be signed with now, the one in use first: whoever signs with a derived key writes down the first, and
+   * takes it back when it is no longer among them, so that a rotation ends what it signed too.
+   */
+  keyNames(): readonly string[];
   /** 32 secret bytes for `purpose`: the same across rotations and on every node that shares the secret or the keys file. */
   deriveKey(purpose: string): Buffer;
 }

@@ -38,7 +38,7 @@ export function createServing({
 }): Serving {
   const headersOf = createFileHeaders(rememberedFiles);
 
-  return {
+  const serving: Serving = {
     async serve(call, object, options) {
       const known = headersOf(object, options.audience);
       switch (conditionOf(call.headers, object)) {
@@ -68,6 +68,7 @@ export function createServing({
       return sendRanges(call, reader, headers, ranges);
     },
   };
+  return serving;
 
   /** Whoever replaces an object between our look at its row and at its bytes leaves us without bytes, and the object with others. */
   async function sendReplaced(
@@ -77,7 +78,7 @@ export function createServing({
   ): Promise<Reply> {
     const now = (await again?.()) ?? null;
     if (now === null || now.version === object.version) throw problems.noSuchKey();
-    return createServing({ content, clock }).serve(call, now, options);
+    return serving.serve(call, now, options);
   }
 }
 
