@@ -29,6 +29,11 @@ export interface Call {
   readonly who: Principal;
   /** The caller's address: the socket's, or the rightmost untrusted hop when a trusted proxy forwards (threat A13). */
   readonly address: string;
+  /**
+   * Where the caller has reached us, for URLs in the answer: `https://api.example.com/prefix`, as a trusted proxy forwards or else by the Host
+   * header; `""` without one. The caller chooses it, so nobody else may be told what is built from it.
+   */
+  readonly origin: string;
   /** Aborted when the caller goes away or the deadline passes. Made on first use: most requests never ask. */
   readonly signal: AbortSignal;
   /** The whole body, at most the route's `bodyLimitBytes`; empty buffer when there is none. Throws a 413 Problem beyond it. */

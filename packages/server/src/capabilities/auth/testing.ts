@@ -118,6 +118,7 @@ export async function openTestAuth(settings: Partial<Values<typeof authSettings>
           params,
           who,
           address,
+          origin: "http://127.0.0.1:54321",
           signal: new AbortController().signal,
           body: async () => body,
           async *stream() {},

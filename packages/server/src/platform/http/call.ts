@@ -4,11 +4,12 @@ import { Problem } from "../../kernel/problem.ts";
 import type { Call, Method, Route, RouteGroup } from "../../kernel/route.ts";
 import type { Identity } from "../identity/types.ts";
 import type { Observe } from "../observe/observation.ts";
-import { callerAddress, type IsTrusted } from "./address.ts";
+import { callerAddress, canonicalAddress, type IsTrusted } from "./address.ts";
 import { type BodyMemory, decodeBody, decoderFor, type Request, receive } from "./body.ts";
 import { BodyStream } from "./body-stream.ts";
 import type { Cors } from "./cors.ts";
 import type { Held, InFlight } from "./in-flight.ts";
+import { requestOrigin } from "./origin.ts";
 import { problems } from "./problems.ts";
 
 /** Where a request goes: a route of a group, or one of ours that says why there is none. Made once, at start. */
@@ -144,6 +145,13 @@ export class HttpCall implements Call, Held {
     const forwarded = this.headers["x-forwarded-for"] as string | undefined; // Node joins repeated ones with a comma
     this.#address ??= callerAddress(this.request.socket.remoteAddress, forwarded, this.platform.isTrusted);
     return this.#address;
+  }
+
+  get origin(): string {
+    return requestOrigin(
+      this.headers,
+      this.platform.isTrusted(canonicalAddress(this.request.socket.remoteAddress ?? "") ?? ""),
+    );
   }
 
   get signal(): AbortSignal {

@@ -169,6 +169,7 @@ describe("createDescribe", () => {
       expiresAtMs: Number.POSITIVE_INFINITY,
     },
     address: "127.0.0.1",
+    origin: "http://127.0.0.1:54321",
     signal: new AbortController().signal,
     body: async () => Buffer.alloc(0),
     async *stream() {},

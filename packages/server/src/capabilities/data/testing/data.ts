@@ -190,6 +190,7 @@ function callOf(method: Method, target: string, asked: Asked, routes: readonly R
     ),
     who: asked.who ?? service,
     address: "127.0.0.1",
+    origin: "http://127.0.0.1:54321",
     signal: new AbortController().signal,
     body: async () => body,
     async *stream() {
