@@ -3,6 +3,7 @@ import { callerOf } from "../caller.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import { storageCors, mount as storageMount } from "../routes.ts";
+import type { UploadTokens } from "../signed/index.ts";
 import { resumableBoundary } from "./boundary.ts";
 import { checksumAlgorithms, checksumOf } from "./checksum.ts";
 import {
@@ -20,7 +21,6 @@ import {
 import { nameOfUrl } from "./location.ts";
 import type { Asker } from "./memo.ts";
 import { readMetadata } from "./metadata.ts";
-import { originOf } from "./origin.ts";
 import { resumableProblems } from "./problems.ts";
 import type { Created, CreateWish, Resumable } from "./service.ts";
 
@@ -35,6 +35,16 @@ export const askerByToken =
   (call) => {
     const who = callerOf(call, identity);
     return { who, ownerId: who.subject, signedUpsert: null };
+  };
+
+/** By what somebody has signed for others: the header `x-signature`. Everything else the token decides (threats S02, S03). */
+export const askerBySignature =
+  (tokens: UploadTokens): AskerOf =>
+  ({ headers }, bucketId, name) => {
+    const signature = headers["x-signature"];
+    if (typeof signature !== "string" || signature === "") throw problems.missingParameter("x-signature");
+    const { who, ownerId, isUpsert } = tokens.verify(signature, { bucketId, name });
+    return { who, ownerId, signedUpsert: isUpsert };
   };
 
 /** Resumable uploads (protocols: resumable uploads; https://tus.io/protocols/resumable-upload). `ways` are the paths below the mount, and who asks there. */
@@ -98,7 +108,7 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
   const createdHeaders = (call: Call, { id, offsetBytes, expiresAtMs, isFinished }: Created): readonly string[] => [
     ...tusHeaders,
     "Location",
-    `${originOf(call)}${mount}${path}/${id}`,
+    `${call.origin}${mount}${path}/${id}`,
     "Upload-Offset",
     String(offsetBytes),
     ...ending(expiresAtMs, isFinished),
