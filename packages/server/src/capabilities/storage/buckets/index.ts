@@ -1,11 +1,16 @@
 import type { StorageContext } from "../context.ts";
 import type { StorageCore, StoragePart } from "../part.ts";
+import { openBucketMemory } from "./memory.ts";
+import { bucketRoutes } from "./routes.ts";
 import type { Buckets } from "./types.ts";
 
-export function openBuckets(_context: StorageContext): Buckets & { start(): Promise<void>; stop(): Promise<void> } {
-  return { find: async () => null, start: async () => {}, stop: async () => {} };
+export function openBuckets({
+  db,
+  settings,
+}: StorageContext): Buckets & { start(): Promise<void>; stop(): Promise<void> } {
+  return openBucketMemory(db, settings.storageRememberedBuckets);
 }
 
-export function bucketsPart(_core: StorageCore): StoragePart {
-  return {};
+export function bucketsPart(core: StorageCore): StoragePart {
+  return { routes: bucketRoutes(core) };
 }
