@@ -38,6 +38,14 @@ export const contentSettings = {
     max: 4_194_304,
     summary: "Largest file that is kept in memory.",
   }),
+  storageRememberedSegments: integer({
+    env: ["MAINSTAY_STORAGE_REMEMBERED_SEGMENTS"],
+    default: 50_000,
+    unit: "segments",
+    min: 0,
+    summary:
+      "Of how many runs of bytes it is remembered where they are; most files are one. Each costs some 500 bytes.",
+  }),
   storageSweepMs: integer({
     env: ["MAINSTAY_STORAGE_SWEEP_MS"],
     default: 60_000,

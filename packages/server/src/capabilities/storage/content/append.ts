@@ -1,0 +1,129 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { Cipher } from "../encryption/types.ts";
+import type { BlobStore } from "../ports.ts";
+import { problems } from "../problems.ts";
+import { Feed } from "./feed.ts";
+import type { Append, Segment } from "./types.ts";
+import type { WriteStore } from "./write-store.ts";
+import type { Writers } from "./writers.ts";
+
+export interface AppendNeeds {
+  readonly store: WriteStore;
+  readonly blobs: BlobStore;
+  readonly cipher: Cipher | null;
+  readonly writers: Writers;
+  /** How much of a quota is taken at a time, in bytes. */
+  readonly stepBytes: number;
+}
+
+/** What a type is told by: no known one needs more (protocols: limits). */
+const headBytes = 4_100;
+
+/** Writes a segment: its row, its bytes, and then into the row that they are there. @see Content.append */
+export async function append(needs: AppendNeeds, version: string, segment: Append): Promise<Segment> {
+  const { keepsPart = false, signal } = segment;
+  const feed = new Feed(segment.source, keepsPart);
+  const stop = () => feed.stop(signal?.reason);
+  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    if (segment.inspect !== undefined) await segment.inspect(await feed.peek(headBytes));
+    return await writeFeed(needs, version, segment, feed);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    feed.leave();
+  }
+}
+
+async function writeFeed(needs: AppendNeeds, version: string, segment: Append, feed: Feed): Promise<Segment> {
+  const { store, blobs, cipher, writers } = needs;
+  const { position, limitBytes, replaces = true } = segment;
+  const blobId = randomUUID();
+  const key = cipher?.newKey() ?? null;
+  const roomBytes = await store.openSegment({
+    blobId,
+    version,
+    position,
+    wantedBytes: Math.min(limitBytes, needs.stepBytes),
+    replaces,
+    key,
+  });
+  const ending = new AbortController();
+  writers.add(blobId, () => {
+    const reason = problems.noSuchUpload();
+    ending.abort(reason);
+    feed.stop(reason);
+  });
+  const received = new Received(needs, blobId, limitBytes, roomBytes);
+  try {
+    const plain = received.take(feed, ending.signal);
+    const source = cipher === null || key === null ? plain : cipher.open(key, blobId).encrypt(plain);
+    await blobs.write(blobId, source, { signal: ending.signal });
+    ending.signal.throwIfAborted();
+    // A quiet end with nothing before it is nothing to keep.
+    if (feed.failure !== null && received.sizeBytes === 0) throw feed.failure.reason;
+    writers.remove(blobId);
+    const md5 = received.md5();
+    await store.finishSegment(blobId, received.sizeBytes, md5, replaces);
+    return { position, sizeBytes: received.sizeBytes, md5 };
+  } catch (error) {
+    writers.remove(blobId);
+    await clear(needs, blobId);
+    throw ending.signal.aborted ? ending.signal.reason : error;
+  }
+}
+
+/** Bytes as they pass: counted, hashed, and held to the limit and to the room there is. */
+class Received {
+  readonly #needs: AppendNeeds;
+  readonly #blobId: string;
+  readonly #limitBytes: number;
+  readonly #hash = createHash("md5");
+  #roomBytes: number;
+  sizeBytes = 0;
+
+  constructor(needs: AppendNeeds, blobId: string, limitBytes: number, roomBytes: number) {
+    this.#needs = needs;
+    this.#blobId = blobId;
+    this.#limitBytes = limitBytes;
+    this.#roomBytes = roomBytes;
+  }
+
+  async *take(feed: Feed, ending: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      const chunk = await feed.next();
+      ending.throwIfAborted();
+      if (chunk === null) return;
+      const sizeBytes = this.sizeBytes + chunk.length;
+      if (sizeBytes > this.#limitBytes) throw problems.entityTooLarge();
+      if (sizeBytes > this.#roomBytes) await this.#grow(sizeBytes);
+      this.#hash.update(chunk);
+      this.sizeBytes = sizeBytes;
+      yield chunk;
+    }
+  }
+
+  md5(): Buffer {
+    return this.#hash.digest();
+  }
+
+  async #grow(neededBytes: number): Promise<void> {
+    const { store, stepBytes } = this.#needs;
+    // What has come doubles it: a large file asks some ten times, not some thousand.
+    const wantedBytes = Math.min(this.#limitBytes, neededBytes + Math.max(stepBytes, this.#roomBytes));
+    this.#roomBytes = await store.growSegment(this.#blobId, wantedBytes);
+    if (this.#roomBytes < neededBytes) throw problems.quotaExceeded();
+  }
+}
+
+/** Takes back what a failed writer left. What cannot be taken back now is swept when its lease has run out. */
+async function clear({ store, blobs }: AppendNeeds, blobId: string): Promise<void> {
+  try {
+    // Asked first: what failed may have been the answer to `finishSegment` alone.
+    if (!(await store.giveUp(blobId))) return;
+    await blobs.remove([blobId]);
+    await store.forget([blobId]);
+  } catch {
+    // The store or the database is away.
+  }
+}
