@@ -232,11 +232,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         session,
         identity: keys.identity,
         signer: keys.signer,
+        apiKeys: () => keys.keys,
         blobs: await openBlobStore(config.storage, { defaultFolder: join(project.dataDir, "objects"), observe }),
         scanner: null,
         settings: config.storage,
         observe,
         clock: systemClock,
+        siteFolder: project.siteDir,
       }),
     ];
     for (const capability of capabilities) {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Values } from "../../kernel/settings.ts";
-import type { Identity, TokenSigner } from "../../platform/identity/types.ts";
+import type { ApiKeys, Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { Session } from "../../platform/postgres/session/types.ts";
@@ -15,10 +15,14 @@ export interface StorageContext {
   readonly session: Session;
   readonly identity: Identity;
   readonly signer: TokenSigner;
+  /** The keys in force now: S3 clients with a session sign with the public one. */
+  readonly apiKeys: () => Pick<ApiKeys, "anonKey" | "publishableKey">;
   readonly blobs: BlobStore;
   /** `null` where nothing scans. */
   readonly scanner: Scanner | null;
   readonly settings: Values<typeof storageSettings>;
   readonly observe: Observe;
   readonly clock: Clock;
+  /** The project's own web pages; left out where there are none. */
+  readonly siteFolder?: string | null;
 }

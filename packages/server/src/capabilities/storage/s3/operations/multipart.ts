@@ -1,0 +1,205 @@
+import type { Principal } from "../../../../kernel/principal.ts";
+import { empty } from "../../../../kernel/route.ts";
+import { problems as storageProblems } from "../../problems.ts";
+import type { Operation } from "../../types.ts";
+import type { OpenUpload } from "../../uploads/types.ts";
+import { factsOf } from "../metadata.ts";
+import type { UploadMemo } from "../multipart-store.ts";
+import { bucketOf, limitOf, type S3Needs } from "../needs.ts";
+import {
+  type Checksum,
+  type ChecksumName,
+  headerOf as checksumHeader,
+  checksumNamed,
+  elementOf,
+  isCrc,
+} from "../payload/checksums.ts";
+import { readWhole } from "../payload/payload.ts";
+import { problems } from "../problems.ts";
+import { type Handler, headerOf, type S3Request, xml } from "../request.ts";
+import { readDocument } from "../xml/read.ts";
+import { sourceOf } from "./copy.ts";
+import { matchParts, maxParts, readParts, wholeChecksum } from "./parts-list.ts";
+import { checksumHeaders, mayReplace, orderOf, writing } from "./put.ts";
+
+/** Largest part, as S3 has it, in bytes. */
+const maxPartBytes = 5 * 1024 ** 3;
+
+export const isService = ({ role }: Principal): boolean => role === "service_role";
+
+/** Multipart uploads: a version that is being received, whose segments are the parts. Completing it copies no bytes. */
+export function multipartOperations(needs: S3Needs) {
+  const { uploads, content, objects, multipart, checksums, settings } = needs;
+
+  const create: Handler = async (request) => {
+    const { call, bucket, key, who } = request;
+    const facts = factsOf(call.headers, settings.storageS3MetadataLimitBytes);
+    const order = orderOf(request, "storage.s3.upload.create", facts, { isUpsert: true, sizeBytes: null });
+    const checksum = checksumOrder(request);
+    const memo: UploadMemo = {
+      protocol: "s3",
+      key,
+      contentType: facts.contentType,
+      cacheControl: facts.cacheControl,
+      userMetadata: facts.userMetadata as UploadMemo["userMetadata"],
+      role: who.role,
+      subject: who.subject,
+      checksumName: checksum?.name ?? null,
+      isWholeChecksum: checksum?.isWhole ?? false,
+    };
+    const { version } = await uploads.open(order, { leaseMs: settings.storageS3UploadLifetimeMs, upload: memo });
+    const told = checksum === null ? [] : checksumTold(checksum);
+    const lines = [["Bucket", bucket] as const, ["Key", key] as const, ["UploadId", version] as const];
+    return xml(["InitiateMultipartUploadResult", lines], told);
+  };
+
+  /** An upload of this caller's, and what is needed to go on with it. @throws Problem `NoSuchUpload` */
+  const resume = async (request: S3Request, operation: Operation, partNumber?: number) => {
+    const { who, bucket, key, parameters } = request;
+    const id = parameters.get("uploadId") ?? "";
+    const found = /^[0-9a-f-]{36}$/.test(id) ? await multipart.find(id, bucket, partNumber) : null;
+    if (found === null || found.memo.key !== key) throw storageProblems.noSuchUpload();
+    const { memo } = found;
+    const isTheirs = memo.role === who.role && memo.subject === who.subject;
+    if (!isTheirs && !isService(who)) throw storageProblems.noSuchUpload();
+    const room = await bucketOf(needs, bucket);
+    const upload: OpenUpload = { version: id, bucket: room, limitBytes: limitOf(needs, room) };
+    const order = { ...orderOf(request, operation, memo, { isUpsert: true, sizeBytes: null }), ownerId: memo.subject };
+    return { ...found, upload, order };
+  };
+
+  const partNumberOf = ({ parameters }: S3Request): number => {
+    const text = parameters.get("partNumber") ?? "";
+    if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= maxParts) return Number(text);
+    throw problems.invalidArgument(`Part number must be an integer between 1 and ${maxParts}, inclusive`);
+  };
+
+  /** Rights are asked again with every part: they may have ended since the first. */
+  const append = async (
+    request: S3Request,
+    operation: Operation,
+    {
+      source,
+      sizeBytes,
+      checksum,
+    }: { source: AsyncIterable<Buffer>; sizeBytes: number | null; checksum(): Checksum | null },
+  ): Promise<Buffer> => {
+    const number = partNumberOf(request);
+    const { upload, order, otherBytes } = await resume(request, operation, number);
+    await objects.mayWrite(order);
+    const limitBytes = Math.min(maxPartBytes, Math.max(0, upload.limitBytes - otherBytes));
+    if (sizeBytes !== null && sizeBytes > limitBytes) throw storageProblems.entityTooLarge();
+    const { signal } = request.call;
+    const part = await uploads.append(upload, order, { position: number - 1, source, limitBytes, signal });
+    await multipart.addPart(upload.version, number, part.md5, checksum());
+    await content.extend(upload.version, settings.storageS3UploadLifetimeMs);
+    return part.md5;
+  };
+
+  const part: Handler = async (request) => {
+    const payload = request.payload();
+    const md5 = await append(request, "storage.s3.upload.part", payload);
+    return empty(200, ["ETag", `"${md5.toString("hex")}"`, ...checksumHeaders(payload.checksum())]);
+  };
+
+  const partCopy: Handler = async (request) => {
+    partNumberOf(request);
+    const source = await sourceOf(needs, request);
+    const reader = source.version === null ? null : await content.open(source.version);
+    if (reader === null) throw storageProblems.noSuchKey();
+    const range = copyRange(headerOf(request, "x-amz-copy-source-range"), reader.sizeBytes);
+    const md5 = await append(request, "storage.s3.upload.part_copy", {
+      source: reader.stream(range, request.call.signal),
+      sizeBytes: range.to - range.from,
+      checksum: () => null,
+    });
+    return xml([
+      "CopyPartResult",
+      [
+        ["LastModified", new Date(needs.clock.nowMs()).toISOString()],
+        ["ETag", `"${md5.toString("hex")}"`],
+      ],
+    ]);
+  };
+
+  const complete: Handler = async (request) => {
+    const { bucket, key, call } = request;
+    const body = await readWhole(request.payload(), settings.storageS3XmlLimitBytes);
+    const named = readParts(readDocument(body, "CompleteMultipartUpload"));
+    const isUpsert = mayReplace(request);
+    const { memo, upload, order } = await resume(request, "storage.s3.upload.complete");
+    const uploaded = await multipart.parts(upload.version, 0, maxParts);
+    const parts = matchParts(named, uploaded, settings.storageS3PartMinBytes);
+    // The first bytes are looked at where types are restricted, and those are the first part's.
+    if (upload.bucket.allowedMimeTypes !== null && parts[0]?.number !== 1) throw problems.invalidPart();
+    const sizeBytes = parts.reduce((sum, each) => sum + each.sizeBytes, 0);
+    if (sizeBytes > upload.limitBytes) throw storageProblems.entityTooLarge();
+    const checksum = wholeChecksum(memo.checksumName, memo.isWholeChecksum, parts);
+    if (checksum !== null) {
+      const given = call.headers[checksumHeader(checksum.name)];
+      if (given !== undefined && given !== checksum.value) throw problems.badDigest(checksumHeader(checksum.name));
+    }
+    const positions = parts.map(({ number }) => number - 1);
+    const object = await writing(uploads.finish(upload, { ...order, isUpsert, sizeBytes }, positions));
+    if (checksum !== null && object.version !== null) await checksums.add(object.version, checksum);
+    const type = memo.isWholeChecksum ? "FULL_OBJECT" : "COMPOSITE";
+    return xml([
+      "CompleteMultipartUploadResult",
+      [
+        ["Location", `${call.path}`],
+        ["Bucket", bucket],
+        ["Key", key],
+        ["ETag", object.etag],
+        checksum === null ? null : [elementOf(checksum.name), checksum.value],
+        checksum === null ? null : ["ChecksumType", type],
+      ],
+    ]);
+  };
+
+  const abort: Handler = async (request) => {
+    const { upload } = await resume(request, "storage.s3.upload.abort");
+    await uploads.abandon(upload.version);
+    return empty(204);
+  };
+
+  return { create, part, partCopy, complete, abort, resume };
+}
+
+/** Which checksum the parts of an upload will have. @throws Problem `InvalidRequest` */
+function checksumOrder(request: S3Request): { readonly name: ChecksumName; readonly isWhole: boolean } | null {
+  const text = headerOf(request, "x-amz-checksum-algorithm");
+  if (text === null) return null;
+  const name = checksumNamed(text);
+  if (name === null) throw problems.invalidRequest("Checksum algorithm provided is unsupported.");
+  const type = headerOf(request, "x-amz-checksum-type") ?? (name === "crc64nvme" ? "FULL_OBJECT" : "COMPOSITE");
+  const isWhole = type === "FULL_OBJECT";
+  if ((!isWhole && type !== "COMPOSITE") || (isWhole && !isCrc(name)) || (!isWhole && name === "crc64nvme")) {
+    throw problems.invalidRequest(`The ${type} checksum type cannot be used with the ${text} checksum algorithm.`);
+  }
+  return { name, isWhole };
+}
+
+const checksumTold = ({
+  name,
+  isWhole,
+}: {
+  readonly name: ChecksumName;
+  readonly isWhole: boolean;
+}): readonly string[] => [
+  "x-amz-checksum-algorithm",
+  name.toUpperCase(),
+  "x-amz-checksum-type",
+  isWhole ? "FULL_OBJECT" : "COMPOSITE",
+];
+
+/** `bytes=first-last`, both of which have to be there. @throws Problem `InvalidArgument`, `InvalidRange` */
+function copyRange(text: string | null, sizeBytes: number): { readonly from: number; readonly to: number } {
+  if (text === null) return { from: 0, to: sizeBytes };
+  const [, first, last] = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(text) ?? [];
+  if (first === undefined || last === undefined) {
+    throw problems.invalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last");
+  }
+  const range = { from: Number(first), to: Number(last) + 1 };
+  if (range.from >= range.to || range.to > sizeBytes) throw problems.invalidRange();
+  return range;
+}
