@@ -109,8 +109,8 @@ class Received {
 
   async #grow(neededBytes: number): Promise<void> {
     const { store, stepBytes } = this.#needs;
-    // What has come doubles it: a large file asks some ten times, not some thousand.
-    const wantedBytes = Math.min(this.#limitBytes, neededBytes + Math.max(stepBytes, this.#roomBytes));
+    // An eighth of what has come: a large file asks some dozens of times, and takes little from others that it may not need.
+    const wantedBytes = Math.min(this.#limitBytes, neededBytes + Math.max(stepBytes, Math.ceil(this.#roomBytes / 8)));
     this.#roomBytes = await store.growSegment(this.#blobId, wantedBytes);
     if (this.#roomBytes < neededBytes) throw problems.quotaExceeded();
   }

@@ -72,6 +72,10 @@ export function createContent({ db, blobs, settings, observe }: ContentContext, 
       return isVersion(version) ? readers.open(version) : null;
     },
 
+    async openReceived(version) {
+      return isVersion(version) ? readers.openReceived(version) : null;
+    },
+
     start() {
       sweeper.start();
     },

@@ -35,7 +35,7 @@ const segments = ask<{ position: number; sizeBytes: number; md5: string }, { ver
 );
 
 /** One row without a blob for a version without bytes. */
-const manifest = ask<SegmentRow, { version: string }>(
+const manifest = ask<SegmentRow, { version: string; state: "kept" | "receiving" }>(
   [
     ["blobId", "text"],
     ["sizeBytes", "number"],
@@ -48,7 +48,7 @@ const manifest = ask<SegmentRow, { version: string }>(
       s.wrapping_key_id as "wrappingKeyId", s.key_blob_id::text as "keyBlobId"
     from mainstay.object_versions v
     left join mainstay.object_segments s on s.version_id = v.id and s.size_bytes is not null and not s.is_dead
-    where v.id = ${p("version")} and v.state = 'kept'
+    where v.id = ${p("version")} and v.state = ${p("state")}
     order by s.position`,
 );
 
@@ -63,9 +63,9 @@ export function createReadStore(db: Db) {
       }));
     },
 
-    /** The bytes of a version that is kept, in their order; `null` when there is no such version. */
-    async manifest(version: string): Promise<readonly StoredSegment[] | null> {
-      const rows = await manifest(db, { version });
+    /** The bytes of a version in that state, in their order; `null` when there is no such version. */
+    async manifest(version: string, state: "kept" | "receiving"): Promise<readonly StoredSegment[] | null> {
+      const rows = await manifest(db, { version, state });
       if (rows.length === 0) return null;
       return rows.flatMap((row) => (row.blobId === null ? [] : [storedSegmentOf({ ...row, blobId: row.blobId })]));
     },

@@ -26,7 +26,7 @@ export function openReaders({ store, blobs, settings }: ReadersNeeds) {
   const asking = new Map<string, Promise<ContentReader | null>>();
 
   const ask = async (version: string): Promise<ContentReader | null> => {
-    const segments = await store.manifest(version);
+    const segments = await store.manifest(version, "kept");
     if (segments === null) return null;
     const reader = createReader(version, segments, { blobs, memory, memoryFileBytes: settings.storageMemoryFileBytes });
     known.set(version, reader, 1 + segments.length);
@@ -44,6 +44,12 @@ export function openReaders({ store, blobs, settings }: ReadersNeeds) {
         asking.set(version, answer);
       }
       return answer;
+    },
+
+    /** Of one that is received: it may still end, so nothing of it is remembered. */
+    async openReceived(version: string): Promise<ContentReader | null> {
+      const segments = await store.manifest(version, "receiving");
+      return segments === null ? null : createReader(version, segments, { blobs, memory, memoryFileBytes: 0 });
     },
   };
 }

@@ -84,9 +84,8 @@ export interface ContentBench extends ContentNode {
 export async function openContentBench(given: Partial<Settings> = {}): Promise<ContentBench> {
   const database = await testDatabase(await templateDatabase());
   const folder = await mkdtemp(join(tmpdir(), "mainstay-content-"));
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query("insert into storage.buckets (id, name) values ('files', 'files')");
+  const pool = new pg.Pool({ connectionString: database.url });
+  await pool.query("insert into storage.buckets (id, name) values ('files', 'files')");
   const nodes: ContentNode[] = [];
   const another: ContentBench["another"] = async (more = {}, wrap) => {
     const node = await openContentNode({ url: database.url, folder }, { ...given, ...more }, wrap);
@@ -95,7 +94,7 @@ export async function openContentBench(given: Partial<Settings> = {}): Promise<C
   };
   const node = await another();
   const sql: ContentBench["sql"] = async (text, values) => {
-    const result: unknown = await client.query(text, values as unknown[]);
+    const result: unknown = await pool.query(text, values as unknown[]);
     return ([result].flat().at(-1) as pg.QueryResult).rows;
   };
   return {
@@ -117,7 +116,7 @@ export async function openContentBench(given: Partial<Settings> = {}): Promise<C
     },
     async close() {
       for (const open of nodes) await open.close();
-      await client.end();
+      await pool.end();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
     },

@@ -27,8 +27,8 @@ export interface NewVersion {
   readonly bucketId: string;
   readonly ownerId: string | null;
   /**
-   * Bytes to take of the owner's quota now: what is announced. 0 where nothing is: then room is taken step by step while bytes come, and an
-   * owner with little left is refused no earlier than it is used up.
+   * Bytes to take of the owner's quota now: what is announced. 0 where nothing is: then room is taken in steps while bytes come
+   * (`storageQuotaStepBytes`), as far as there is any.
    */
   readonly reservedBytes: number;
   /** How long it may take until somebody asks for more time, in ms. While bytes are appended, more is asked for by itself. */
@@ -92,6 +92,8 @@ export interface Content {
   copy(from: string, to: NewVersion): Promise<string>;
   /** The bytes of a version that is kept; `null` when there are none. What is known of a version never changes, and is remembered. */
   open(version: string): Promise<ContentReader | null>;
+  /** The bytes of a version that is settled and not yet visible, for who has to look at them first; `null` when there are none. Not remembered. */
+  openReceived(version: string): Promise<ContentReader | null>;
   start(): void;
   stop(): Promise<void>;
 }
