@@ -16,7 +16,7 @@ import { sitesPart } from "./sites/index.ts";
 import { statusPart } from "./status.ts";
 import { createUploads, uploadsPart } from "./uploads/index.ts";
 
-export type { BlobStore, Scanner } from "./ports.ts";
+export type { BlobStore, Scanner, Verdict } from "./ports.ts";
 export { storageSettings } from "./settings.ts";
 
 /** Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. */

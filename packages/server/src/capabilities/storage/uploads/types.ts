@@ -35,7 +35,7 @@ export interface Uploads {
       readonly keepsPart?: boolean;
     },
   ): Promise<{ readonly sizeBytes: number; readonly md5: Buffer }>;
-  /** Makes it visible. `positions`: which segments, in which order; all of them when left out. @throws Problem; the version is given up then */
+  /** Makes it visible. `positions`: which segments, in their order; all of them when left out. @throws Problem; the version is given up then */
   finish(upload: OpenUpload, order: WriteOrder, positions?: readonly number[]): Promise<StoredObject>;
   /** Takes it back. */
   abandon(version: string): Promise<void>;

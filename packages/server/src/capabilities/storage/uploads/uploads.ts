@@ -1,12 +1,13 @@
-import type { Content, Inspect, Segment } from "../content/types.ts";
+import type { Content, ContentReader, Inspect, Segment } from "../content/types.ts";
 import { readKey } from "../names.ts";
 import type { WriteOrder } from "../objects/types.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
-import type { Bucket } from "../types.ts";
+import { createScanGate } from "../scan/gate.ts";
+import type { Bucket, StoredObject } from "../types.ts";
 import { etagOf } from "./etag.ts";
 import { isAllowedType, isMediaType } from "./mime-types.ts";
-import { checkBytes } from "./sniff.ts";
+import { checkBytes, headBytes } from "./sniff.ts";
 import type { OpenUpload, Uploads } from "./types.ts";
 
 /** How long a plain upload that its server has left counts as going on, in ms. */
@@ -15,6 +16,7 @@ const plainLeaseMs = 120_000;
 /** @see Uploads */
 export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
   const { content, buckets, objects, settings } = needs;
+  const gate = createScanGate(needs);
 
   const limitOf = (bucket: Bucket): number =>
     Math.min(bucket.fileSizeLimitBytes ?? Number.MAX_SAFE_INTEGER, settings.storageFileSizeLimitBytes);
@@ -61,16 +63,8 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       });
     },
 
-    async finish({ version, limitBytes }, order, positions) {
-      try {
-        const segments = chosen(await content.complete(version, positions), positions);
-        const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-        if (sizeBytes > limitBytes) throw problems.entityTooLarge();
-        return await objects.write(order, { version, sizeBytes, etag: etagOf(segments) });
-      } catch (error) {
-        await giveUp(content, version);
-        throw error;
-      }
+    async finish(upload, order, positions) {
+      return settle(upload, order, positions);
     },
 
     abandon: (version) => content.abandon(version),
@@ -93,13 +87,12 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
           inspect: inspect === undefined ? undefined : remember,
         });
         const facts = await complete?.();
-        if (facts === undefined) return await uploads.finish(upload, order);
-        const completed = { ...order, ...facts };
+        const completed = facts === undefined ? order : { ...order, ...facts };
         if (completed.contentType !== order.contentType) {
           checkName(completed, bucket);
           await inspectionOf(completed, bucket)?.(head);
         }
-        return await uploads.finish(upload, completed);
+        return await settle(upload, completed, undefined, true);
       } catch (error) {
         await giveUp(content, version);
         throw error;
@@ -107,6 +100,48 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
     },
   };
   return uploads;
+
+  /** A scanner may take longer than a version is kept for who says nothing. */
+  async function whileKept(version: string, work: Promise<void>): Promise<void> {
+    const timer = setInterval(() => void content.extend(version, plainLeaseMs).catch(() => {}), plainLeaseMs / 4);
+    try {
+      await work;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  /** From all bytes durable to visible. `isChecked`: its beginning has been held against its type. */
+  async function settle(
+    { version, bucket, limitBytes }: OpenUpload,
+    order: WriteOrder,
+    positions?: readonly number[],
+    isChecked = false,
+  ): Promise<StoredObject> {
+    try {
+      const segments = chosen(await content.complete(version, positions), positions);
+      const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      if (sizeBytes > limitBytes) throw problems.entityTooLarge();
+      // Pieces come in any order and of any size: only the whole tells what it is.
+      const inspect = isChecked ? undefined : inspectionOf(order, bucket);
+      if (inspect !== undefined || !gate.isOpen) {
+        const reader = await content.openReceived(version);
+        if (reader === null) throw problems.noSuchUpload();
+        if (inspect !== undefined) await inspect(await headOf(reader));
+        await whileKept(version, gate.pass(reader));
+      }
+      return await objects.write(order, { version, sizeBytes, etag: etagOf(segments) });
+    } catch (error) {
+      await giveUp(content, version);
+      throw error;
+    }
+  }
+}
+
+async function headOf(reader: ContentReader): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of reader.stream({ from: 0, to: Math.min(headBytes, reader.sizeBytes) })) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 /** Where that fails too, the lease runs out: what went wrong first is what the caller hears. */
@@ -116,10 +151,8 @@ async function giveUp(content: Content, version: OpenUpload["version"]): Promise
 
 /** @throws Problem `InvalidRequest` when one of them is missing */
 function chosen(segments: readonly Segment[], positions: readonly number[] | undefined): readonly Segment[] {
-  if (positions === undefined) return segments;
-  return positions.map((position) => {
-    const segment = segments.find((candidate) => candidate.position === position);
-    if (segment === undefined) throw problems.invalidRequest("A part of the upload is missing.");
-    return segment;
-  });
+  if (positions !== undefined && segments.length !== new Set(positions).size) {
+    throw problems.invalidRequest("A part of the upload is missing.");
+  }
+  return segments;
 }
