@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openBlobStore } from "./adapters/blobs/index.ts";
+import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
 import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
@@ -234,7 +235,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         signer: keys.signer,
         apiKeys: () => keys.keys,
         blobs: await openBlobStore(config.storage, { defaultFolder: join(project.dataDir, "objects"), observe }),
-        scanner: null,
+        scanner: openScanner(config.storage),
         settings: config.storage,
         observe,
         clock: systemClock,
