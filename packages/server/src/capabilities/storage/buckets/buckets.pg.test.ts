@@ -20,7 +20,7 @@ beforeAll(async () => {
     headers: { apikey: app.anonKey, "content-type": "application/json" },
     body: JSON.stringify({ email: "ann@example.com", password: "correct horse battery" }),
   });
-  const { user, access_token } = await signUp.json();
+  const { user, access_token } = JSON.parse(await signUp.text());
   ann = { id: user.id, token: access_token };
 });
 afterAll(() => app.stop());
@@ -31,7 +31,7 @@ async function send(method: string, path: string, body?: unknown, key = app.serv
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: JSON.parse(await response.text()) };
 }
 const made = async (more: Record<string, unknown> = {}) => {
   const id = `bucket-${randomUUID()}`;

@@ -1,7 +1,9 @@
 import type { StorageCore, StoragePart } from "../part.ts";
+import { changeRoutes } from "./change-routes.ts";
+import { readRoutes } from "./read-routes.ts";
 
 export { createObjects } from "./objects.ts";
 
-export function objectsPart(_core: StorageCore): StoragePart {
-  return {};
+export function objectsPart(core: StorageCore): StoragePart {
+  return { routes: [...changeRoutes(core), ...readRoutes(core)] };
 }
