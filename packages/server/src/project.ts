@@ -15,6 +15,8 @@ export interface Project {
   readonly seedFiles: readonly string[];
   readonly functionsDir: string | null;
   readonly templatesDir: string | null;
+  /** `site`: the app's own web pages, served at `/`. */
+  readonly siteDir: string | null;
   /** `mainstay.config.ts`, or `.js`/`.mjs`. */
   readonly configFile: string | null;
   /** `supabase/config.toml`, read where it matters. */
@@ -35,6 +37,7 @@ export function findProject(dir: string): Project {
     seedFiles: seedFilesIn(base),
     functionsDir: folder(join(base, "functions")),
     templatesDir: folder(join(base, "templates")),
+    siteDir: folder(join(root, "site")),
     configFile:
       ["ts", "mjs", "js"].map((ext) => join(root, `mainstay.config.${ext}`)).find((file) => existsSync(file)) ?? null,
     supabaseConfigFile: existsSync(toml) ? toml : null,

@@ -96,6 +96,11 @@ export interface RouteGroup {
   /** `null` where no page of another origin may look or call. */
   readonly cors: CorsPolicy | null;
   readonly routes: readonly Route[];
+  /**
+   * Host names that are this group's alone (lower case, without port): its one route, `*` at the mount `""`, gets everything that is asked there,
+   * and nothing else of ours is served there. Hence content that we do not trust has an origin of its own.
+   */
+  readonly hosts?: readonly string[];
 }
 
 /** A JSON reply. `value` is serialised at once. */

@@ -6,6 +6,7 @@ import type { Request } from "./body.ts";
 import { gatewayCors, problemJson } from "./boundary.ts";
 import type { Target } from "./call.ts";
 import { closedCors, createCors } from "./cors.ts";
+import { hostNameOf } from "./host.ts";
 import { problems } from "./problems.ts";
 
 export type Params = Readonly<Record<string, string>>;
@@ -39,11 +40,13 @@ const noSchemas = (): never => {
  */
 export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; close(): Promise<void> }> {
   const { dispatch } = needs;
-  const targets = needs.groups.map((group) => ({
+  const groups = needs.groups.filter(({ hosts }) => hosts === undefined);
+  const targets = groups.map((group) => ({
     group,
     targetOf: targetFactory(group, needs),
   }));
-  const misses = missing(needs);
+  const misses = missing({ ...needs, groups });
+  const hosts = hostTargets(needs);
   let methods: ReadonlySet<string> = new Set();
   const router = Fastify<Server, Request>({
     logger: false,
@@ -54,7 +57,9 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
     routerOptions: { maxParamLength: needs.urlLimitBytes, querystringParser: () => noQuery },
     serverFactory: (handler) =>
       needs.createServer((request, response) => {
-        if (methods.has(request.method!)) handler(request, response);
+        const host = hosts.size === 0 ? undefined : hosts.get(hostNameOf(request.headers.host));
+        if (host !== undefined) dispatch(request, response, noParams, host(request.method!));
+        else if (methods.has(request.method!)) handler(request, response);
         else dispatch(request, response, noParams, misses.targetFor(request.url!));
       }),
     clientErrorHandler: needs.refuseBytes,
@@ -75,15 +80,26 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
   for (const { group, targetOf } of targets) {
     for (const route of group.routes) {
       const target = targetOf(route);
-      for (const url of urlsOf(group, route)) register(methodsOf(route, group), url, () => target);
+      // What serves all the rest leaves the refusals under a mount to that mount.
+      const find = isRest(group, route)
+        ? (request: Request) => misses.mountedFor(request.url!) ?? target
+        : () => target;
+      for (const url of urlsOf(group, route)) register(methodsOf(route, group), url, find);
     }
   }
-  if (!router.hasRoute({ method: "GET", url: "*" })) {
-    register(router.supportedMethods as HTTPMethods[], "*", (request) => misses.targetFor(request.url!));
-  }
+  const rest = new Set<string>(
+    groups.flatMap((group) =>
+      group.routes.filter((route) => isRest(group, route)).flatMap((route) => methodsOf(route, group)),
+    ),
+  );
+  const unserved = (router.supportedMethods as HTTPMethods[]).filter((method) => !rest.has(method));
+  register(unserved, "*", (request) => misses.targetFor(request.url!));
   await router.ready();
   return { server: router.server, close: () => router.close() };
 }
+
+/** Whether a route serves all that no other does. */
+const isRest = (group: RouteGroup, route: Route): boolean => group.mount === "" && route.path === "*";
 
 /** The mount itself is the same place as the mount with a slash. */
 function urlsOf(group: RouteGroup, route: Route): string[] {
@@ -112,7 +128,12 @@ function targetFactory(group: RouteGroup, needs: RouterNeeds): (route: Route) =>
 }
 
 /** Targets for what no route serves: the mount a path is under gives the shape of the refusal. */
-function missing(needs: RouterNeeds): { targetFor(url: string): Target; malformedFor(url: string): Target } {
+function missing(needs: RouterNeeds): {
+  targetFor(url: string): Target;
+  /** Only for what is under a mount. */
+  mountedFor(url: string): Target | undefined;
+  malformedFor(url: string): Target;
+} {
   const nowhere: RouteGroup = { mount: "", boundary: problemJson, cors: gatewayCors, routes: [] };
   const byLength = [...needs.groups, nowhere]
     .sort((a, b) => b.mount.length - a.mount.length)
@@ -125,7 +146,28 @@ function missing(needs: RouterNeeds): { targetFor(url: string): Target; malforme
     const path = url.split("?", 1)[0]!;
     return byLength.find(({ mount }) => path === mount || path.startsWith(`${mount}/`)) ?? byLength.at(-1)!;
   };
-  return { targetFor: (url) => find(url).unserved, malformedFor: (url) => find(url).malformed };
+  const mountedFor = (url: string) => {
+    const found = find(url);
+    return found.mount === "" ? undefined : found.unserved;
+  };
+  return { targetFor: (url) => find(url).unserved, mountedFor, malformedFor: (url) => find(url).malformed };
+}
+
+/** What answers on a host name that belongs to one group, by method. @throws when two groups claim a name */
+function hostTargets(needs: RouterNeeds): ReadonlyMap<string, (method: string) => Target> {
+  const targets = new Map<string, (method: string) => Target>();
+  for (const group of needs.groups) {
+    const [route] = group.routes;
+    if (group.hosts === undefined || route === undefined) continue;
+    const targetOf = targetFactory(group, needs);
+    const [served, refused] = [targetOf(route), targetOf(unserved([group]))];
+    const methods: readonly string[] = methodsOf(route, group);
+    for (const host of group.hosts) {
+      if (targets.has(host)) throw new Error(`The host ${host} is claimed twice.`);
+      targets.set(host, (method) => (methods.includes(method) ? served : refused));
+    }
+  }
+  return targets;
 }
 
 const malformed: Route = {
