@@ -83,6 +83,11 @@ export class BodyStream implements AsyncIterableIterator<Buffer, undefined>, Bod
 
   /** The request is answered, and who still reads is told that there is no more. */
   abandon(): void {
+    if (this.#state === "over" && this.#problem !== null) {
+      // It ended too early, which is what the answer says: what came until then is still the reader's, and no longer everybody's memory.
+      this.#giveBack(this.#countedBytes);
+      return;
+    }
     const isTaken = this.#state === "over" && this.#chunks.length === 0;
     this.#forget();
     if (isTaken) return;
