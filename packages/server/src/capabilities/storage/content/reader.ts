@@ -66,7 +66,7 @@ export function piecesOf(segments: readonly StoredSegment[], { from, to }: ByteR
   let start = 0;
   for (const segment of segments) {
     const end = start + segment.sizeBytes;
-    if (start >= to) break;
+    if (start >= to || from >= to) break;
     if (end > from && segment.sizeBytes > 0) {
       pieces.push({ segment, range: { from: Math.max(from, start) - start, to: Math.min(to, end) - start } });
     }
