@@ -3,7 +3,7 @@ import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { type BootedApp, boot } from "@mainstay/testing";
 
 /** Known to the tests, so that they can mint tokens of their own. */
-const jwtSecret = "conformance-secret-of-at-least-thirty-two-bytes";
+export const jwtSecret = "conformance-secret-of-at-least-thirty-two-bytes";
 
 export const ann = "0b5f3c2a-7a0e-4c65-9f6e-2d1d8b7f1a01";
 export const ben = "0b5f3c2a-7a0e-4c65-9f6e-2d1d8b7f1a02";

@@ -8,7 +8,13 @@ import { smtpTransport } from "./adapters/smtp/index.ts";
 import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
-import { createStorage } from "./capabilities/storage/index.ts";
+import {
+  type AccessKeys,
+  createAccessKeys,
+  createStorage,
+  createStorageTools,
+  type StorageTools,
+} from "./capabilities/storage/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
@@ -334,6 +340,50 @@ export async function openProjectAccounts(
     accounts: auth.accounts,
     async close() {
       await auth.stop?.(AbortSignal.timeout(5_000));
+      keys.close();
+    },
+  };
+}
+
+/** The project's files without the server: for commands. */
+export interface OpenProjectStorage {
+  readonly tools: StorageTools;
+  close(): Promise<void>;
+}
+
+/** What can be done with files on a database that is open and migrated. To be closed before the database. */
+export async function openProjectStorage(
+  { config, project, database }: Pick<OpenProjectDatabase, "config" | "project" | "database">,
+  observe: Observe,
+): Promise<OpenProjectStorage> {
+  const settings = config.storage;
+  const blobs = await openBlobStore(settings, { defaultFolder: join(project.dataDir, "objects"), observe });
+  return { tools: createStorageTools({ db: database, blobs, settings, observe }), close: () => blobs.close() };
+}
+
+/** The access keys of the S3 endpoint without the server: for commands. */
+export interface OpenProjectS3Keys {
+  readonly accessKeys: AccessKeys;
+  close(): Promise<void>;
+}
+
+/** Access keys, on a database that is open and migrated. To be closed before the database. */
+export async function openProjectS3Keys(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectS3Keys> {
+  const keys = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  // With a master key the database has the keys: secrets are sealed with theirs.
+  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+  return {
+    accessKeys: createAccessKeys(database, keys.signer),
+    async close() {
+      await sharing?.close();
       keys.close();
     },
   };

@@ -1,9 +1,14 @@
 export type { Accounts, ImportedIdentity, ImportedUser, ImportOutcome } from "./capabilities/auth/index.ts";
+export type { AccessKey, AccessKeys, KeyOrder, StorageFinding, StorageTools } from "./capabilities/storage/index.ts";
 export {
   type OpenProjectAccounts,
   type OpenProjectDatabase,
+  type OpenProjectS3Keys,
+  type OpenProjectStorage,
   openProjectAccounts,
   openProjectDatabase,
+  openProjectS3Keys,
+  openProjectStorage,
   type RunningServer,
   type ServerOptions,
   startServer,

@@ -34,6 +34,11 @@ export const commands: readonly CommandEntry[] = [
     summary: "list, make, import, ban and delete accounts",
     load: () => import("./user.ts"),
   },
+  {
+    name: "storage",
+    summary: "check files, rotate their keys, and give out keys of the S3 endpoint",
+    load: () => import("./storage.ts"),
+  },
   { name: "db", summary: "reach the database: its URL, or psql", load: () => import("./db.ts") },
   {
     name: "doctor",

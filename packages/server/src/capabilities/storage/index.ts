@@ -2,6 +2,7 @@ import type { Capability } from "../../kernel/capability.ts";
 import { storageBoundary } from "./boundary.ts";
 import { bucketsPart, openBuckets } from "./buckets/index.ts";
 import { createContent } from "./content/index.ts";
+import { createTools, type StorageTools } from "./content/tools.ts";
 import type { StorageContext } from "./context.ts";
 import { openCipher } from "./encryption/index.ts";
 import { imagesPart } from "./images/index.ts";
@@ -16,8 +17,16 @@ import { sitesPart } from "./sites/index.ts";
 import { statusPart } from "./status.ts";
 import { createUploads, uploadsPart } from "./uploads/index.ts";
 
+export type { Finding as StorageFinding } from "./content/check.ts";
+export type { StorageTools } from "./content/tools.ts";
 export type { BlobStore, Scanner, Verdict } from "./ports.ts";
+export { type AccessKey, type AccessKeys, createAccessKeys, type KeyOrder } from "./s3/index.ts";
 export { storageSettings } from "./settings.ts";
+
+/** For commands: what can be done with files without serving them. The caller closes the store. */
+export function createStorageTools(needs: Pick<StorageContext, "db" | "blobs" | "settings" | "observe">): StorageTools {
+  return createTools(needs, openCipher(needs.settings, needs.observe));
+}
 
 /** Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. */
 export function createStorage(context: StorageContext): Capability {

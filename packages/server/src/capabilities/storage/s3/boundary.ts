@@ -25,7 +25,7 @@ function codeOf({ code, status }: Problem): readonly [code: string, status: numb
   const [translated, otherStatus] = translations[code] ?? [];
   if (translated !== undefined) return [translated, otherStatus ?? status];
   // Codes of the house have a slash, and S3 has none of them.
-  if (!code.includes("/") && /^[A-Z][A-Za-z]+$/.test(code)) return [code, status];
+  if (!code.includes("/") && /^[A-Z][A-Za-z0-9]+$/.test(code)) return [code, status];
   if (status === 503) return ["ServiceUnavailable", status];
   if (status >= 500) return ["InternalError", status];
   return [status === 401 || status === 403 ? "AccessDenied" : "InvalidRequest", status];

@@ -16,6 +16,8 @@ import type { S3Request } from "./request.ts";
 import { readQuery } from "./signature/encoding.ts";
 import { s3Store } from "./store.ts";
 
+export { type AccessKey, type AccessKeys, createAccessKeys, type KeyOrder } from "./credentials/keys.ts";
+
 const mount = `${storageMount}/s3`;
 
 /** Files by the protocol of Amazon S3, path style, for servers and tools (protocols: S3-compatible endpoint). */

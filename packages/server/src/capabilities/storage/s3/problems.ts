@@ -102,4 +102,25 @@ export const problems = {
   /** User metadata larger than an object may have. */
   metadataTooLarge: () =>
     new Problem("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size"),
+  /** A bucket has that name already. */
+  alreadyOwned: () =>
+    new Problem(
+      "BucketAlreadyOwnedByYou",
+      409,
+      "Your previous request to create the named bucket succeeded and you already own it.",
+    ),
+  /** Objects are in the bucket: delete them first. */
+  notEmpty: () => new Problem("BucketNotEmpty", 409, "The bucket you tried to delete is not empty"),
+  /** An access key of S3 was to run as a role that there is not, or that is a superuser's. */
+  keyRole: (role: string) =>
+    new Problem(
+      "storage/s3-key-role",
+      400,
+      `Requests cannot run as the role "${role}": there is no such role, or it is a superuser's.`,
+    ),
+  /** An access key of S3 was to be of a user who is not there. */
+  keyUser: (userId: string) =>
+    new Problem("storage/s3-key-user", 400, `There is no user ${userId}.`, {
+      hint: "`mainstay user list` shows who there is.",
+    }),
 };

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { Problem } from "../../../../kernel/problem.ts";
 import { createSeal } from "../../../../kernel/seal.ts";
 import type { TokenSigner } from "../../../../platform/identity/types.ts";
 import type { Queryable } from "../../../../platform/postgres/database.ts";
+import { problems } from "../problems.ts";
 import { type AccessKey, keysStore } from "./store.ts";
 
 export type { AccessKey } from "./store.ts";
@@ -25,21 +25,6 @@ export interface AccessKeys {
   revoke(id: string): Promise<boolean>;
 }
 
-export const keyProblems = {
-  /** An access key of S3 was to run as a role that there is not, or that is a superuser's. */
-  keyRole: (role: string) =>
-    new Problem(
-      "storage/s3-key-role",
-      400,
-      `Requests cannot run as the role "${role}": there is no such role, or it is a superuser.`,
-    ),
-  /** An access key of S3 was to be of a user who is not there. */
-  keyUser: (userId: string) =>
-    new Problem("storage/s3-key-user", 400, `There is no user ${userId}.`, {
-      hint: "`mainstay user list` shows who there is.",
-    }),
-};
-
 /** Letters and digits that cannot be taken for each other, as in AWS's own ids. */
 const idLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const idChars = 18;
@@ -49,9 +34,16 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const sealOf = (signer: Pick<TokenSigner, "deriveKey">) => createSeal(signer.deriveKey("storage s3 keys"));
 
-/** The secret of a key as it is kept. Bound to the key's id: it cannot be moved to another. */
+/**
+ * The secret of a key as it is kept. Bound to the key's id: it cannot be moved to another.
+ * @throws Problem `InvalidAccessKeyId` when the server's own secret is another now: the key has ended with it
+ */
 export function openSecret(signer: Pick<TokenSigner, "deriveKey">, id: string, sealed: Buffer): string {
-  return sealOf(signer).open(sealed, id);
+  try {
+    return sealOf(signer).open(sealed, id);
+  } catch (error) {
+    throw Object.assign(problems.invalidAccessKeyId(), { cause: error });
+  }
 }
 
 export function createAccessKeys(db: Pick<Queryable, "query">, signer: Pick<TokenSigner, "deriveKey">): AccessKeys {
@@ -60,9 +52,9 @@ export function createAccessKeys(db: Pick<Queryable, "query">, signer: Pick<Toke
     revoke: (id) => keysStore.remove(db, id),
     async create({ role, userId, description = "" }) {
       const runsAs = role ?? (userId === undefined ? "service_role" : "authenticated");
-      if (!(await keysStore.isRole(db, runsAs))) throw keyProblems.keyRole(runsAs);
+      if (!(await keysStore.isRole(db, runsAs))) throw problems.keyRole(runsAs);
       if (userId !== undefined && !(uuid.test(userId) && (await keysStore.isUser(db, userId)))) {
-        throw keyProblems.keyUser(userId);
+        throw problems.keyUser(userId);
       }
       const id = `MS${Array.from(randomBytes(idChars), (byte) => idLetters[byte & 31]).join("")}`;
       const secret = randomBytes(secretBytes).toString("base64");

@@ -1,25 +1,13 @@
-import { Problem } from "../../../../kernel/problem.ts";
 import { empty } from "../../../../kernel/route.ts";
 import { readBucketId } from "../../names.ts";
 import { problems as storageProblems } from "../../problems.ts";
 import type { Operation } from "../../types.ts";
 import { bucketOf, type S3Needs } from "../needs.ts";
 import { readWhole } from "../payload/payload.ts";
-import { type Handler, xml } from "../request.ts";
+import { problems } from "../problems.ts";
+import { type Handler, type S3Request, xml } from "../request.ts";
 import { readDocument } from "../xml/read.ts";
 import type { Element } from "../xml/write.ts";
-
-export const bucketProblems = {
-  /** A bucket has that name already. */
-  alreadyOwned: () =>
-    new Problem(
-      "BucketAlreadyOwnedByYou",
-      409,
-      "Your previous request to create the named bucket succeeded and you already own it.",
-    ),
-  /** Objects are in the bucket: delete them first. */
-  notEmpty: () => new Problem("BucketNotEmpty", 409, "The bucket you tried to delete is not empty"),
-};
 
 /** Times as S3 writes them: to the millisecond. */
 export const timeOf = (rfc3339: string | null): string => new Date(rfc3339 ?? 0).toISOString();
@@ -28,7 +16,7 @@ export const timeOf = (rfc3339: string | null): string => new Date(rfc3339 ?? 0)
 export function bucketOperations(needs: S3Needs) {
   const { store, settings } = needs;
 
-  const visible = async (...[request, operation]: [Parameters<Handler>[0], Operation]): Promise<void> => {
+  const visible = async (request: S3Request, operation: Operation): Promise<void> => {
     if (!(await store.hasBucket(request.who, operation, request.bucket))) throw storageProblems.noSuchBucket();
   };
 
@@ -50,7 +38,7 @@ export function bucketOperations(needs: S3Needs) {
     const body = await readWhole(request.payload(), settings.storageS3XmlLimitBytes);
     // Where a bucket is to be, and nothing else that would be lost: there is one place.
     if (body.length > 0) readDocument(body, "CreateBucketConfiguration");
-    if (!(await store.addBucket(request.who, readBucketId(request.bucket)))) throw bucketProblems.alreadyOwned();
+    if (!(await store.addBucket(request.who, readBucketId(request.bucket)))) throw problems.alreadyOwned();
     return empty(200, ["Location", `/${encodeURIComponent(request.bucket)}`]);
   };
 
@@ -64,7 +52,7 @@ export function bucketOperations(needs: S3Needs) {
       case "removed":
         return empty(204);
       case "not-empty":
-        throw bucketProblems.notEmpty();
+        throw problems.notEmpty();
       case "missing":
         throw storageProblems.noSuchBucket();
     }
