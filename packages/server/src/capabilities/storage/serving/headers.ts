@@ -46,6 +46,8 @@ export function createFileHeaders(capacity: number): (object: StoredObject, audi
   };
 }
 
+const entityTag = /^(?:W\/)?"[\x21\x23-\x7e]*"$/;
+
 function make(object: StoredObject, audience: Audience): Kept {
   const { contentType, cacheControl, lastModifiedMs, name } = object;
   const served = servedTypeOf(contentType, name);
@@ -53,7 +55,12 @@ function make(object: StoredObject, audience: Audience): Kept {
   const caching = isShared
     ? ["Cache-Control", publicCacheControl(cacheControl)]
     : ["Cache-Control", privateCacheControl(cacheControl), "Vary", "Authorization, apikey"];
-  const validators = ["ETag", object.etag, "Last-Modified", new Date(lastModifiedMs).toUTCString()];
+  // Rows come from apps' SQL too.
+  const validators = [
+    ...(entityTag.test(object.etag) ? ["ETag", object.etag] : []),
+    "Last-Modified",
+    new Date(lastModifiedMs).toUTCString(),
+  ];
   const safety = [
     "X-Content-Type-Options",
     "nosniff",
