@@ -141,11 +141,13 @@ from public;
 
 /*
  * Objects of a bucket by name, in byte order, as the caller sees them; with `is_level` one folder's content, its sub-folders as rows without
- * id whose name ends with a slash. It walks the index and jumps over each folder's content, so a page costs its own rows, however many
- * there are: a query that groups names reads them all.
+ * id whose name ends with a slash.
  *   in_prefix  what names begin with; with `is_level` folders are told from what follows it
  *   in_search  what follows the prefix begins with that, in whichever case
  *   in_after   the last name of the page before
+ *   in_limit   null for all
+ * A level is walked from name to name, each step one look-up in the index, and over a folder's content in one: a page costs its own rows,
+ * however many there are. A query that groups names reads them all. Rows are made as they are asked for, so the limit ends the walk.
  */
 create function mainstay.walk_objects(
   in_bucket text, in_prefix text, in_search text, is_level boolean, is_descending boolean,
@@ -165,102 +167,115 @@ declare
   search_length constant integer := length(in_search);
   searched constant text := lower(in_search);
   beginnings text[] := array[''];
-  beginning text collate "C";
-  lower_bound text collate "C";
-  upper_bound text collate "C";
   seek text collate "C";
-  after_name constant text collate "C" := in_after;
-  after_folder text collate "C";
-  folder text collate "C";
   slash integer;
-  to_skip bigint := coalesce(in_offset, 0);
-  remaining bigint := in_limit;
-  at_end boolean;
-  pages refcursor;
-  found_row record;
 begin
-  if in_limit <= 0 then
-    return;
-  end if;
   -- The index knows one case only: the first letters are looked up in each, and what follows is compared.
   for place in 1 .. least(search_length, 4) loop
     beginnings := array(
-      select distinct b || c from unnest(beginnings) as b, 
+      select distinct b || c from unnest(beginnings) as b,
         unnest(array[lower(substr(in_search, place, 1)), upper(substr(in_search, place, 1))]) as c
     );
   end loop;
-  if after_name is not null and is_level then
-    slash := strpos(substr(after_name, base), '/');
-    if slash > 0 then
-      after_folder := left(after_name, base - 1 + slash);
-    end if;
+  beginnings := array(
+    select b from unnest(beginnings) as b
+    order by case when not is_descending then b end collate "C", case when is_descending then b end collate "C" desc
+  );
+  -- Where the page begins: after a folder's content, or after a name. '0' is the character after the slash, and a name with a 1 behind it
+  -- comes right after the name.
+  seek := case when is_descending then in_after else in_after || chr(1) end;
+  slash := case when is_level then strpos(substr(in_after, base), '/') end;
+  if slash > 0 then
+    seek := case when is_descending then left(in_after, base - 1 + slash) else left(in_after, base - 2 + slash) || '0' end;
   end if;
 
-  for beginning in
-    select b from unnest(beginnings) as b
-    order by case when is_descending then null else b end collate "C", case when is_descending then b end collate "C" desc
-  loop
-    lower_bound := in_prefix || beginning;
-    upper_bound := lower_bound || last_char;
-    if is_descending then
-      seek := least(upper_bound, coalesce(after_folder, after_name, upper_bound));
-    else
-      -- '0' is the character after the slash, and a name with a 1 behind it comes right after the name.
-      seek := greatest(lower_bound, coalesce(left(after_folder, -1) || '0', after_name || chr(1), lower_bound));
-    end if;
-    loop
-      if is_descending then
-        open pages for
-          select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata from storage.objects o
-          where o.bucket_id = in_bucket and o.name collate "C" < seek and o.name collate "C" >= lower_bound
-          order by o.name collate "C" desc;
-      else
-        open pages for
-          select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata from storage.objects o
-          where o.bucket_id = in_bucket and o.name collate "C" >= seek and o.name collate "C" < upper_bound
-          order by o.name collate "C";
-      end if;
-      loop
-        fetch pages into found_row;
-        at_end := not found;
-        exit when at_end;
-        slash := case when is_level then strpos(substr(found_row.name, base), '/') else 0 end;
-        if search_length = 0 or lower(substr(found_row.name, base, search_length)) = searched then
-          if to_skip > 0 then
-            to_skip := to_skip - 1;
-          else
-            id := found_row.id;
-            name := found_row.name;
-            updated_at := found_row.updated_at;
-            created_at := found_row.created_at;
-            last_accessed_at := found_row.last_accessed_at;
-            metadata := found_row.metadata;
-            if slash > 0 then
-              name := left(name, base - 1 + slash);
-              id := null;
-              updated_at := null;
-              created_at := null;
-              last_accessed_at := null;
-              metadata := null;
-            end if;
-            return next;
-            remaining := remaining - 1;
-            if remaining = 0 then
-              close pages;
-              return;
-            end if;
-          end if;
-        end if;
-        if slash > 0 then
-          folder := left(found_row.name, base - 1 + slash);
-          seek := case when is_descending then folder else left(folder, -1) || '0' end;
-          exit;
-        end if;
-      end loop;
-      close pages;
-      exit when at_end;
-    end loop;
-  end loop;
+  if is_level and not is_descending then
+    return query
+      select case when w.slash > 0 then left(w.name, base - 1 + w.slash) else w.name end, case when w.slash = 0 then w.id end,
+        case when w.slash = 0 then w.updated_at end, case when w.slash = 0 then w.created_at end,
+        case when w.slash = 0 then w.last_accessed_at end, case when w.slash = 0 then w.metadata end
+      from unnest(beginnings) as b(beginning) cross join lateral (
+        with recursive walk as (
+          (
+            select o.name collate "C" as name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+              strpos(substr(o.name, base), '/') as slash
+            from storage.objects o
+            where o.bucket_id = in_bucket
+              and o.name collate "C" >= greatest((in_prefix || b.beginning) collate "C", seek collate "C")
+              and o.name collate "C" < (in_prefix || b.beginning || last_char) collate "C"
+            order by o.name collate "C" limit 1
+          )
+          union all
+          select next.* from walk cross join lateral (
+            select o.name collate "C" as name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+              strpos(substr(o.name, base), '/') as slash
+            from storage.objects o
+            where o.bucket_id = in_bucket
+              and o.name collate "C" >=
+                (case when walk.slash > 0 then left(walk.name, base - 2 + walk.slash) || '0' else walk.name || chr(1) end) collate "C"
+              and o.name collate "C" < (in_prefix || b.beginning || last_char) collate "C"
+            order by o.name collate "C" limit 1
+          ) as next
+        )
+        select * from walk
+      ) as w
+      where search_length = 0 or lower(substr(w.name, base, search_length)) = searched
+      offset in_offset limit in_limit;
+  elsif is_level then
+    return query
+      select case when w.slash > 0 then left(w.name, base - 1 + w.slash) else w.name end, case when w.slash = 0 then w.id end,
+        case when w.slash = 0 then w.updated_at end, case when w.slash = 0 then w.created_at end,
+        case when w.slash = 0 then w.last_accessed_at end, case when w.slash = 0 then w.metadata end
+      from unnest(beginnings) as b(beginning) cross join lateral (
+        with recursive walk as (
+          (
+            select o.name collate "C" as name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+              strpos(substr(o.name, base), '/') as slash
+            from storage.objects o
+            where o.bucket_id = in_bucket
+              and o.name collate "C" < least((in_prefix || b.beginning || last_char) collate "C", seek collate "C")
+              and o.name collate "C" >= (in_prefix || b.beginning) collate "C"
+            order by o.name collate "C" desc limit 1
+          )
+          union all
+          select next.* from walk cross join lateral (
+            select o.name collate "C" as name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+              strpos(substr(o.name, base), '/') as slash
+            from storage.objects o
+            where o.bucket_id = in_bucket
+              and o.name collate "C" <
+                (case when walk.slash > 0 then left(walk.name, base - 1 + walk.slash) else walk.name end) collate "C"
+              and o.name collate "C" >= (in_prefix || b.beginning) collate "C"
+            order by o.name collate "C" desc limit 1
+          ) as next
+        )
+        select * from walk
+      ) as w
+      where search_length = 0 or lower(substr(w.name, base, search_length)) = searched
+      offset in_offset limit in_limit;
+  elsif not is_descending then
+    return query
+      select w.* from unnest(beginnings) as b(beginning) cross join lateral (
+        select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata from storage.objects o
+        where o.bucket_id = in_bucket
+          and o.name collate "C" >= greatest((in_prefix || b.beginning) collate "C", seek collate "C")
+          and o.name collate "C" < (in_prefix || b.beginning || last_char) collate "C"
+        order by o.name collate "C"
+      ) as w
+      where search_length = 0 or lower(substr(w.name, base, search_length)) = searched
+      offset in_offset limit in_limit;
+  else
+    return query
+      select w.* from unnest(beginnings) as b(beginning) cross join lateral (
+        select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata from storage.objects o
+        where o.bucket_id = in_bucket
+          and o.name collate "C" < least((in_prefix || b.beginning || last_char) collate "C", seek collate "C")
+          and o.name collate "C" >= (in_prefix || b.beginning) collate "C"
+        order by o.name collate "C" desc
+      ) as w
+      where search_length = 0 or lower(substr(w.name, base, search_length)) = searched
+      offset in_offset limit in_limit;
+  end if;
 end $$;
 
 -- What apps call by SQL of a Supabase project. Policies decide here as everywhere.
