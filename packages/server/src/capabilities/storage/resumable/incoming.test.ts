@@ -1,7 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { Incoming } from "./incoming.ts";
 
-const never = new AbortController().signal;
 async function* body(...chunks: readonly (string | Error)[]): AsyncIterable<Buffer> {
   for (const chunk of chunks) {
     if (chunk instanceof Error) throw chunk;
@@ -21,27 +20,27 @@ async function runs(incoming: Incoming, bytes: number): Promise<string[]> {
 
 describe("a body in runs", () => {
   test("has all its bytes, in order", async () => {
-    expect(await runs(new Incoming(body("abcde", "", "f", "ghijk"), never), 4)).toEqual(["abcd", "efgh", "ijk"]);
-    expect(await runs(new Incoming(body("abcd", "efgh"), never), 4)).toEqual(["abcd", "efgh"]);
-    expect(await runs(new Incoming(body("abcd"), never), 100)).toEqual(["abcd"]);
+    expect(await runs(new Incoming(body("abcde", "", "f", "ghijk")), 4)).toEqual(["abcd", "efgh", "ijk"]);
+    expect(await runs(new Incoming(body("abcd", "efgh")), 4)).toEqual(["abcd", "efgh"]);
+    expect(await runs(new Incoming(body("abcd")), 100)).toEqual(["abcd"]);
   });
 
   test("is none when there are no bytes", async () => {
-    expect(await runs(new Incoming(body(), never), 4)).toEqual([]);
-    expect(await runs(new Incoming(body("", ""), never), 4)).toEqual([]);
+    expect(await runs(new Incoming(body()), 4)).toEqual([]);
+    expect(await runs(new Incoming(body("", "")), 4)).toEqual([]);
   });
 
   test("gives what came before it broke off, and then says why", async () => {
     const cut = new Error("cut");
-    const incoming = new Incoming(body("abc", "de", cut), never);
+    const incoming = new Incoming(body("abc", "de", cut));
     expect(await runs(incoming, 4)).toEqual(["abcd", "e"]);
     expect(incoming.failure).toBe(cut);
   });
 
   test("as a whole fails as the body does", async () => {
     const cut = new Error("cut");
-    await expect(read(new Incoming(body("abc", cut), never).whole())).rejects.toBe(cut);
-    expect(await read(new Incoming(body("abc", "d"), never).whole())).toBe("abcd");
+    await expect(read(new Incoming(body("abc", cut)).whole())).rejects.toBe(cut);
+    expect(await read(new Incoming(body("abc", "d")).whole())).toBe("abcd");
   });
 });
 
@@ -54,16 +53,51 @@ describe("S12: a body that is told to stop", () => {
       stop.abort(reason);
       await new Promise(() => {});
     }
-    const incoming = new Incoming(hanging(), stop.signal);
+    const incoming = new Incoming(hanging());
+    incoming.endWith(stop.signal);
     expect(await runs(incoming, 100)).toEqual(["abc"]);
     expect(incoming.failure).toBe(reason);
   });
 
-  test("has nothing when it was told before", async () => {
-    const incoming = new Incoming(body("abc"), AbortSignal.abort(new Error("another writer")));
+  test("gives what is here, and waits for no more", async () => {
+    const stop = AbortSignal.abort(new Error("another writer"));
+    async function* here(): AsyncIterable<Buffer> {
+      yield Buffer.from("abc");
+      yield Buffer.from("def");
+      await new Promise(() => {});
+    }
+    const incoming = new Incoming(here());
+    incoming.endWith(stop);
+    expect(await runs(incoming, 100)).toEqual(["abcdef"]);
     expect(incoming.failure).toMatchObject({ message: "another writer" });
     await expect(read(incoming.whole())).rejects.toThrow("another writer");
   });
+
+  test("ends though its sender is quick", async () => {
+    async function* endless(): AsyncIterable<Buffer> {
+      for (;;) yield Buffer.alloc(65_536);
+    }
+    const incoming = new Incoming(endless());
+    incoming.endWith(AbortSignal.abort(new Error("another writer")));
+    const [all = ""] = await runs(incoming, Number.POSITIVE_INFINITY);
+    expect(all.length).toBeGreaterThan(0);
+    expect(all.length).toBeLessThanOrEqual(2 * 1_048_576);
+  });
+
+  test("that ends by itself has not failed", async () => {
+    const incoming = new Incoming(body("abc", "d"));
+    incoming.endWith(AbortSignal.abort(new Error("another writer")));
+    expect(await read(incoming.whole())).toBe("abcd");
+  });
+});
+
+test("a body that has begun early has its bytes, and fails only who reads it", async () => {
+  const cut = new Error("cut");
+  const incoming = new Incoming(body("abc", cut));
+  incoming.begin();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await runs(incoming, 2)).toEqual(["ab", "c"]);
+  expect(incoming.failure).toBe(cut);
 });
 
 test("who leaves takes no more of it", async () => {
@@ -75,7 +109,7 @@ test("who leaves takes no more of it", async () => {
       isLeft = true;
     }
   }
-  const incoming = new Incoming(endless(), never);
+  const incoming = new Incoming(endless());
   expect(await read(incoming.take(7))).toBe("abcabca");
   incoming.leave();
   await vi.waitFor(() => expect(isLeft).toBe(true));

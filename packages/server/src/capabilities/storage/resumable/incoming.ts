@@ -1,3 +1,10 @@
+import { setImmediate as turn } from "node:timers/promises";
+
+/** What is here already is still taken after the end was asked for, up to so many bytes: a fast sender must not go on for ever. */
+const graceBytes = 1_048_576;
+
+type Step = IteratorResult<Buffer, undefined>;
+
 /**
  * The bytes of one request, handed out in runs. A body that breaks off ends here like any other, so that what came until then becomes a segment;
  * `failure` says afterwards why it ended.
@@ -5,29 +12,44 @@
 export class Incoming {
   /** Why there is no more, where it is not the end: the sender left, dawdled, or had to make room for another. `null` as long as all is well. */
   failure: unknown = null;
-  readonly #source: AsyncIterator<Buffer>;
-  readonly #stopped: Promise<"stopped">;
+  readonly #source: AsyncIterator<Buffer, undefined>;
+  #stop: AbortSignal | null = null;
+  #stopped: Promise<"stopped"> = new Promise(() => {});
+  #pulling: Promise<Step> | null = null;
   #next: Buffer | null = null;
+  #graceBytes = graceBytes;
   #isOver = false;
 
-  /** @param stop ends the body, with its reason as the failure; the bytes that are here by then are still handed out */
-  constructor(source: AsyncIterable<Buffer>, stop: AbortSignal) {
-    this.#source = source[Symbol.asyncIterator]();
+  constructor(source: AsyncIterable<Buffer>) {
+    this.#source = source[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  }
+
+  /** Begins to receive, though nobody reads yet: of a connection that breaks off before the first look, what came would be lost. */
+  begin(): void {
+    this.#pulling ??= this.#pull();
+  }
+
+  /** Ends the body when the signal says so, with its reason as the failure. What is here by then is still handed out. */
+  endWith(stop: AbortSignal): void {
+    this.#stop = stop;
     this.#stopped = new Promise((resolve) => {
-      const end = (): void => {
-        this.failure ??= stop.reason;
-        resolve("stopped");
-      };
-      if (stop.aborted) end();
-      else stop.addEventListener("abort", end, { once: true });
+      if (stop.aborted) resolve("stopped");
+      else stop.addEventListener("abort", () => resolve("stopped"), { once: true });
     });
   }
 
   /** Whether there are more bytes: waits until it is known. Never rejects. */
   async hasMore(): Promise<boolean> {
     while (this.#next === null && !this.#isOver) {
-      const step = await Promise.race([this.#pull(), this.#stopped]);
-      if (step === "stopped" || step.done === true) this.#isOver = true;
+      this.#pulling ??= this.#pull();
+      const step = await this.#stepOrStop(this.#pulling);
+      if (step === "stopped") {
+        this.#isOver = true;
+        this.failure ??= this.#stop?.reason;
+        break;
+      }
+      this.#pulling = null;
+      if (step.done === true) this.#isOver = true;
       else if (step.value.length > 0) this.#next = step.value;
     }
     return this.#next !== null;
@@ -57,7 +79,19 @@ export class Incoming {
     void this.#source.return?.().catch(() => {});
   }
 
-  async #pull(): Promise<IteratorResult<Buffer>> {
+  async #stepOrStop(pulling: Promise<Step>): Promise<Step | "stopped"> {
+    if (this.#stop?.aborted !== true) {
+      const step = await Promise.race([pulling, this.#stopped]);
+      if (step !== "stopped") return step;
+    }
+    if (this.#graceBytes <= 0) return "stopped";
+    // What is here comes within this turn of the loop.
+    const step = await Promise.race([pulling, turn("stopped" as const)]);
+    if (step !== "stopped" && step.done !== true) this.#graceBytes -= step.value.length;
+    return step;
+  }
+
+  async #pull(): Promise<Step> {
     try {
       return await this.#source.next();
     } catch (error) {

@@ -1,4 +1,3 @@
-import type { Call } from "../../../kernel/route.ts";
 import type { Inspect } from "../content/types.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
@@ -7,7 +6,7 @@ import { checkBytes, headBytes } from "../uploads/sniff.ts";
 import type { OpenUpload } from "../uploads/types.ts";
 import { type Checksum, verified } from "./checksum.ts";
 import type { Hold, Holds } from "./holds.ts";
-import { Incoming } from "./incoming.ts";
+import type { Incoming } from "./incoming.ts";
 import { type Asker, orderOf } from "./memo.ts";
 import { resumableProblems } from "./problems.ts";
 import { resumableStore, type UploadRow } from "./store.ts";
@@ -15,6 +14,9 @@ import { resumableStore, type UploadRow } from "./store.ts";
 /** Bytes that a request brings to an upload. */
 export interface Delivery {
   readonly asker: Asker;
+  readonly incoming: Incoming;
+  /** Nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
   /** Where they begin, in bytes from the beginning of the file. */
   readonly offsetBytes: number;
   /** How many were announced; `null` when that is not known. */
@@ -52,10 +54,10 @@ export class Receiver {
   }
 
   /** @throws Problem; what is durable by then stays, unless the checksum or the rules refuse it */
-  async receive(version: string, call: Pick<Call, "stream" | "signal">, delivery: Delivery): Promise<Received> {
-    const hold = await this.#holds.take(version, call.signal);
+  async receive(version: string, delivery: Delivery): Promise<Received> {
+    const hold = await this.#holds.take(version, delivery.signal);
     try {
-      return await this.#receive(hold, version, call, delivery);
+      return await this.#receive(hold, version, delivery);
     } finally {
       await hold.release();
     }
@@ -64,8 +66,7 @@ export class Receiver {
   async #receive(
     hold: Hold,
     version: string,
-    call: Pick<Call, "stream">,
-    { asker, offsetBytes, announcedBytes, lengthBytes, checksum }: Delivery,
+    { asker, incoming, offsetBytes, announcedBytes, lengthBytes, checksum }: Delivery,
   ): Promise<Received> {
     const { db, settings, objects, content, uploads } = this.#core;
     const row = await resumableStore.find(db, version);
@@ -81,15 +82,11 @@ export class Receiver {
     if (row.lengthBytes === null && length !== null) await resumableStore.setLength(db, version, length);
     await content.extend(version, settings.storageResumableSeconds * 1_000);
 
-    const incoming = new Incoming(call.stream(), hold.interrupted);
+    incoming.endWith(hold.interrupted);
     const delivered = new Delivered(this.#core, upload, { ...row, lengthBytes: length }, hold);
-    try {
-      if (offsetBytes < row.receivedBytes) await repeat(incoming, checksum);
-      else if (checksum !== null) await delivered.whole(incoming, checksum, mostBytes);
-      else await delivered.segments(incoming, mostBytes);
-    } finally {
-      incoming.leave();
-    }
+    if (offsetBytes < row.receivedBytes) await repeat(incoming, checksum);
+    else if (checksum !== null) await delivered.whole(incoming, checksum, mostBytes);
+    else await delivered.segments(incoming, mostBytes);
     if (delivered.receivedBytes !== length) {
       if (incoming.failure !== null) throw incoming.failure;
       return { offsetBytes: delivered.receivedBytes, isFinished: false, expiresAtMs: this.#expiry() };

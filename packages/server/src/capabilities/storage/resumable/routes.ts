@@ -18,6 +18,7 @@ import {
   tusHeaders,
   tusVersion,
 } from "./headers.ts";
+import { Incoming } from "./incoming.ts";
 import { nameOfUrl } from "./location.ts";
 import type { Asker } from "./memo.ts";
 import { readMetadata } from "./metadata.ts";
@@ -78,7 +79,10 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
       checksumAlgorithms.join(","),
     ]);
 
-  const create = async (call: Call): Promise<Reply> => {
+  const create = (call: Call): Promise<Reply> => receiving(call, (incoming) => createWith(call, incoming));
+  const receive = (call: Call): Promise<Reply> => receiving(call, (incoming) => receiveFrom(call, incoming));
+
+  const createWith = async (call: Call, incoming: Incoming): Promise<Reply> => {
     requireVersion(call.headers);
     const concat = concatOf(call.headers);
     const header = String(call.headers["upload-metadata"] ?? "");
@@ -86,13 +90,14 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
     const wish: CreateWish = {
       asker: await askerOf(call, metadata.bucketId, metadata.key),
       address: call.address,
+      signal: call.signal,
       metadata,
       isUpsert: call.headers["x-upsert"] === "true",
       sizeBytes: concat.kind === "final" ? null : lengthOf(call.headers),
       isPartial: concat.kind === "partial",
       sent: { metadata: header, concat: sentConcat(call) },
       bytes: bringsBytes(call.headers)
-        ? { announcedBytes: announcedBytes(call), checksum: checksumOf(call.headers["upload-checksum"]) }
+        ? { incoming, announcedBytes: announcedBytes(call), checksum: checksumOf(call.headers["upload-checksum"]) }
         : null,
     };
     const created =
@@ -101,7 +106,7 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
             wish,
             concat.urls.map((url) => nameOfUrl(url, mount)),
           )
-        : await resumable.create(wish, call);
+        : await resumable.create(wish);
     return empty(201, createdHeaders(call, created));
   };
 
@@ -132,7 +137,7 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
     ]);
   };
 
-  const receive = async (call: Call): Promise<Reply> => {
+  const receiveFrom = async (call: Call, incoming: Incoming): Promise<Reply> => {
     requireVersion(call.headers);
     if (!bringsBytes(call.headers)) throw resumableProblems.wrongContentType();
     const offsetBytes = bytesIn(call.headers, "upload-offset");
@@ -141,12 +146,13 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
       call.params.id!,
       async (row) => askerOf(call, row.bucketId, row.memo.name),
       {
+        incoming,
+        signal: call.signal,
         offsetBytes,
         announcedBytes: announcedBytes(call),
         lengthBytes: bytesIn(call.headers, "upload-length"),
         checksum: checksumOf(call.headers["upload-checksum"]),
       },
-      call,
     );
     return empty(204, [
       ...tusHeaders,
@@ -230,6 +236,17 @@ function routesOf({ settings }: StorageCore, resumable: Resumable, path: string,
       handle,
     },
   ];
+}
+
+/** Receives from the beginning on, unless the sender waits to be told that it may send. */
+async function receiving(call: Call, work: (incoming: Incoming) => Promise<Reply>): Promise<Reply> {
+  const incoming = new Incoming(call.stream());
+  if (bringsBytes(call.headers) && call.headers.expect === undefined) incoming.begin();
+  try {
+    return await work(incoming);
+  } finally {
+    incoming.leave();
+  }
 }
 
 /** `Content-Length`; `null` where the body comes in chunks. */

@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
-import type { Call } from "../../../kernel/route.ts";
 import type { WriteOrder } from "../objects/types.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import { checkBytes, headBytes } from "../uploads/sniff.ts";
 import type { OpenUpload } from "../uploads/types.ts";
 import type { Holds } from "./holds.ts";
+import { Incoming } from "./incoming.ts";
 import { idOf, nameOf, type UploadName } from "./location.ts";
 import { type Asker, type Begun, isTheirs, memoOf, orderOf } from "./memo.ts";
 import { resumableProblems } from "./problems.ts";
@@ -21,8 +21,9 @@ export interface CreateWish extends Begun {
   readonly asker: Asker;
   readonly address: string;
   readonly isPartial: boolean;
+  readonly signal: AbortSignal;
   /** Bytes that come with it; `null` when none do. */
-  readonly bytes: Pick<Delivery, "announcedBytes" | "checksum"> | null;
+  readonly bytes: Pick<Delivery, "incoming" | "announcedBytes" | "checksum"> | null;
 }
 
 /** How an upload is, as anybody may know who knows its URL. */
@@ -49,8 +50,8 @@ export class Resumable {
   }
 
   /** @throws Problem when the file may not be uploaded; nothing is there then */
-  async create(wish: CreateWish, call: Pick<Call, "stream" | "signal">): Promise<Created> {
-    const { asker, metadata, sizeBytes, bytes, isPartial } = wish;
+  async create(wish: CreateWish): Promise<Created> {
+    const { asker, metadata, sizeBytes, bytes, isPartial, signal } = wish;
     const memo = memoOf(asker, wish);
     const { version } = await this.#begin(
       orderOf(memo, metadata.bucketId, asker.who, "storage.tus.upload.create"),
@@ -62,17 +63,14 @@ export class Resumable {
       return { id, offsetBytes: 0, isFinished: false, expiresAtMs: this.#expiry() };
     }
     try {
-      const announced = bytes ?? { announcedBytes: 0, checksum: null };
-      const received = await this.#receiver.receive(
-        version,
-        bytes === null ? { ...noBody, signal: call.signal } : call,
-        {
-          asker,
-          offsetBytes: 0,
-          lengthBytes: null,
-          ...announced,
-        },
-      );
+      const brought = bytes ?? { incoming: new Incoming(nothing()), announcedBytes: 0, checksum: null };
+      const received = await this.#receiver.receive(version, {
+        asker,
+        offsetBytes: 0,
+        lengthBytes: null,
+        signal,
+        ...brought,
+      });
       return { id, ...received };
     } catch (error) {
       // Nobody knows its URL yet.
@@ -129,7 +127,6 @@ export class Resumable {
     id: string,
     askerOf: (row: UploadRow) => Promise<Asker>,
     delivery: Omit<Delivery, "asker">,
-    call: Pick<Call, "stream" | "signal">,
   ): Promise<Received> {
     const row = await this.#find(id);
     const asker = await this.#checked(row, askerOf);
@@ -141,7 +138,7 @@ export class Resumable {
       }
       return { offsetBytes: row.receivedBytes, isFinished: true, expiresAtMs: null };
     }
-    return this.#receiver.receive(row.version, call, { ...delivery, asker });
+    return this.#receiver.receive(row.version, { ...delivery, asker });
   }
 
   /** Ends an upload that is not finished, whoever writes to it. @throws Problem */
@@ -230,8 +227,7 @@ export class Resumable {
   }
 }
 
-const noBody = { stream: (): AsyncIterable<Buffer> => emptyBody() };
-async function* emptyBody(): AsyncIterable<Buffer> {}
+async function* nothing(): AsyncIterable<Buffer> {}
 
 /** The first bytes of what the parts are together: each has kept its own. */
 function headOf(rows: readonly UploadRow[]): Buffer {
