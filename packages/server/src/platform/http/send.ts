@@ -6,8 +6,11 @@ import { dropRest, isBodyPending, linger } from "./linger.ts";
 import { problems } from "./problems.ts";
 import { discard, sendStream, watchReader } from "./stream.ts";
 
-/** Up to here bytes are written as one string with the head: one write to the socket instead of two. */
-const oneWriteBytes = 8192;
+/**
+ * Up to here bytes are written as one string with the head: one write to the socket instead of two. Above, copying them twice costs more than
+ * that: 19 µs of CPU for 8 KB as a string, 16.5 as they are; at 4 KB both take 17, at 1 KB the string half a microsecond less.
+ */
+const oneWriteBytes = 4096;
 
 /** Hands a reply to the socket. When the request has been answered already (deadline, broken connection) it only cleans up. */
 export function send(call: HttpCall, reply: Reply): void {
