@@ -9,14 +9,19 @@ export async function* untilAborted<T>(source: AsyncIterable<T>, signal?: AbortS
   }
   signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const abort = (): void => aborted.reject(signal.reason);
+  // One promise for each chunk: a race against one that lasts would keep every chunk for as long.
+  let refuse: ((reason: unknown) => void) | null = null;
+  const nextOrAborted = (): Promise<IteratorResult<T>> =>
+    new Promise((resolve, reject) => {
+      refuse = reject;
+      iterator.next().then(resolve, reject);
+    });
+  const abort = (): void => refuse?.(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   let isOver = false;
   try {
     for (;;) {
-      const next = await Promise.race([iterator.next(), aborted.promise]);
+      const next = await nextOrAborted();
       if (next.done) {
         isOver = true;
         return;

@@ -1,9 +1,10 @@
 import { opendir, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore, StoredBlob } from "../../capabilities/storage/ports.ts";
+import { isBlobId } from "../blobs/blob-id.ts";
 import { codeOf, failureOf } from "./failure.ts";
 import { createFolders, syncFolder } from "./folders.ts";
-import { createLayout, isBlobId } from "./layout.ts";
+import { createLayout } from "./layout.ts";
 import { openMarker } from "./marker.ts";
 import { createPace, isLocalFolder } from "./pace.ts";
 import { openBlob, readAll, streamOf } from "./read.ts";

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+import { readBlobId } from "../blobs/blob-id.ts";
 
 /** Where a blob is: `<folder>/<2 hex>/<2 hex>/<uuid>`. Two levels keep a million blobs at some sixteen a folder. */
 export interface Place {
@@ -32,13 +31,10 @@ export function createLayout(root: string): Layout {
     outer,
     inner,
     place(id) {
-      if (!isBlobId(id)) throw new Error("A blob is named by a UUID.");
-      const folderNumber = Number.parseInt(id.slice(0, 4), 16);
+      const name = readBlobId(id);
+      const folderNumber = Number.parseInt(name.slice(0, 4), 16);
       const folder = inner(folderNumber);
-      return { path: join(folder, id), folder, folderNumber };
+      return { path: join(folder, name), folder, folderNumber };
     },
   };
 }
-
-/** Whether a blob of ours can have that name. */
-export const isBlobId = (name: string): boolean => uuid.test(name);

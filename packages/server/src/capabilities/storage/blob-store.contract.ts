@@ -125,10 +125,12 @@ export function blobStoreContract(open: () => Promise<BlobStoreUnderTest>): void
           look(at);
         }
       };
-      expect(await store.write(id, source())).toBe(total);
+      // With a signal, as every request has one: whoever waits for it must not keep what has passed.
+      const { signal } = new AbortController();
+      expect(await store.write(id, source(), { signal })).toBe(total);
       const received = createHash("sha256");
       let length = 0;
-      for await (const chunk of (await store.read(id)) ?? []) {
+      for await (const chunk of (await store.read(id, undefined, { signal })) ?? []) {
         received.update(chunk);
         if (Math.floor((length + chunk.length) / megabyte) > Math.floor(length / megabyte)) {
           look(Math.floor((length + chunk.length) / megabyte) * megabyte);
@@ -335,10 +337,10 @@ export function blobStoreContract(open: () => Promise<BlobStoreUnderTest>): void
       await store.remove([]);
     });
 
-    test("of more than a thousand at once", { timeout: 60_000 }, async () => {
+    test("of more than a thousand at once", { timeout: 180_000 }, async () => {
       const kept = await put(bytesOf(10));
       const one = await put(bytesOf(10));
-      await store.remove([...Array.from({ length: 1_200 }, () => randomUUID()), one]);
+      await store.remove([...Array.from({ length: 1_010 }, () => randomUUID()), one]);
       await expectNothing(one);
       expect(await store.sizeOf(kept)).toBe(10);
     });
@@ -424,6 +426,8 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 /** Memory of buffers that somebody still has, in bytes. */
 function liveBytes(): number {
+  // Buffers of the first round are given back beside it, and at the latest before the second one.
+  collectGarbage();
   collectGarbage();
   return process.memoryUsage().arrayBuffers;
 }

@@ -10,6 +10,7 @@ import { scanSettings } from "./scan/settings.ts";
 import { servingSettings } from "./serving/settings.ts";
 import { signedSettings } from "./signed/settings.ts";
 import { sitesSettings } from "./sites/settings.ts";
+import { storeSettings } from "./store-settings.ts";
 import { uploadsSettings } from "./uploads/settings.ts";
 
 /** Options of storage as a whole, and where its bytes are. */
@@ -43,6 +44,7 @@ const wholeSettings = {
 /** Every option of storage, each kept with the room that reads it. */
 export const storageSettings = {
   ...wholeSettings,
+  ...storeSettings,
   ...contentSettings,
   ...encryptionSettings,
   ...uploadsSettings,
