@@ -1,4 +1,4 @@
-import { integer, type Settings } from "../../../kernel/settings.ts";
+import { flag, integer, type Settings } from "../../../kernel/settings.ts";
 
 export const objectsSettings = {
   storageListLimit: integer({
@@ -8,6 +8,11 @@ export const objectsSettings = {
     min: 1,
     max: 100_000,
     summary: "Most names one page of a list of files has. Who asks for more gets so many.",
+  }),
+  storageErasedWithAccount: flag({
+    env: ["MAINSTAY_STORAGE_ERASED_WITH_ACCOUNT"],
+    default: true,
+    summary: "Whether a person's files go when the account is deleted. Otherwise they stay, as nobody's.",
   }),
   storageRemoveLimit: integer({
     env: ["MAINSTAY_STORAGE_REMOVE_LIMIT"],
