@@ -8,6 +8,7 @@ import { renderError, s3Boundary } from "./boundary.ts";
 import { checksumStore } from "./checksum-store.ts";
 import { s3Cors } from "./cors.ts";
 import { createCredentials } from "./credentials/credentials.ts";
+import { postObject } from "./form/post-object.ts";
 import { locationOf } from "./location.ts";
 import { multipartStore } from "./multipart-store.ts";
 import { operationFor, operationsOf } from "./operations/index.ts";
@@ -23,21 +24,26 @@ const mount = `${storageMount}/s3`;
 /** Files by the protocol of Amazon S3, path style, for servers and tools (protocols: S3-compatible endpoint). */
 export function s3Part(core: StorageCore): StoragePart {
   if (!core.settings.storageS3Enabled) return {};
-  const operations = operationsOf({
+  const needs = {
     ...core,
+    find: createCredentials(core),
     store: s3Store(core),
     multipart: multipartStore(core.db),
     checksums: checksumStore(core.db),
     serving: createServing(core),
-  });
-  const needs = { ...core, find: createCredentials(core) };
+  };
+  const operations = operationsOf(needs);
+  const post = postObject(needs);
 
   const answer = async (call: Call): Promise<Reply> => {
+    const location = locationOf(call.path, mount);
+    const isForm = call.method === "POST" && /^multipart\/form-data/i.test(call.headers["content-type"] ?? "");
+    if (isForm && location.bucket !== "" && location.key === "") return post(call, location.bucket);
     const { claim, verified, who } = await authenticate(call, needs);
     const request: S3Request = {
       call,
       who,
-      ...locationOf(call.path, mount),
+      ...location,
       isPresigned: claim.kind === "presigned",
       parameters: new Map(readQuery(call.query)),
       payload: () => openPayload(call, claim.payloadHash, verified),
@@ -73,7 +79,11 @@ export function s3Part(core: StorageCore): StoragePart {
       route("GET", "/", "Lists the buckets that the caller may see."),
       route(["GET", "HEAD"], "/*", "Reads an object or what is known of it, or lists a bucket, by the parameters."),
       route("PUT", "/*", "Makes a bucket, or takes in or copies an object or a part of one."),
-      route("POST", "/*", "Begins or completes a multipart upload, or deletes many objects."),
+      route(
+        "POST",
+        "/*",
+        "Begins or completes a multipart upload, deletes many objects, or takes in a browser's form.",
+      ),
       route("DELETE", "/*", "Deletes a bucket or an object, or gives up a multipart upload."),
     ],
   };
