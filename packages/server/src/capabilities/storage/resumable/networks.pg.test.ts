@@ -1,5 +1,5 @@
 import { type RunningServer, startServer } from "@mainstay/server";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   bootFiles,
   bytesType,
@@ -61,7 +61,7 @@ describe("S12: a connection that breaks off", () => {
       request.cut("close");
       await request.answer();
       // What came may be on its way to the disk when the connection is gone already.
-      await vi.waitFor(async () => expect(await head(location)).toMatchObject({ status: 200, offset: sent }));
+      await expect.poll(async () => (await head(location)).offset).toBe(sent);
       expect(await app.stored("files", name)).toBeNull();
       expect((await rest(location, sent)).status).toBe(204);
       expect(await isStored(name)).toBe(true);
@@ -81,7 +81,7 @@ describe("S12: a connection that breaks off", () => {
       offset = looked.offset;
     }
     // As clients do: where a request of before was still on its way, the offset is asked for again.
-    await vi.waitFor(async () => expect((await rest(location, (await head(location)).offset)).status).toBe(204));
+    await expect.poll(async () => (await rest(location, (await head(location)).offset)).status).toBe(204);
     expect(await isStored(name)).toBe(true);
   });
 
@@ -121,10 +121,9 @@ describe.each(["the same server", "another server"] as const)(
       const { name, location } = await begun();
       const hanging = new RawPatch(location, ann.token, 0, file.length);
       await hanging.send(file.subarray(0, 150_000));
-      await vi.waitFor(async () => {
-        const [row] = await app.sql("select from mainstay.resumable_uploads where held_until > now()");
-        expect(row).toBeDefined();
-      });
+      await expect
+        .poll(() => app.sql("select from mainstay.resumable_uploads where held_until > now()"))
+        .toHaveLength(1);
       const looked = await head(next(location));
       expect(looked.status).toBe(200);
       expect(looked.offset).toBeLessThanOrEqual(150_000);
@@ -139,10 +138,9 @@ describe.each(["the same server", "another server"] as const)(
       await patch(location, ann.token, 0, file.subarray(0, 1_000));
       // Nothing of it comes, so the next one's offset is right.
       const hanging = new RawPatch(location, ann.token, 1_000, file.length - 1_000);
-      await vi.waitFor(async () => {
-        const [row] = await app.sql("select from mainstay.resumable_uploads where held_until > now()");
-        expect(row).toBeDefined();
-      });
+      await expect
+        .poll(() => app.sql("select from mainstay.resumable_uploads where held_until > now()"))
+        .toHaveLength(1);
       expect(await rest(next(location), 1_000)).toMatchObject({ status: 204, offset: file.length });
       expect(statusIn(await hanging.answer())).toBe(423);
       expect(await isStored(name)).toBe(true);
@@ -221,10 +219,9 @@ describe("S11: a server that is gone, or thinks it is not", () => {
     const { name, location } = await begun();
     const late = new RawPatch(location, ann.token, 0, file.length);
     await late.send(file.subarray(0, 50_000));
-    await vi.waitFor(async () => {
-      const [row] = await app.sql("select from mainstay.object_segments where size_bytes is null and not is_dead");
-      expect(row).toBeDefined();
-    });
+    await expect
+      .poll(() => app.sql("select from mainstay.object_segments where size_bytes is null and not is_dead"))
+      .toHaveLength(1);
     // It has slept for longer than it may: another has taken the upload meanwhile, and is done with it.
     await holds(location, "-1 second");
     const other0 = await rest(at(other, location), 0);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   bootFiles,
   bytesType,
@@ -216,10 +216,9 @@ test("S12: one that nobody goes on with ends, and its bytes are swept", async ()
   expect((await head(location)).status).toBe(404);
   expect((await patch(location, bob.token, 5, someBytes(5))).status).toBe(404);
   expect((await tus("DELETE", location, bob.token)).status).toBe(404);
-  await vi.waitFor(async () => {
-    expect(await app.sql("select from mainstay.object_segments where version_id = $1", [version])).toHaveLength(0);
-    expect(await app.sql("select from mainstay.resumable_uploads where version_id = $1", [version])).toHaveLength(0);
-  });
+  const left = (table: string) => app.sql(`select from mainstay.${table} where version_id = $1`, [version]);
+  await expect.poll(() => left("object_segments")).toHaveLength(0);
+  await expect.poll(() => left("resumable_uploads")).toHaveLength(0);
 });
 
 describe("S01: the id of an upload", () => {
