@@ -10,9 +10,11 @@ import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
 import {
   type AccessKeys,
+  type BlobStore,
   createAccessKeys,
   createStorage,
   createStorageTools,
+  hasKeptBytes,
   type StorageTools,
 } from "./capabilities/storage/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
@@ -240,7 +242,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         identity: keys.identity,
         signer: keys.signer,
         apiKeys: () => keys.keys,
-        blobs: await openBlobStore(config.storage, { defaultFolder: join(project.dataDir, "objects"), observe }),
+        blobs: await openProjectBlobs(config, database, observe),
         scanner: openScanner(config.storage),
         settings: config.storage,
         observe,
@@ -345,6 +347,14 @@ export async function openProjectAccounts(
   };
 }
 
+/** Where the bytes of files are. A folder that has never had any is refused when the database says that there should be some. */
+const openProjectBlobs = ({ storage, project }: Config, database: Database, observe: Observe): Promise<BlobStore> =>
+  openBlobStore(storage, {
+    defaultFolder: join(project.dataDir, "objects"),
+    observe,
+    mayBeNew: async () => !storage.storageEnabled || !(await hasKeptBytes(database)),
+  });
+
 /** The project's files without the server: for commands. */
 export interface OpenProjectStorage {
   readonly tools: StorageTools;
@@ -353,11 +363,11 @@ export interface OpenProjectStorage {
 
 /** What can be done with files on a database that is open and migrated. To be closed before the database. */
 export async function openProjectStorage(
-  { config, project, database }: Pick<OpenProjectDatabase, "config" | "project" | "database">,
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
   observe: Observe,
 ): Promise<OpenProjectStorage> {
   const settings = config.storage;
-  const blobs = await openBlobStore(settings, { defaultFolder: join(project.dataDir, "objects"), observe });
+  const blobs = await openProjectBlobs(config, database, observe);
   return { tools: createStorageTools({ db: database, blobs, settings, observe }), close: () => blobs.close() };
 }
 

@@ -1,6 +1,8 @@
+import { assertBlobStore, checkBlobStore } from "./adapters/blobs/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { checkMailServer as askMailServer, smtpTransport } from "./adapters/smtp/index.ts";
 import { type AuthSettings, authSettingErrors, hasInbox, settingErrorOf } from "./capabilities/auth/index.ts";
+import { openCipher } from "./capabilities/storage/index.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
@@ -54,6 +56,8 @@ export function settingErrors(
     // A transport that is made connects when there is a mail.
     ...settingErrorOf(() => smtpTransport(settings)?.close()),
     ...settingErrorOf(() => smsGateway(settings)),
+    ...settingErrorOf(() => assertBlobStore(config.storage)),
+    ...settingErrorOf(() => (config.storage.storageEnabled ? openCipher(config.storage) : null)),
     ...settingErrorOf(() => hasInbox({ settings, isDevelopment, host: config.http.host })),
   ];
 }
@@ -63,3 +67,9 @@ export function settingErrors(
  * @returns what went wrong, in a sentence; `null` when it would take mails, or none is set
  */
 export const checkMailServer = (config: Config): Promise<string | null> => askMailServer(config.auth);
+
+/**
+ * Writes a blob to the bucket that files are in, reads it, and takes it away.
+ * @returns what went wrong, in a sentence; `null` when nothing did, or files are in a folder
+ */
+export const checkFileStore = (config: Config): Promise<string | null> => checkBlobStore(config.storage);

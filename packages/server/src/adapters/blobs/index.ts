@@ -16,7 +16,7 @@ export interface BlobStorePlaces {
 
 /**
  * Where bytes are, as it is set. The library for S3 is loaded when it is used. Failures of the store are reported besides being thrown.
- * @throws SettingError for what is missing; Error in words for a folder that cannot be used
+ * @throws SettingError for what is missing, and for a folder that cannot be used
  */
 export async function openBlobStore(
   settings: Values<typeof storageSettings>,

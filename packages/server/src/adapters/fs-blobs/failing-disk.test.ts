@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { bytesOf } from "../../capabilities/storage/blob-store.contract.ts";
+import { bytesOf } from "../../capabilities/storage/bytes.testing.ts";
 import { openFsBlobStore } from "./index.ts";
 
 let folder: string;
@@ -134,6 +134,13 @@ describe("the folder", () => {
     await expect(openFsBlobStore({ folder })).rejects.toThrow(/holiday\.jpg/);
     await writeFile(join(folder, ".mainstay-objects"), "not ours");
     await expect(openFsBlobStore({ folder })).rejects.toThrow(/damaged/);
+  });
+
+  test("that cannot be made is said in words", async () => {
+    await writeFile(join(folder, "file"), "");
+    await expect(openFsBlobStore({ folder: join(folder, "file", "objects") })).rejects.toThrow(
+      /^The folder of files cannot be used: ENOTDIR/,
+    );
   });
 
   test("that is another one now is not written to", async () => {

@@ -21,7 +21,7 @@ const removals = 2;
 
 /**
  * Blobs in a folder of this machine (see README.md). Makes the folder when it is not there.
- * @throws Error in words for whoever runs the server: the folder cannot be used, is another's, or should have files and has none
+ * @throws SettingError in words for whoever runs the server: the folder cannot be used, is another's, or should have files and has none
  */
 export async function openFsBlobStore({ folder, mayBeNew }: FsBlobStoreOptions): Promise<BlobStore> {
   const layout = createLayout(folder);

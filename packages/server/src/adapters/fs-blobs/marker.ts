@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { problems } from "../../capabilities/storage/problems.ts";
+import { reasonOf } from "../../kernel/reason.ts";
+import { SettingError } from "../../kernel/settings.ts";
 import { codeOf } from "./failure.ts";
 import { folderMode, syncFolder } from "./folders.ts";
 import type { Layout } from "./layout.ts";
@@ -24,23 +26,28 @@ interface MarkerText {
 /**
  * Opens the folder, making it when it is not there. `mayBeNew` is asked before a folder without a marker is taken for a new one. A marker
  * that is an empty file is somebody's word that it may.
- * @throws Error in words for whoever runs the server
+ * @throws SettingError in words for whoever runs the server
  */
 export async function openMarker(layout: Layout, mayBeNew: () => Promise<boolean>): Promise<Marker> {
-  const text = await readFile(layout.marker, "utf8").catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return null;
-    throw error;
-  });
-  const storeId =
-    text === null || text.trim() === "" ? await begin(layout, mayBeNew, text !== null) : idOf(text, layout);
-  await mkdir(layout.writing, { recursive: true, mode: folderMode });
-  await syncFolder(layout.root);
-  return { storeId, check: checkOf(layout, storeId) };
+  try {
+    const text = await readFile(layout.marker, "utf8").catch((error: unknown) => {
+      if (codeOf(error) === "ENOENT") return null;
+      throw error;
+    });
+    const isNew = text === null || text.trim() === "";
+    const storeId = isNew ? await begin(layout, mayBeNew, text !== null) : idOf(text, layout);
+    await mkdir(layout.writing, { recursive: true, mode: folderMode });
+    await syncFolder(layout.root);
+    return { storeId, check: checkOf(layout, storeId) };
+  } catch (error) {
+    if (codeOf(error) === null) throw error;
+    throw new SettingError(`The folder of files cannot be used: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 async function begin(layout: Layout, mayBeNew: () => Promise<boolean>, isAllowed: boolean): Promise<string> {
   if (!isAllowed && !(await mayBeNew())) {
-    throw new Error(
+    throw new SettingError(
       `The database has files, and their folder ${layout.root} is not there or was never used. Mount it, or set MAINSTAY_STORAGE_FOLDER. ` +
         `If the files are lost or will be put there later, make an empty file ${layout.marker}.`,
     );
@@ -48,7 +55,7 @@ async function begin(layout: Layout, mayBeNew: () => Promise<boolean>, isAllowed
   await mkdir(layout.root, { recursive: true, mode: folderMode });
   const others = (await readdir(layout.root)).filter((name) => !/^[0-9a-f]{2}$/.test(name) && !known.has(name));
   if (others.length > 0 && !isAllowed) {
-    throw new Error(`${layout.root} has other files (${others[0]}): files of apps need a folder of their own.`);
+    throw new SettingError(`${layout.root} has other files (${others[0]}): files of apps need a folder of their own.`);
   }
   const storeId = randomUUID();
   // An empty marker is somebody's word; otherwise a second node that begins at the same time is to find this one's.
@@ -73,7 +80,7 @@ async function othersId(layout: Layout): Promise<string> {
     if (text !== "") return idOf(text, layout);
     await setTimeout(20);
   }
-  throw new Error(`${layout.marker} is empty.`);
+  throw new SettingError(`${layout.marker} is empty.`);
 }
 
 /** What a folder of a store, or of a whole disk, has besides blobs. */
@@ -82,7 +89,7 @@ const known: ReadonlySet<string> = new Set([".writing", ".mainstay-objects", "lo
 function idOf(text: string, layout: Layout): string {
   const value = parsed(text);
   if (value?.format !== 1 || typeof value.storeId !== "string") {
-    throw new Error(`${layout.marker} was not written by this version, or is damaged.`);
+    throw new SettingError(`${layout.marker} was not written by this version, or is damaged.`);
   }
   return value.storeId;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { blobStoreContract, bytesOf } from "../../capabilities/storage/blob-store.contract.ts";
+import { blobStoreContract } from "../../capabilities/storage/blob-store.contract.ts";
+import { bytesOf } from "../../capabilities/storage/bytes.testing.ts";
 import type { BlobStore } from "../../capabilities/storage/ports.ts";
 import { openBucket } from "./bucket.ts";
 import { copy } from "./copy.ts";

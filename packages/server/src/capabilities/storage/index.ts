@@ -19,6 +19,8 @@ import { createUploads, uploadsPart } from "./uploads/index.ts";
 
 export type { Finding as StorageFinding } from "./content/check.ts";
 export type { StorageTools } from "./content/tools.ts";
+export { openCipher } from "./encryption/index.ts";
+export { hasKeptBytes } from "./kept-store.ts";
 export type { BlobStore, Scanner, Verdict } from "./ports.ts";
 export { type AccessKey, type AccessKeys, createAccessKeys, type KeyOrder } from "./s3/index.ts";
 export { storageSettings } from "./settings.ts";

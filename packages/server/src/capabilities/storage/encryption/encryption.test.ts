@@ -1,7 +1,7 @@
 import { createDecipheriv, hkdfSync, randomBytes, randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesOf } from "../blob-store.contract.ts";
+import { bytesOf } from "../bytes.testing.ts";
 import { plainChunkBytes, storedChunkBytes } from "./chunks.ts";
 import { openCipher } from "./index.ts";
 import type { BlobCipher, Cipher } from "./types.ts";
