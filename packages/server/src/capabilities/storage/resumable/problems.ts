@@ -17,12 +17,6 @@ export const resumableProblems = {
     new Problem("InvalidChecksum", 400, `Upload-Checksum must use one of ${known.join(", ")}.`),
   /** The bytes came out other than they were sent. Nothing of the request is kept: send it again. */
   checksumMismatch: () => new Problem("ChecksumMismatch", 460, "Checksum mismatch"),
-  /** The owner has too many uploads that are not finished: finish or end some. */
-  tooManyUploads: (limit: number) =>
-    new Problem("TooManyUploads", 429, `There are ${limit} unfinished uploads already.`, {
-      hint: "Finish or end some of them.",
-      headers: { "Retry-After": "60" },
-    }),
   /** The file came in too many pieces. Begin anew, with larger ones. */
   tooManySegments: (limit: number) =>
     new Problem("TooManyParts", 400, `An upload has at most ${limit} parts. Begin anew with larger ones.`),

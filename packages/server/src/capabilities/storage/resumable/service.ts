@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createCountedFor } from "../counted-for.ts";
 import type { WriteOrder } from "../objects/types.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
@@ -40,13 +40,13 @@ export class Resumable {
   readonly #core: StorageCore;
   readonly #holds: Holds;
   readonly #receiver: Receiver;
-  readonly #addressKey: Buffer;
+  readonly #countedFor: ReturnType<typeof createCountedFor>;
 
   constructor(core: StorageCore, holds: Holds) {
     this.#core = core;
     this.#holds = holds;
     this.#receiver = new Receiver(core, holds);
-    this.#addressKey = core.signer.deriveKey("storage resumable addresses");
+    this.#countedFor = createCountedFor(core.signer);
   }
 
   /** @throws Problem when the file may not be uploaded; nothing is there then */
@@ -162,6 +162,7 @@ export class Resumable {
 
   async #begin(order: WriteOrder, wish: CreateWish): Promise<OpenUpload> {
     const { uploads, db, settings } = this.#core;
+    const { who, ownerId } = wish.asker;
     const memo = memoOf(wish.asker, wish);
     const leaseMs = settings.storageResumableSeconds * 1_000;
     const upload = await uploads.open(order, { leaseMs, upload: { ...memo } });
@@ -169,25 +170,17 @@ export class Resumable {
     try {
       const isBegun = await resumableStore.begin(db, {
         version: upload.version,
-        countedFor: this.#countedFor(wish),
+        countedFor: this.#countedFor({ role: who.role, ownerId: ownerId ?? who.subject, address: wish.address }),
         most,
         lengthBytes: wish.sizeBytes,
         isPartial: wish.isPartial,
       });
-      if (!isBegun) throw resumableProblems.tooManyUploads(most);
+      if (!isBegun) throw problems.tooManyUploads(most);
     } catch (error) {
       await this.#giveUp(upload.version);
       throw error;
     }
     return upload;
-  }
-
-  /** Whose unfinished uploads it counts among. An address is a person's, and is not kept as it is. */
-  #countedFor({ asker, address }: CreateWish): string | null {
-    if (asker.who.role === "service_role") return null;
-    const subject = asker.ownerId ?? asker.who.subject;
-    if (subject !== null) return `user ${subject}`;
-    return `address ${createHmac("sha256", this.#addressKey).update(address).digest("base64url").slice(0, 22)}`;
   }
 
   async #find(id: string): Promise<UploadRow> {
