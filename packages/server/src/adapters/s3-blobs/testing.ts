@@ -17,7 +17,8 @@ export function optionsFor(
     kmsKeyId: null,
     partBytes: 5 * 1024 * 1024,
     connections: 50,
-    connectTimeoutMs: 1_000,
+    // Waiting for one of the connections counts.
+    connectTimeoutMs: 20_000,
     answerTimeoutMs: 20_000,
     stallTimeoutMs: 1_000,
     attempts: 3,
