@@ -214,6 +214,76 @@ describe("a multipart upload", () => {
     theirs.destroy();
   });
 
+  test("answers again who lost the answer to its completion, while the object is what came of it", async () => {
+    const { upload, part, complete } = await begin("repeated", { ChecksumAlgorithm: "CRC32" });
+    const parts = [
+      await part(1, randomBytes(partBytes), { ChecksumAlgorithm: "CRC32" }),
+      await part(2, Buffer.from("end"), { ChecksumAlgorithm: "CRC32" }),
+    ];
+    const { $metadata: _, ...done } = await complete(parts);
+    const { $metadata: __, ...again } = await complete(parts);
+    expect(again).toEqual(done);
+    // Only of the same parts, and only whoever it was.
+    await expect(complete([parts[0]!])).rejects.toThrow(refusal("InvalidPart", 400));
+    await expect(complete([{ ...parts[0]!, ETag: parts[1]!.ETag }, parts[1]!])).rejects.toThrow(
+      refusal("InvalidPart", 400),
+    );
+    const other = app.client({ credentials: app.session(ann) });
+    const order = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } });
+    await expect(other.send(order)).rejects.toThrow(refusal("NoSuchUpload", 404));
+    other.destroy();
+    // All at once: each hears of the one object.
+    const { part: sendPart, complete: completeIt } = await begin("at-once");
+    const only = [await sendPart(1, Buffer.from("once"))];
+    const answers = await Promise.all(Array.from({ length: 5 }, () => completeIt(only)));
+    expect(new Set(answers.map(({ ETag }) => ETag)).size).toBe(1);
+    expect((await read("at-once")).bytes.toString()).toBe("once");
+    await s3.send(new PutObjectCommand({ Bucket: "things", Key: "repeated", Body: "another" }));
+    await expect(complete(parts)).rejects.toThrow(refusal("NoSuchUpload", 404));
+    expect((await read("repeated")).bytes.toString()).toBe("another");
+  });
+
+  test("that makes only new objects answers again too, and not once the right has ended", async () => {
+    const mine = app.client({ credentials: app.session(ben) });
+    const place = { Bucket: "own", Key: `${ben}/letter` };
+    const { UploadId } = await mine.send(new CreateMultipartUploadCommand(place));
+    const { ETag } = await mine.send(new UploadPartCommand({ ...place, UploadId, PartNumber: 1, Body: "x" }));
+    const order = { ...place, UploadId, IfNoneMatch: "*", MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } };
+    const done = await mine.send(new CompleteMultipartUploadCommand(order));
+    const again = await mine.send(new CompleteMultipartUploadCommand(order));
+    expect(again.ETag).toBe(done.ETag);
+    await app.sql(`create policy "ben writes no more" on storage.objects as restrictive for insert to authenticated
+      with check (owner_id <> '${ben}')`);
+    await expect(mine.send(new CompleteMultipartUploadCommand(order))).rejects.toThrow(refusal("AccessDenied", 403));
+    await app.sql(`drop policy "ben writes no more" on storage.objects`);
+    mine.destroy();
+  });
+
+  test("S12: a user has only so many that are not finished, and the service as many as it likes", async () => {
+    const most = 100;
+    const mine = app.client({ credentials: app.session(ann) });
+    const Key = `${ann}/many`;
+    const beginOne = () => mine.send(new CreateMultipartUploadCommand({ Bucket: "own", Key }));
+    const tries = await Promise.allSettled(Array.from({ length: most + 20 }, beginOne));
+    const begun = tries.flatMap((each) => (each.status === "fulfilled" ? [each.value.UploadId!] : []));
+    expect(begun.length).toBe(most);
+    for (const each of tries)
+      if (each.status === "rejected") expect(each.reason).toEqual(refusal("TooManyUploads", 429));
+    const [{ count } = { count: 0 }] = await app.sql<{ count: number }>(
+      `select count(*)::int as count from mainstay.object_versions where owner_id = '${ann}' and state = 'receiving'`,
+    );
+    expect(count).toBe(most);
+    // Somebody else and the service go on; and so does she, when one has ended.
+    const theirs = app.client({ credentials: app.session(ben) });
+    await theirs.send(new CreateMultipartUploadCommand({ Bucket: "own", Key: `${ben}/one` }));
+    await s3.send(new CreateMultipartUploadCommand({ Bucket: "own", Key }));
+    await mine.send(new AbortMultipartUploadCommand({ Bucket: "own", Key, UploadId: begun[0]! }));
+    await beginOne();
+    await expect(beginOne()).rejects.toThrow(refusal("TooManyUploads", 429));
+    mine.destroy();
+    theirs.destroy();
+  });
+
   test("may not be larger than its bucket allows, however many parts it has", async () => {
     const place = { Bucket: "pictures", Key: "a.png", ContentType: "image/png" };
     const png = Buffer.from(

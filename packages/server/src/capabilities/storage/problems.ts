@@ -27,6 +27,12 @@ export const problems = {
     new Problem("QuotaExceeded", 413, "The owner's storage quota is used up.", {
       hint: "Delete files that are not needed.",
     }),
+  /** The owner has too many uploads that are not finished: finish or end some. */
+  tooManyUploads: (limit: number) =>
+    new Problem("TooManyUploads", 429, `There are ${limit} unfinished uploads already.`, {
+      hint: "Finish or end some of them.",
+      headers: { "Retry-After": "60" },
+    }),
   /** The bucket does not allow this type, or the bytes are not what they are said to be. */
   invalidMimeType: (type: string) => new Problem("InvalidMimeType", 415, `mime type ${type} is not supported`),
   /** The name of an object has characters that no object's name may have. */

@@ -103,6 +103,11 @@ describe("a version", () => {
     });
     // Asked again, as after a lost answer.
     expect(await bench.content.complete(version, [1, 3])).toHaveLength(2);
+    // Somebody else has counted these by now: with others nobody completes it, and they stay.
+    for (const others of [[1], [3], [2, 3], []]) {
+      await expect(bench.content.complete(version, others)).rejects.toMatchObject({ code: "NoSuchUpload" });
+    }
+    expect(await bench.content.complete(version)).toHaveLength(2);
     await keep(version);
     expect(await read(version)).toEqual(Buffer.concat([parts[0]!, parts[2]!]));
   });

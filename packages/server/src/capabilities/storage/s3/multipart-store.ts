@@ -27,6 +27,12 @@ export interface FoundUpload {
   readonly otherBytes: number;
 }
 
+export interface CompletedUpload {
+  readonly memo: UploadMemo;
+  /** Of the object, with its quotes. */
+  readonly etag: string;
+}
+
 export interface ListedUpload {
   readonly id: string;
   readonly key: string;
@@ -67,6 +73,24 @@ const find = prepare<{ version: string; bucket: string; position: number }>(
     from mainstay.object_versions v
     where v.id = ${p("version")} and v.bucket_id = ${p("bucket")} and v.state = 'receiving' and v.upload ->> 'protocol' = 's3'
       and v.expires_at > clock_timestamp()`,
+);
+
+const findCompleted = prepare<{ version: string; bucket: string }>(
+  [
+    ["memo", "json"],
+    ["etag", "text"],
+  ],
+  (p) => sql`
+    select v.upload as memo, o.metadata ->> 'eTag' as etag
+    from mainstay.object_versions v
+    join storage.objects o on o.version = v.id and o.bucket_id = v.bucket_id and o.name = v.upload ->> 'key'
+    where v.id = ${p("version")} and v.bucket_id = ${p("bucket")} and v.state = 'kept' and v.upload ->> 'protocol' = 's3'`,
+);
+
+const begin = prepare<{ version: string; counted: string; most: number }>(
+  [["isBegun", "flag"]],
+  (p) => sql`
+    select mainstay.begin_s3_upload(${p("version")}, ${p("counted")}, ${p("most")}::integer) as "isBegun"`,
 );
 
 const parts = prepare<{ version: string; after: number; most: number }>(
@@ -111,6 +135,21 @@ export function multipartStore(db: Database) {
         version,
         bucket,
         position: partNumber - 1,
+      });
+      return row ?? null;
+    },
+
+    /** False when its owner has as many unfinished ones as may be. */
+    async begin(version: string, counted: string, most: number): Promise<boolean> {
+      const order = { version, counted, most };
+      return (await db.execute<{ isBegun: boolean }, typeof order>(begin, order))[0]!.isBegun;
+    },
+
+    /** One that is complete; `null` when the object that came of it has other bytes by now, or another name. */
+    async findCompleted(version: string, bucket: string): Promise<CompletedUpload | null> {
+      const [row] = await db.execute<CompletedUpload, { version: string; bucket: string }>(findCompleted, {
+        version,
+        bucket,
       });
       return row ?? null;
     },

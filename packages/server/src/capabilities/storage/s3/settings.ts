@@ -40,6 +40,14 @@ export const s3Settings = {
     min: 60_000,
     summary: "How long a multipart upload of S3 may lie between two parts until it is given up.",
   }),
+  storageS3UnfinishedPerOwner: integer({
+    env: ["MAINSTAY_STORAGE_S3_UNFINISHED_PER_OWNER"],
+    default: 100,
+    unit: "uploads",
+    min: 1,
+    summary:
+      "Most unfinished multipart uploads of S3 of one user, or of one address where nobody is signed in. The service role has no limit.",
+  }),
   storageS3PartMinBytes: integer({
     env: ["MAINSTAY_STORAGE_S3_PART_MIN_BYTES"],
     default: 5_242_880,

@@ -2,6 +2,7 @@ import type { S3Needs } from "../needs.ts";
 import { problems } from "../problems.ts";
 import type { Handler, S3Request } from "../request.ts";
 import { bucketOperations } from "./buckets.ts";
+import { completeOperation } from "./complete.ts";
 import { copyOperation } from "./copy.ts";
 import { deleteOperations } from "./delete.ts";
 import { getOperations } from "./get.ts";
@@ -77,7 +78,7 @@ export function operationsOf(needs: S3Needs): readonly Operation[] {
     on("object", "PUT", "CopyObject", copyOperation(needs), { header: "x-amz-copy-source" }),
     on("object", "PUT", "PutObject", putOperation(needs)),
     on("object", "POST", "CreateMultipartUpload", multipart.create, { with: ["uploads"] }),
-    on("object", "POST", "CompleteMultipartUpload", multipart.complete, { with: ["uploadId"] }),
+    on("object", "POST", "CompleteMultipartUpload", completeOperation(needs, multipart), { with: ["uploadId"] }),
     on("object", "DELETE", "AbortMultipartUpload", multipart.abort, { with: ["uploadId"] }),
     on("object", "DELETE", "DeleteObjectTagging", get.deleteTags, { with: ["tagging"] }),
     on("object", "DELETE", "DeleteObject", remove.one),

@@ -1,35 +1,32 @@
 import type { Principal } from "../../../../kernel/principal.ts";
 import { empty } from "../../../../kernel/route.ts";
+import { createCountedFor } from "../../counted-for.ts";
 import { problems as storageProblems } from "../../problems.ts";
 import type { Operation } from "../../types.ts";
 import type { OpenUpload } from "../../uploads/types.ts";
 import { factsOf } from "../metadata.ts";
 import type { UploadMemo } from "../multipart-store.ts";
 import { bucketOf, limitOf, type S3Needs } from "../needs.ts";
-import {
-  type Checksum,
-  type ChecksumName,
-  headerOf as checksumHeader,
-  checksumNamed,
-  elementOf,
-  isCrc,
-} from "../payload/checksums.ts";
-import { readWhole } from "../payload/payload.ts";
+import { type Checksum, type ChecksumName, checksumNamed, isCrc } from "../payload/checksums.ts";
 import { problems } from "../problems.ts";
 import { type Handler, headerOf, type S3Request, xml } from "../request.ts";
-import { readDocument } from "../xml/read.ts";
 import { sourceOf } from "./copy.ts";
-import { matchParts, maxParts, readParts, wholeChecksum } from "./parts-list.ts";
-import { checksumHeaders, mayReplace, orderOf, writing } from "./put.ts";
+import { maxParts } from "./parts-list.ts";
+import { checksumHeaders, orderOf } from "./put.ts";
 
 /** Largest part, as S3 has it, in bytes. */
 const maxPartBytes = 5 * 1024 ** 3;
 
 export const isService = ({ role }: Principal): boolean => role === "service_role";
 
+/** An upload goes on for whoever began it, and for the service (threat S12). */
+export const mayGoOn = ({ role, subject }: UploadMemo, who: Principal): boolean =>
+  isService(who) || (role === who.role && subject === who.subject);
+
 /** Multipart uploads: a version that is being received, whose segments are the parts. Completing it copies no bytes. */
 export function multipartOperations(needs: S3Needs) {
-  const { uploads, content, objects, multipart, checksums, settings } = needs;
+  const { uploads, content, objects, multipart, settings } = needs;
+  const countedFor = createCountedFor(needs.signer);
 
   const create: Handler = async (request) => {
     const { call, bucket, key, who } = request;
@@ -48,9 +45,23 @@ export function multipartOperations(needs: S3Needs) {
       isWholeChecksum: checksum?.isWhole ?? false,
     };
     const { version } = await uploads.open(order, { leaseMs: settings.storageS3UploadLifetimeMs, upload: memo });
+    await count(request, version);
     const told = checksum === null ? [] : checksumTold(checksum);
     const lines = [["Bucket", bucket] as const, ["Key", key] as const, ["UploadId", version] as const];
     return xml(["InitiateMultipartUploadResult", lines], told);
+  };
+
+  /** Takes it back where the caller has too many already (threat S12). @throws Problem `TooManyUploads` */
+  const count = async ({ who, call }: S3Request, version: string): Promise<void> => {
+    const counted = countedFor({ role: who.role, ownerId: who.subject, address: call.address });
+    if (counted === null) return;
+    const most = settings.storageS3UnfinishedPerOwner;
+    try {
+      if (!(await multipart.begin(version, counted, most))) throw storageProblems.tooManyUploads(most);
+    } catch (error) {
+      await uploads.abandon(version).catch(() => {});
+      throw error;
+    }
   };
 
   /** An upload of this caller's, and what is needed to go on with it. @throws Problem `NoSuchUpload` */
@@ -60,8 +71,7 @@ export function multipartOperations(needs: S3Needs) {
     const found = /^[0-9a-f-]{36}$/.test(id) ? await multipart.find(id, bucket, partNumber) : null;
     if (found === null || found.memo.key !== key) throw storageProblems.noSuchUpload();
     const { memo } = found;
-    const isTheirs = memo.role === who.role && memo.subject === who.subject;
-    if (!isTheirs && !isService(who)) throw storageProblems.noSuchUpload();
+    if (!mayGoOn(memo, who)) throw storageProblems.noSuchUpload();
     const room = await bucketOf(needs, bucket);
     const upload: OpenUpload = { version: id, bucket: room, limitBytes: limitOf(needs, room) };
     const order = { ...orderOf(request, operation, memo, { isUpsert: true, sizeBytes: null }), ownerId: memo.subject };
@@ -122,47 +132,13 @@ export function multipartOperations(needs: S3Needs) {
     ]);
   };
 
-  const complete: Handler = async (request) => {
-    const { bucket, key, call } = request;
-    const body = await readWhole(request.payload(), settings.storageS3XmlLimitBytes);
-    const named = readParts(readDocument(body, "CompleteMultipartUpload"));
-    const isUpsert = mayReplace(request);
-    const { memo, upload, order } = await resume(request, "storage.s3.upload.complete");
-    const uploaded = await multipart.parts(upload.version, 0, maxParts);
-    const parts = matchParts(named, uploaded, settings.storageS3PartMinBytes);
-    // The first bytes are looked at where types are restricted, and those are the first part's.
-    if (upload.bucket.allowedMimeTypes !== null && parts[0]?.number !== 1) throw problems.invalidPart();
-    const sizeBytes = parts.reduce((sum, each) => sum + each.sizeBytes, 0);
-    if (sizeBytes > upload.limitBytes) throw storageProblems.entityTooLarge();
-    const checksum = wholeChecksum(memo.checksumName, memo.isWholeChecksum, parts);
-    if (checksum !== null) {
-      const given = call.headers[checksumHeader(checksum.name)];
-      if (given !== undefined && given !== checksum.value) throw problems.badDigest(checksumHeader(checksum.name));
-    }
-    const positions = parts.map(({ number }) => number - 1);
-    const object = await writing(uploads.finish(upload, { ...order, isUpsert, sizeBytes }, positions));
-    if (checksum !== null && object.version !== null) await checksums.add(object.version, checksum);
-    const type = memo.isWholeChecksum ? "FULL_OBJECT" : "COMPOSITE";
-    return xml([
-      "CompleteMultipartUploadResult",
-      [
-        ["Location", `${call.path}`],
-        ["Bucket", bucket],
-        ["Key", key],
-        ["ETag", object.etag],
-        checksum === null ? null : [elementOf(checksum.name), checksum.value],
-        checksum === null ? null : ["ChecksumType", type],
-      ],
-    ]);
-  };
-
   const abort: Handler = async (request) => {
     const { upload } = await resume(request, "storage.s3.upload.abort");
     await uploads.abandon(upload.version);
     return empty(204);
   };
 
-  return { create, part, partCopy, complete, abort, resume };
+  return { create, part, partCopy, abort, resume };
 }
 
 /** Which checksum the parts of an upload will have. @throws Problem `InvalidRequest` */
