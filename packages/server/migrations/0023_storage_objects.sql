@@ -169,6 +169,7 @@ declare
   beginnings text[] := array[''];
   seek text collate "C";
   slash integer;
+  has_folders boolean;
 begin
   -- The index knows one case only: the first letters are looked up in each, and what follows is compared.
   for place in 1 .. least(search_length, 4) loop
@@ -187,6 +188,26 @@ begin
   slash := case when is_level then strpos(substr(in_after, base), '/') end;
   if slash > 0 then
     seek := case when is_descending then left(in_after, base - 1 + slash) else left(in_after, base - 2 + slash) || '0' end;
+  end if;
+
+  -- Most folders have files only, and rows that follow each other in the index cost a tenth of as many look-ups.
+  if is_level and search_length = 0 and in_limit is not null then
+    if is_descending then
+      select bool_or(strpos(substr(next.name, base), '/') > 0) into has_folders from (
+        select o.name from storage.objects o
+        where o.bucket_id = in_bucket and o.name collate "C" < least((in_prefix || last_char) collate "C", seek collate "C")
+          and o.name collate "C" >= in_prefix collate "C"
+        order by o.name collate "C" desc limit in_offset + in_limit
+      ) as next;
+    else
+      select bool_or(strpos(substr(next.name, base), '/') > 0) into has_folders from (
+        select o.name from storage.objects o
+        where o.bucket_id = in_bucket and o.name collate "C" >= greatest(in_prefix collate "C", seek collate "C")
+          and o.name collate "C" < (in_prefix || last_char) collate "C"
+        order by o.name collate "C" limit in_offset + in_limit
+      ) as next;
+    end if;
+    is_level := coalesce(has_folders, false);
   end if;
 
   if is_level and not is_descending then

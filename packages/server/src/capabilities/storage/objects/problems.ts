@@ -30,8 +30,6 @@ export const databaseProblems = {
       "A policy on storage.objects or storage.buckets cannot be worked out: it asks its own table.",
       { hint: "Move the sub-select into a function that is `security definer`.", cause },
     ),
-  /** A trigger of the app refuses, with a status of its own choice (`raise sqlstate 'PT409'`). */
-  raised: (status: number, message: string) => new Problem("InvalidRequest", status, message),
   /** A value cannot be used. */
   refused: (cause: unknown) =>
     new Problem("InvalidParameter", 400, "The database does not take one of the values", { cause }),

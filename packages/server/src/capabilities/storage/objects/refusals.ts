@@ -52,7 +52,8 @@ export function refusalOf(error: unknown, meanings: Meanings = {}): unknown {
 /** What triggers and constraints of the app say is for its callers; anything else is for the log. */
 function raisedBy(state: string, message: string, error: unknown): Problem {
   const status = Number(/^PT([45]\d\d)$/.exec(state)?.[1] ?? 0);
-  if (status !== 0) return databaseProblems.raised(status, message);
+  // `raise sqlstate 'PT409'`: a status of the app's own choice.
+  if (status !== 0) return new Problem("InvalidRequest", status, message);
   if (state === "P0001" || state.startsWith("23") || state.startsWith("22")) return problems.invalidRequest(message);
   return databaseProblems.failed(state, error);
 }
