@@ -23,11 +23,13 @@ async function writeAndDie(): Promise<void> {
   });
   const gone = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
+  let left = 1 + Math.floor(Math.random() * 20);
   const heard = (async () => {
     for await (const line of lines) {
       const [word, version, sum] = line.split(" ") as [string, string, string?];
-      if (word === "ready") setTimeout(() => child.kill("SIGKILL"), 20 + Math.random() * 200);
-      else ledger.set(version, word as "begun");
+      if (word !== "ready") ledger.set(version, word as "begun");
+      // By what it has done, and not by time alone: on a busy machine, too, it is in the midst of something.
+      if (--left === 0) setTimeout(() => child.kill("SIGKILL"), Math.random() * 20);
       if (sum !== undefined) sums.set(version, sum);
     }
   })();
@@ -46,9 +48,10 @@ async function readAll(): Promise<ReadonlyMap<string, string>> {
   return read;
 }
 
-const times = Number(process.env.MAINSTAY_TEST_KILLS ?? 25);
+/** Two servers each time. `MAINSTAY_TEST_KILLS=50` asks for a hundred kills, which take a minute and a half. */
+const times = Number(process.env.MAINSTAY_TEST_KILLS ?? 8);
 
-test(`S11 killed ${times} times: nothing acknowledged is missing, nothing half is visible, and no bytes are left over`, {
+test(`S11 killed ${times * 2} times: nothing acknowledged is missing, nothing half is visible, and no bytes are left over`, {
   timeout: 60_000 + times * 4_000,
 }, async () => {
   for (let n = 0; n < times; n++) {

@@ -120,11 +120,14 @@ describe("a sweep", () => {
     const live = new Map<string, Buffer>();
     let [isDone, reads] = [false, 0];
     const sweeping = nodes.map(async ({ sweeper }) => {
-      while (!isDone) await sweeper.sweep();
+      while (!isDone) {
+        await sweeper.sweep();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
     });
     const reading = nodes.map(async ({ content }) => {
       while (!isDone) {
-        await new Promise(setImmediate);
+        await new Promise((resolve) => setTimeout(resolve, 2));
         const [version, bytes] = [...live][Math.floor(Math.random() * live.size)] ?? [];
         const reader = version === undefined ? null : await content.open(version);
         if (version === undefined || bytes === undefined) continue;
@@ -135,7 +138,7 @@ describe("a sweep", () => {
         reads++;
       }
     });
-    for (let n = 0; n < 150; n++) {
+    for (let n = 0; n < 90; n++) {
       const node = nodes[n % 3]!;
       const bytes = bytesOf(1 + Math.floor(Math.random() * 30_000));
       const version = await node.content.begin(newVersion());
