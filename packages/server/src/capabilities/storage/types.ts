@@ -20,6 +20,8 @@ export interface StoredObject {
   readonly ownerId: string | null;
   readonly sizeBytes: number;
   readonly contentType: string;
+  /** How its bytes are packed, for whoever reads it to unpack (`gzip`); `null` when they are not. */
+  readonly contentEncoding: string | null;
   /** As it is sent: `max-age=3600`, `no-cache`. */
   readonly cacheControl: string;
   /** With its quotes, as in the header. */
@@ -36,6 +38,8 @@ export interface ObjectMetadata {
   readonly eTag: string;
   readonly size: number;
   readonly mimetype: string;
+  /** Only there when the bytes are packed. */
+  readonly contentEncoding?: string;
   readonly cacheControl: string;
   readonly lastModified: string;
   readonly contentLength: number;

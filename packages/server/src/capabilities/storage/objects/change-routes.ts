@@ -51,6 +51,7 @@ export function changeRoutes(core: StorageCore): readonly Route[] {
           copiesMetadata: optionalFlag(body, "copyMetadata") ?? true,
           cacheControl: optionalText(metadata, "cacheControl"),
           contentType: optionalText(metadata, "mimetype"),
+          contentEncoding: optionalText(metadata, "contentEncoding"),
           userMetadata: readEncodedMetadata(headerOf(call.headers["x-metadata"])),
         });
         return json({ Id: row.id, Key: `${row.bucket_id}/${row.name}`, ...row });

@@ -1,7 +1,7 @@
 import type { Principal } from "../../../kernel/principal.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
-import { readCacheControl } from "../uploads/facts.ts";
+import { readCacheControl, readContentEncoding } from "../uploads/facts.ts";
 import { isMediaType } from "../uploads/mime-types.ts";
 import { assertFits } from "./move.ts";
 import { objectStore, type Place } from "./store.ts";
@@ -15,10 +15,12 @@ export interface CopyOrder {
   readonly from: Place;
   readonly to: Place;
   readonly isUpsert: boolean;
-  /** False: type and cache control are as given here, where they are, and user metadata is what is given or none. */
+  /** False: type, encoding and cache control are as given here, where they are, and user metadata is what is given or none. */
   readonly copiesMetadata: boolean;
   readonly cacheControl: string | undefined;
   readonly contentType: string | undefined;
+  /** `""` for none. */
+  readonly contentEncoding: string | undefined;
   readonly userMetadata: Readonly<Record<string, unknown>> | null;
 }
 
@@ -44,6 +46,10 @@ export async function copyObject(
     isUpsert,
     operation,
     contentType,
+    contentEncoding:
+      copiesMetadata || wanted.contentEncoding === undefined
+        ? source.contentEncoding
+        : readContentEncoding(wanted.contentEncoding),
     cacheControl:
       copiesMetadata || wanted.cacheControl === undefined ? source.cacheControl : readCacheControl(wanted.cacheControl),
     userMetadata: copiesMetadata ? source.userMetadata : wanted.userMetadata,

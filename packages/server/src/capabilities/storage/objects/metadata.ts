@@ -20,6 +20,7 @@ export function metadataOf(bytes: {
   readonly sizeBytes: number;
   readonly etag: string;
   readonly contentType: string;
+  readonly contentEncoding?: string | null | undefined;
   readonly cacheControl: string;
   /** Unix milliseconds. */
   readonly lastModifiedMs: number;
@@ -28,6 +29,7 @@ export function metadataOf(bytes: {
     eTag: bytes.etag,
     size: bytes.sizeBytes,
     mimetype: bytes.contentType,
+    ...(bytes.contentEncoding ? { contentEncoding: bytes.contentEncoding } : {}),
     cacheControl: bytes.cacheControl,
     lastModified: new Date(bytes.lastModifiedMs).toISOString(),
     contentLength: bytes.sizeBytes,
@@ -48,6 +50,7 @@ export function storedObject(row: ObjectRow): StoredObject {
     ownerId,
     sizeBytes: Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 ? sizeBytes : 0,
     contentType: textOf(metadata?.mimetype) ?? "application/octet-stream",
+    contentEncoding: textOf(metadata?.contentEncoding),
     cacheControl: textOf(metadata?.cacheControl) ?? "no-cache",
     etag: etagOf(textOf(metadata?.eTag) ?? version ?? id),
     lastModifiedMs: timeOf(metadata?.lastModified) ?? timeOf(updatedAt) ?? timeOf(createdAt) ?? 0,

@@ -68,7 +68,7 @@ function factsOf(
   { sizeBytes, etag }: { readonly sizeBytes: number; readonly etag: string },
   lastModifiedMs: number,
 ): ObjectFacts {
-  const { bucketId, name, ownerId, userMetadata, isUpsert, contentType, cacheControl } = order;
-  const metadata = metadataOf({ sizeBytes, etag, contentType, cacheControl, lastModifiedMs });
+  const { bucketId, name, ownerId, userMetadata, isUpsert, contentType, contentEncoding, cacheControl } = order;
+  const metadata = metadataOf({ sizeBytes, etag, contentType, contentEncoding, cacheControl, lastModifiedMs });
   return { bucketId, name, ownerId, metadata, userMetadata, isUpsert };
 }

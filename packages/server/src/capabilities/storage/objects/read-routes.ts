@@ -95,6 +95,7 @@ function infoOf(object: StoredObject) {
     bucket_id: object.bucketId,
     size: object.sizeBytes,
     content_type: object.contentType,
+    content_encoding: object.contentEncoding,
     cache_control: object.cacheControl,
     etag: object.etag,
     metadata: object.userMetadata ?? {},

@@ -12,6 +12,8 @@ export interface WriteOrder {
   readonly isUpsert: boolean;
   readonly operation: Operation;
   readonly contentType: string;
+  /** How the bytes are packed already, as `Content-Encoding` says it; they are kept and sent as they are. */
+  readonly contentEncoding?: string | null;
   readonly cacheControl: string;
   readonly userMetadata: Readonly<Record<string, unknown>> | null;
   /** `null` when it was not announced. */

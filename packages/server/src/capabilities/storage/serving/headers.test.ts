@@ -107,6 +107,7 @@ test("headers are remembered by version, and follow what SQL changes", () => {
     ownerId: null,
     sizeBytes: 1,
     contentType: "image/png",
+    contentEncoding: null,
     cacheControl: "max-age=60",
     etag: '"e"',
     lastModifiedMs: 0,
@@ -118,4 +119,9 @@ test("headers are remembered by version, and follow what SQL changes", () => {
   expect(headersOf(object, "caller").full).toContain("private, max-age=60");
   expect(first.full).toContain("max-age=60");
   expect(headersOf({ ...object, cacheControl: "no-cache" }, "everybody").full).toContain("no-cache");
+  expect(headersOf({ ...object, contentEncoding: "gzip" }, "everybody").full.join("|")).toContain(
+    "|Content-Encoding|gzip|",
+  );
+  const hostile = headersOf({ ...object, contentEncoding: "gzip\r\nSet-Cookie: a=b" }, "everybody");
+  expect(hostile.full).not.toContain("Content-Encoding");
 });

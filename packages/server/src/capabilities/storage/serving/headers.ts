@@ -1,5 +1,6 @@
 import { Lru } from "../../../kernel/lru.ts";
 import type { StoredObject } from "../types.ts";
+import { isContentEncoding } from "../uploads/facts.ts";
 import { privateCacheControl, publicCacheControl } from "./cache-control.ts";
 import { type ServedType, sandboxPolicy, servedTypeOf } from "./served-type.ts";
 
@@ -19,6 +20,7 @@ export interface FileHeaders {
 
 interface Kept extends FileHeaders {
   readonly contentType: string;
+  readonly contentEncoding: string | null;
   readonly cacheControl: string;
   readonly etag: string;
   readonly lastModifiedMs: number;
@@ -34,6 +36,7 @@ export function createFileHeaders(capacity: number): (object: StoredObject, audi
     if (
       known !== undefined &&
       known.contentType === object.contentType &&
+      known.contentEncoding === object.contentEncoding &&
       known.cacheControl === object.cacheControl &&
       known.etag === object.etag &&
       known.lastModifiedMs === object.lastModifiedMs
@@ -49,7 +52,7 @@ export function createFileHeaders(capacity: number): (object: StoredObject, audi
 const entityTag = /^(?:W\/)?"[\x21\x23-\x7e]*"$/;
 
 function make(object: StoredObject, audience: Audience): Kept {
-  const { contentType, cacheControl, lastModifiedMs, name } = object;
+  const { contentType, contentEncoding, cacheControl, lastModifiedMs, name } = object;
   const served = servedTypeOf(contentType, name);
   const isShared = audience === "everybody";
   const caching = isShared
@@ -69,6 +72,7 @@ function make(object: StoredObject, audience: Audience): Kept {
   const full = [
     "Content-Type",
     served.contentType,
+    ...(contentEncoding !== null && isContentEncoding(contentEncoding) ? ["Content-Encoding", contentEncoding] : []),
     ...validators,
     ...caching,
     "Accept-Ranges",
@@ -85,6 +89,7 @@ function make(object: StoredObject, audience: Audience): Kept {
     shown,
     unmodified: [...validators, ...caching],
     contentType,
+    contentEncoding,
     cacheControl,
     etag,
     lastModifiedMs,

@@ -18,6 +18,7 @@ export function bucketSource({ buckets, objects, content }: StorageCore, bucketI
         etag: object.etag,
         lastModifiedMs: object.lastModifiedMs,
         contentType: object.contentType,
+        contentEncoding: object.contentEncoding,
         cacheControl: object.cacheControl,
         async read(range, call) {
           const whole = await reader.whole();

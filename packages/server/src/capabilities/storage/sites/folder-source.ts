@@ -47,6 +47,7 @@ function siteFile(file: FileHandle, sizeBytes: number, modifiedNs: bigint): Site
     etag: `"${modifiedNs.toString(36)}-${sizeBytes.toString(36)}"`,
     lastModifiedMs: Number(modifiedNs / 1_000_000n),
     contentType: null,
+    contentEncoding: null,
     cacheControl: null,
     async read(range, call) {
       const { from, to } = range ?? { from: 0, to: sizeBytes };

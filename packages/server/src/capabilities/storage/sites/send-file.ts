@@ -37,9 +37,11 @@ export async function sendFile(call: SiteCall, path: string, plain: SiteFile, so
     await file.close();
     return { status: condition === "failed" ? 412 : 304, headers: always, body: null };
   }
+  // A variant is packed the way its name says, whatever else its source says of it.
+  const packed = coding?.name ?? sendable(plain.contentEncoding);
   const headers = [
     ...["Content-Type", contentType, ...always, "Accept-Ranges", "bytes", "X-Content-Type-Options", "nosniff"],
-    ...(coding === null ? [] : ["Content-Encoding", coding.name]),
+    ...(packed === null ? [] : ["Content-Encoding", packed]),
   ];
   const { sizeBytes } = file;
   if (call.method === "HEAD") {

@@ -10,6 +10,8 @@ export interface SiteFile {
   readonly lastModifiedMs: number;
   /** What its source says it is; `null` where only the name tells. */
   readonly contentType: string | null;
+  /** How its bytes are packed, by its source; `null` where they are not. */
+  readonly contentEncoding: string | null;
   /** How long copies live by its source; `null` where nobody said. */
   readonly cacheControl: string | null;
   /** The bytes; a `Buffer` where they are at hand. Called at most once. */

@@ -2,11 +2,16 @@ import type { WriteOrder } from "../objects/types.ts";
 import { uploadProblems } from "./problems.ts";
 
 /** What a file is said to be, besides its name. */
-export type FileFacts = Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">;
+export type FileFacts = Pick<WriteOrder, "contentType" | "contentEncoding" | "cacheControl" | "userMetadata">;
 
 /** Largest user metadata, in bytes of JSON (protocols: limits). */
 const maxMetadataBytes = 1024 * 1024;
 const maxCacheControlChars = 1_000;
+const maxContentEncodingChars = 100;
+const codings = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:\s*,\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*$/;
+
+/** Whether it may stand in the header. */
+export const isContentEncoding = (text: string): boolean => codings.test(text);
 
 /** What is kept where nothing is said (protocols: upload). */
 export const defaultCacheControl = "no-cache";
@@ -18,6 +23,17 @@ export function readCacheControl(text: string | undefined): string {
   if (value === "") return defaultCacheControl;
   if (/^\d{1,10}$/.test(value)) return `max-age=${value}`;
   if (value.length > maxCacheControlChars || !/^[\x20-\x7e]+$/.test(value)) throw uploadProblems.cacheControl();
+  return value;
+}
+
+/**
+ * How bytes are packed already: content codings of RFC 9110 §8.4, in small letters. `null` where nothing is said, or nothing was done.
+ * @throws Problem when no header could say that (threat S05)
+ */
+export function readContentEncoding(text: string | undefined): string | null {
+  const value = text?.trim().toLowerCase() ?? "";
+  if (value === "" || value === "identity") return null;
+  if (value.length > maxContentEncodingChars || !isContentEncoding(value)) throw uploadProblems.contentEncoding();
   return value;
 }
 

@@ -12,7 +12,7 @@ const maxHeaderBytes = 16 * 1024;
 /** RFC 2046 §5.1.1. */
 const boundaryOf =
   /;\s*boundary=(?:"([0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?])"|([^\s";,]{1,70}))\s*(?:;|$)/i;
-const fieldNames: ReadonlySet<string> = new Set(["cacheControl", "metadata", "contentType"]);
+const fieldNames: ReadonlySet<string> = new Set(["cacheControl", "metadata", "contentType", "contentEncoding"]);
 
 export type FormFields = ReadonlyMap<string, string>;
 
@@ -22,7 +22,7 @@ export interface FileForm {
   readonly contentType: string;
   /** The file's bytes, as they come. Leaving the loop early leaves the whole body. @throws Problem when the form is malformed or has a second file */
   readonly file: AsyncIterable<Buffer>;
-  /** `cacheControl`, `metadata` and `contentType`, as far as they are known: those behind the file are there once it is read. */
+  /** `cacheControl`, `metadata`, `contentType` and `contentEncoding`, as far as they are known: those behind the file are there once it is read. */
   readonly fields: FormFields;
   /** Waits for the end of the form. To be called when the file has been read to its end. */
   end(): Promise<void>;

@@ -11,11 +11,13 @@ export const uploadProblems = {
   formBoundary: () => new Problem("InvalidRequest", 400, "The multipart form's boundary is missing or no boundary."),
   /** A form within a form. Send one file in each request. */
   formNested: () => new Problem("InvalidRequest", 400, "A part of the multipart form is a multipart itself."),
-  /** Files are stored as they come and served as they are, so that a compressed one would never be unpacked. Send it plain. */
-  contentEncoding: () =>
-    new Problem("InvalidRequest", 415, "A file is sent as it is: Content-Encoding is not undone.", {
-      hint: "Send the file without Content-Encoding.",
+  /** A form is read as it comes. Pack the file in it, and say so in the field `contentEncoding`. */
+  formEncoding: () =>
+    new Problem("InvalidRequest", 415, "A multipart form is sent as it is: its Content-Encoding is not undone.", {
+      hint: "Send the form without Content-Encoding.",
     }),
+  /** `contentEncoding` is what the header `Content-Encoding` may say: `gzip`, `br`. */
+  contentEncoding: () => new Problem("InvalidParameter", 400, "contentEncoding must be a Content-Encoding header."),
   /** `cacheControl` is a number of seconds, or what the header `Cache-Control` may say. */
   cacheControl: () => new Problem("InvalidParameter", 400, "cacheControl must be seconds or a Cache-Control header."),
   /** `metadata` is a JSON object of at most 1 MB; in the header `x-metadata` it is in base64. */

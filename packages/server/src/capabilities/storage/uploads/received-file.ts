@@ -1,5 +1,12 @@
 import type { Call } from "../../../kernel/route.ts";
-import { defaultContentType, type FileFacts, readCacheControl, readEncodedMetadata, readMetadata } from "./facts.ts";
+import {
+  defaultContentType,
+  type FileFacts,
+  readCacheControl,
+  readContentEncoding,
+  readEncodedMetadata,
+  readMetadata,
+} from "./facts.ts";
 import { type FormFields, isForm, openForm } from "./form.ts";
 import { uploadProblems } from "./problems.ts";
 
@@ -20,8 +27,6 @@ type Incoming = Pick<Call, "headers" | "stream">;
 
 /** Reads a request as far as its file's first byte. @throws Problem for what is neither, with nothing stored */
 export async function receiveFile(call: Incoming): Promise<ReceivedFile> {
-  const encoding = call.headers["content-encoding"];
-  if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") throw uploadProblems.contentEncoding();
   const { "content-type": contentType } = call.headers;
   return contentType !== undefined && isForm(contentType) ? receiveForm(call, contentType) : receiveRaw(call);
 }
@@ -30,6 +35,7 @@ function receiveRaw(call: Incoming): ReceivedFile {
   const { headers } = call;
   const facts: FileFacts = {
     contentType: headers["content-type"] || defaultContentType,
+    contentEncoding: readContentEncoding(headers["content-encoding"]),
     cacheControl: readCacheControl(headers["cache-control"]),
     userMetadata: readEncodedMetadata(headers["x-metadata"] as string | undefined),
   };
@@ -38,10 +44,13 @@ function receiveRaw(call: Incoming): ReceivedFile {
 }
 
 async function receiveForm(call: Incoming, contentType: string): Promise<ReceivedFile> {
+  // Its field says how the file is packed. A form that is packed itself is none that can be read as it comes.
+  if (readContentEncoding(call.headers["content-encoding"]) !== null) throw uploadProblems.formEncoding();
   const fromHeader = readEncodedMetadata(call.headers["x-metadata"] as string | undefined);
   const form = await openForm(contentType, call.stream());
   const factsOf = (fields: FormFields): FileFacts => ({
     contentType: fields.get("contentType") || form.contentType,
+    contentEncoding: readContentEncoding(fields.get("contentEncoding")),
     cacheControl: readCacheControl(fields.get("cacheControl")),
     userMetadata: readMetadata(fields.get("metadata")) ?? fromHeader,
   });

@@ -267,9 +267,12 @@ describe("S08: an upload that is refused leaves nothing", () => {
         ]),
       ),
     ).toEqual(refusal("400", "InvalidRequest"));
-    expect(await upload(`open/${randomUUID()}`, "x", { headers: { "content-encoding": "gzip" } })).toEqual(
-      refusal("415", "InvalidRequest"),
+    expect(await upload(`open/${randomUUID()}`, "x", { headers: { "content-encoding": "no encoding" } })).toEqual(
+      refusal("400", "InvalidParameter"),
     );
+    expect(
+      await upload(`open/${randomUUID()}`, form([["", file]]), { headers: { "content-encoding": "gzip" } }),
+    ).toEqual(refusal("415", "InvalidRequest"));
     expect(await unfinished()).toBe(0);
   });
 

@@ -9,6 +9,7 @@ import { etagOf } from "./etag.ts";
 import { isAllowedType, isMediaType } from "./mime-types.ts";
 import { checkBytes, headBytes } from "./sniff.ts";
 import type { OpenUpload, Uploads } from "./types.ts";
+import { beginningOf } from "./unpack.ts";
 
 /** How long a plain upload that its server has left counts as going on, in ms. */
 const plainLeaseMs = 120_000;
@@ -32,7 +33,12 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
   const inspectionOf = (order: WriteOrder, { allowedMimeTypes }: Bucket): Inspect | undefined =>
     allowedMimeTypes === null || !settings.storageCheckTypes
       ? undefined
-      : (head) => checkBytes(order.contentType, allowedMimeTypes, head);
+      : async (head) => {
+          const unpacked = await beginningOf(order.contentEncoding ?? null, head);
+          // What cannot be unpacked cannot be looked at.
+          if (unpacked === null) throw problems.invalidMimeType(order.contentType.slice(0, 100));
+          await checkBytes(order.contentType, allowedMimeTypes, unpacked);
+        };
 
   const uploads: Uploads = {
     async open(order, { leaseMs, upload } = { leaseMs: plainLeaseMs }) {
@@ -88,7 +94,9 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
         });
         const facts = await complete?.();
         const completed = facts === undefined ? order : { ...order, ...facts };
-        if (completed.contentType !== order.contentType) {
+        const isSame =
+          completed.contentType === order.contentType && completed.contentEncoding === order.contentEncoding;
+        if (!isSame) {
           checkName(completed, bucket);
           await inspectionOf(completed, bucket)?.(head);
         }
