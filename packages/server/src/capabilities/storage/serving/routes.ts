@@ -66,7 +66,7 @@ export function servingRoutes(core: StorageCore, serving: Serving): readonly Rou
         const bucket = await bucketOf(call);
         if (bucket.isPublic) return send(call, asEverybody(call, bucket), "everybody");
         const who = callerOrNoBucket(call);
-        const find = () => objects.find(who, bucket.id, call.params["*"]!, "storage.object.get");
+        const find = () => objects.find(who, bucket.id, call.params["*"]!, "storage.object.get_authenticated");
         return send(call, find, "caller");
       },
     },
