@@ -1,4 +1,9 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// Compiled code is kept: tests start the command hundreds of times, and many of them in a home folder that was empty a moment ago.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/compiled");
 
 export default defineConfig({
   test: {
@@ -6,6 +11,9 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
+    // More than a small machine has cores, for most of its time a test waits; and no more than one PostgreSQL has connections for. The same for
+    // all projects, or they run one after another.
+    maxWorkers: Math.min(Math.max(3, availableParallelism()), 6),
     projects: [
       {
         extends: true,
@@ -21,7 +29,6 @@ export default defineConfig({
           name: "pg",
           include: ["{packages,examples,tools}/**/*.pg.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 2,
         },
       },
       {
@@ -30,7 +37,6 @@ export default defineConfig({
           name: "conformance",
           include: ["conformance/**/*.test.ts"],
           globalSetup: "packages/testing/src/cluster.ts",
-          maxWorkers: 2,
         },
       },
     ],

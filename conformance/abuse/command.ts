@@ -9,6 +9,8 @@ const command = join(
   "mainstay.mjs",
 );
 
+const compiled = { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? "" };
+
 /** The command while it runs, and after. */
 export interface Run {
   readonly child: ChildProcess;
@@ -17,10 +19,10 @@ export interface Run {
   readonly ended: Promise<number | null>;
 }
 
-/** The real command in a project's folder, with nothing of this environment that would set it up. */
+/** The real command in a project's folder, with nothing of this environment that would set it up; compiled code is found where it is kept. */
 export function runMainstay(args: readonly string[], dir: string, env: Readonly<Record<string, string>>): Run {
   const child = spawn(process.execPath, [command, ...args, "--dir", dir], {
-    env: { PATH: process.env.PATH ?? "", HOME: dir, ...env },
+    env: { PATH: process.env.PATH ?? "", HOME: dir, ...compiled, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -80,9 +80,9 @@ export async function startNodes(auth: AppSettings["auth"] = {}): Promise<Nodes>
     a: node(first),
     b: node(second),
     async mainstay(...args) {
-      const { PATH = "" } = process.env;
+      const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env;
       await promisify(execFile)(process.execPath, [mainstayBin, ...args, "--dir", dir], {
-        env: { PATH, HOME: dir, DATABASE_URL: first.databaseUrl, ...env },
+        env: { PATH, NODE_COMPILE_CACHE, HOME: dir, DATABASE_URL: first.databaseUrl, ...env },
       });
     },
     async stop() {

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import type { IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { testDatabase } from "@mainstay/testing";
+import { templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import { Problem } from "../../kernel/problem.ts";
 import type { Call, Method, Reply, Route } from "../../kernel/route.ts";
@@ -17,8 +17,6 @@ import { postgresSettings } from "../../platform/postgres/settings.ts";
 import { type Accounts, createAuth } from "./index.ts";
 import type { AuthMail, AuthSms, Messages } from "./messages.ts";
 import { authSettings } from "./settings.ts";
-
-const migrations = new URL("../../../migrations/", import.meta.url);
 
 export interface TestReply {
   readonly status: number;
@@ -57,14 +55,9 @@ export interface TestAuth {
 const quick = { hashMemoryKib: 7_168, hashPasses: 1, rateLimits: false };
 
 export async function openTestAuth(settings: Partial<Values<typeof authSettings>> = {}): Promise<TestAuth> {
-  const database = await testDatabase();
+  const database = await testDatabase(await templateDatabase());
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  // The migration runner makes this schema, for its history.
-  await client.query("create schema mainstay");
-  for (const name of (await readdir(migrations)).filter((file) => file.endsWith(".sql")).sort()) {
-    await client.query(`begin; ${await readFile(new URL(name, migrations), "utf8")}; commit`);
-  }
   const dir = await mkdtemp(join(tmpdir(), "auth-"));
   const clock = {
     ms: Date.now(),

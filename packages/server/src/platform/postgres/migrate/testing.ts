@@ -34,8 +34,9 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export async function openBench(): Promise<Bench> {
-  const { url, drop } = await testDatabase();
+/** @param template what its database is a copy of: nothing is in it unless told otherwise */
+export async function openBench(template?: string): Promise<Bench> {
+  const { url, drop } = await testDatabase(template);
   const database = openDatabase({ connectionString: url });
   const observations: Observation[] = [];
   return {
