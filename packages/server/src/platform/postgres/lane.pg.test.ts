@@ -37,7 +37,7 @@ function open(timeoutMs: number) {
 }
 
 test("fifty statements at once go over one connection, one after the other, and each gets its own answer", async () => {
-  const { lane, seen } = open(5_000);
+  const { lane, seen } = open(30_000);
   const before = connections;
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, n) => lane.query(sql`select ${sql.value(n)}::int as n`)),
@@ -47,7 +47,7 @@ test("fifty statements at once go over one connection, one after the other, and 
 });
 
 test("a wrong statement fails alone; those behind it are answered on the same connection", async () => {
-  const { lane } = open(5_000);
+  const { lane } = open(30_000);
   const before = connections;
   const [wrong, right] = await Promise.allSettled([lane.query(sql`select 1 / 0`), lane.query(sql`select 2 as n`)]);
   expect(wrong).toMatchObject({ status: "rejected", reason: { code: "22012" } });
@@ -56,7 +56,7 @@ test("a wrong statement fails alone; those behind it are answered on the same co
 });
 
 test("a statement without an answer fails at its time, and who comes after gets another connection", async () => {
-  const { lane } = open(400);
+  const { lane } = open(2_000);
   const before = connections;
   const stuck = lane.query(sql`select pg_sleep(30)`);
   const behind = lane.query(sql`select 2 as n`);
@@ -67,7 +67,7 @@ test("a statement without an answer fails at its time, and who comes after gets 
 });
 
 test("closing lets what is under way finish, and refuses what comes after", async () => {
-  const { lane } = open(5_000);
+  const { lane } = open(30_000);
   const last = lane.query(sql`select 4 as n from pg_sleep(0.1)`);
   const closed = lane.close();
   expect(await last).toEqual([{ n: 4 }]);

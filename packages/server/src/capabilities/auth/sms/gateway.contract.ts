@@ -43,7 +43,8 @@ export interface GatewaySpeech {
   readonly secrets: readonly string[];
 }
 
-export const timeoutMs = 250;
+/** Far more than a server on this machine takes, however busy it is: one that never answers is waited for that long. */
+export const timeoutMs = 2_000;
 
 export const message: OutgoingSms = {
   id: "0b1c6f0e-7d1d-4b5c-9a1e-0a1b2c3d4e5f",

@@ -308,8 +308,12 @@ describe("replay of stored broadcasts", () => {
 
   it("R08: shows strangers nothing, and newcomers nothing from before their time", async () => {
     const room = aRoom("read");
+    const witness = first.realtime.connect();
+    await witness.join(room, { private: true }, first.realtime.token());
     await send(room, "early", "2 hours");
     await send(room, "late", "1 minute");
+    // The log has come past them: nobody is sent them as news.
+    await witness.waitFor(isEvent("late"));
     const since = new Date(Date.now() - 3_600_000).toISOString().slice(0, -1);
     const newcomer = first.realtime.connect();
     const config = { private: true, broadcast: { replay: { since: 0 } } };
