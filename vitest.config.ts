@@ -19,6 +19,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // Pure: nothing of a file is left for the next, and a process for each would take longer than most of them.
+          isolate: false,
           include: ["{packages,tools,examples}/**/*.test.ts"],
           exclude: ["**/*.pg.test.ts", "**/node_modules/**"],
         },
