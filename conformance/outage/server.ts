@@ -51,9 +51,9 @@ export class Project {
     });
   }
 
-  /** Another server of it; ready when this resolves. */
-  async serve(): Promise<Server> {
-    const server = new Server(await freePort(), (port) => this.#run(["start", "--port", String(port)]));
+  /** Another server of it, perhaps with settings of its own; ready when this resolves. */
+  async serve(env: Readonly<Record<string, string>> = {}): Promise<Server> {
+    const server = new Server(await freePort(), (port) => this.command(["start", "--port", String(port)], env));
     this.#servers.add(server);
     await server.start();
     return server;
@@ -74,13 +74,14 @@ export class Project {
   }
 
   async #ask(...args: readonly string[]): Promise<string> {
-    const run = this.#run(args);
+    const run = this.command(args);
     expect(await run.ended, run.output()).toBe(0);
     return run.output();
   }
 
-  #run(args: readonly string[]): Run {
-    return runMainstay(args, this.dir, this.#env);
+  /** The `mainstay` command in this project. */
+  command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+    return runMainstay(args, this.dir, { ...this.#env, ...env });
   }
 }
 
@@ -99,6 +100,11 @@ export class Server {
 
   get output(): string {
     return this.#run?.output() ?? "";
+  }
+
+  /** Its process now. */
+  get pid(): number {
+    return this.#run!.child.pid!;
   }
 
   async start(): Promise<void> {
