@@ -9,14 +9,15 @@ const lockTimeoutMs = 5_000;
 /** For the few statements of our own that every app asks for all the time. Nothing is opened until the first of them. */
 export function openHotSession(
   target: ConnectionTarget,
-  needs: { readonly session: SessionSettings; readonly observe: Observe },
+  needs: { readonly session: SessionSettings & { readonly statementTimeoutMs: number }; readonly observe: Observe },
 ): Promise<Session> {
   const { session, observe } = needs;
   return openSession({
     target,
     settings: { ...session, writeConnections: Math.min(session.writeConnections, mostConnections) },
     observe,
-    defaults: { lock_timeout: `${lockTimeoutMs}ms` },
+    // Policies and triggers of the app run in some of them.
+    defaults: { lock_timeout: `${lockTimeoutMs}ms`, statement_timeout: `${session.statementTimeoutMs}ms` },
     idleConnections: 0,
   });
 }

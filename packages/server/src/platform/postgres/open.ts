@@ -30,7 +30,8 @@ export interface OpenPostgresNeeds {
   readonly databaseUrl: string | null;
   readonly apiDatabaseUrl: string | null;
   readonly embedded: EmbeddedPostgresSettings;
-  readonly session: SessionSettings & Pick<Values<typeof postgresSettings>, "listenerHeartbeatMs">;
+  readonly session: SessionSettings &
+    Pick<Values<typeof postgresSettings>, "listenerHeartbeatMs" | "statementTimeoutMs">;
   readonly observe: Observe;
   readonly signal?: AbortSignal | undefined;
   /** Use the embedded server another process is running, if there is one. */
