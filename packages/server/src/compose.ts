@@ -248,6 +248,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         observe,
         clock: systemClock,
         siteFolder: project.siteDir,
+        cacheFolder: join(project.dataDir, "cache"),
       }),
     ];
     for (const capability of capabilities) {

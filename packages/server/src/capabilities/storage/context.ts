@@ -25,4 +25,6 @@ export interface StorageContext {
   readonly clock: Clock;
   /** The project's own web pages; left out where there are none. */
   readonly siteFolder?: string | null;
+  /** What may be made again at any time; left out where nothing is kept on disk. */
+  readonly cacheFolder?: string | null;
 }

@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly expiresAtMs?: number;
   /** Looks the object up anew: its bytes may have been replaced since. */
   readonly again?: () => Promise<StoredObject | null>;
+  /** Bytes to send in place of the object's own, where what is said of the object is said of them. */
+  readonly reader?: ContentReader;
 }
 
 /** Sends files: conditions, ranges and headers as RFC 9110 has them, from memory where they are small. */
@@ -48,7 +50,7 @@ export function createServing({
           return { status: 412, headers: known.unmodified, body: null };
         case "send":
       }
-      const reader = object.version === null ? null : await content.open(object.version);
+      const reader = options.reader ?? (object.version === null ? null : await content.open(object.version));
       if (reader === null) return sendReplaced(call, object, options);
 
       let headers: readonly string[] = known.shown;

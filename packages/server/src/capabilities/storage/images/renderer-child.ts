@@ -1,0 +1,40 @@
+import { FrameReader, frameStart } from "./frames.ts";
+import { NoPicture, renderPicture } from "./picture.ts";
+import type { Answer, Order } from "./renderer.ts";
+
+/** What the server sends may be as large as it allows: it has asked before. */
+const mostInputBytes = 0xffff_ffff;
+
+const sharp = await import("sharp").then(
+  ({ default: loaded }) => loaded,
+  () => null,
+);
+if (sharp !== null) {
+  // One picture at a time, on one thread, with nothing remembered: other processes are the parallelism.
+  sharp.cache(false);
+  sharp.concurrency(1);
+  // Of all decoders only those whose files are let through (image-kind.ts).
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({
+    operation: ["Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff"].map((format) => `VipsForeignLoad${format}`),
+  });
+}
+
+function say(answer: Answer, body: Buffer = Buffer.alloc(0)): void {
+  process.stdout.write(frameStart(answer, body.length));
+  process.stdout.write(body);
+}
+
+const reader = new FrameReader(mostInputBytes, ({ head, body }) => {
+  // From our own server.
+  const { order, limits } = head as Order;
+  if (sharp === null) return say({ kind: "unavailable" });
+  renderPicture(sharp, body, order, limits).then(
+    ({ contentType, bytes }) => say({ kind: "picture", contentType }, bytes),
+    (error: unknown) => say({ kind: error instanceof NoPicture ? error.reason : "damaged" }),
+  );
+});
+process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
+// The server is gone, or wants us to go.
+process.stdin.on("end", () => process.exit());
+process.stdout.on("error", () => process.exit());

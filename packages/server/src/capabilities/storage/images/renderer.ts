@@ -1,0 +1,269 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { Problem } from "../../../kernel/problem.ts";
+import { type Frame, FrameReader, frameStart } from "./frames.ts";
+import { imageKindOf } from "./image-kind.ts";
+import { imageProblems } from "./problems.ts";
+import type { RenderLimits, RenderOrder, Rendition } from "./types.ts";
+
+/** What a process that transforms images is told, before the image's bytes. */
+export interface Order {
+  readonly order: RenderOrder;
+  readonly limits: RenderLimits;
+}
+
+/** What it says, before the picture's bytes, where there is one. */
+export type Answer =
+  | { readonly kind: "picture"; readonly contentType: string }
+  | { readonly kind: "damaged" | "too-large" | "unavailable" };
+
+/** The bytes of an image. */
+export interface ImageSource {
+  readonly sizeBytes: number;
+  stream(range?: undefined, signal?: AbortSignal): AsyncIterable<Buffer>;
+}
+
+export interface RendererLimits extends RenderLimits {
+  readonly timeoutMs: number;
+  readonly memoryBytes: number;
+}
+
+interface Waiting {
+  resolve(frame: Frame): void;
+  reject(error: unknown): void;
+}
+
+const memoryLookMs = 50;
+/** A renderer that is over half its limit after its work ends: allocators do not give everything back. */
+const tiredShare = 0.5;
+
+/**
+ * One process that makes one picture at a time. Decoders of images are foreign code that reads what strangers send: what they do wrong ends with
+ * their process, which has nothing of ours (no environment, no channel but two pipes), and can be killed in the middle of its work. Threads of
+ * our own process cannot, and share theirs with files and passwords.
+ */
+export class Renderer {
+  readonly #limits: RendererLimits;
+  readonly #child: ChildProcess;
+  #current: Waiting | null = null;
+  #isGone = false;
+  #why: unknown = imageProblems.stopped();
+  readonly #ended: Promise<void>;
+
+  constructor(limits: RendererLimits) {
+    this.#limits = limits;
+    // The file is TypeScript in the repository and JavaScript in the published package.
+    const file = import.meta.url.endsWith(".ts") ? "./renderer-child.ts" : "./renderer-child.js";
+    const child = spawn(process.execPath, ["--max-old-space-size=64", fileURLToPath(new URL(file, import.meta.url))], {
+      // `VIPS_BLOCK_UNTRUSTED`: no decoder that its own makers do not trust. Two arenas: glibc has one for each thread, and keeps what was theirs.
+      env: { VIPS_BLOCK_UNTRUSTED: "1", MALLOC_ARENA_MAX: "2" },
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.once("close", resolve);
+      child.once("error", () => resolve());
+    });
+    const reader = new FrameReader(limits.outputBytes, (frame) => this.#settle((current) => current.resolve(frame)));
+    child.stdout!.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.#end(error);
+      }
+    });
+    child.stdin!.on("error", () => {});
+    child.on("error", (error) => this.#end(imageProblems.stopped(error)));
+    child.on("exit", (_, endedBy) => this.#end(reasonOf(endedBy)));
+    standBack(child.pid);
+  }
+
+  /** It takes no more work. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /**
+   * Makes one picture; the next may begin when it has settled. @throws Problem; those of the source pass through, and the signal's reason
+   */
+  async render(source: ImageSource, order: RenderOrder, signal: AbortSignal): Promise<Rendition> {
+    this.#keepAwake(true);
+    const answer = new Promise<Frame>((resolve, reject) => {
+      this.#current = { resolve, reject };
+    });
+    // It may fail while bytes are still read.
+    answer.catch(() => {});
+    const watch = this.#watch();
+    try {
+      await this.#send(source, order, signal, () => watch.refresh());
+      const { head, body } = await answer;
+      return this.#readAnswer(head as Answer, body);
+    } finally {
+      watch.stop();
+      this.#current = null;
+      // What was begun and not finished would be taken for the next one.
+      if (!this.#isGone && this.#isTired()) this.#kill();
+      this.#keepAwake(false);
+    }
+  }
+
+  /** Ends it at once. Resolves when the process is gone. */
+  async close(): Promise<void> {
+    this.#end(imageProblems.stopped());
+    await this.#ended;
+  }
+
+  #readAnswer(answer: Answer, body: Buffer): Rendition {
+    switch (answer.kind) {
+      case "picture":
+        return { contentType: answer.contentType, bytes: body };
+      case "damaged":
+        throw imageProblems.notAnImage();
+      case "too-large":
+        throw imageProblems.tooLarge();
+      case "unavailable":
+        throw imageProblems.unavailable();
+    }
+  }
+
+  /** Hands the bytes over as they come. Whatever is wrong before the last one leaves the process with half a message: it goes. */
+  async #send(source: ImageSource, order: RenderOrder, signal: AbortSignal, onProgress: () => void): Promise<void> {
+    const { inputPixels, frames, outputBytes } = this.#limits;
+    let sentBytes = 0;
+    try {
+      for await (const chunk of source.stream(undefined, signal)) {
+        if (sentBytes === 0) {
+          // Before anything is sent, so that nothing has to end for what is no image.
+          if (imageKindOf(chunk) === null) throw imageProblems.notAnImage();
+          await this.#write(
+            frameStart({ order, limits: { inputPixels, frames, outputBytes } } satisfies Order, source.sizeBytes),
+          );
+        }
+        sentBytes += chunk.length;
+        await this.#write(chunk);
+        onProgress();
+      }
+      if (sentBytes === 0) throw imageProblems.notAnImage();
+      if (sentBytes !== source.sizeBytes) throw new Error(`${sentBytes} bytes of ${source.sizeBytes} came.`);
+    } catch (error) {
+      if (sentBytes > 0) this.#kill();
+      throw error;
+    }
+  }
+
+  #write(bytes: Buffer): Promise<void> {
+    if (this.#isGone) return this.#gone();
+    const { stdin } = this.#child;
+    if (stdin!.write(bytes)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        stdin!.off("drain", settle);
+        stdin!.off("close", settle);
+        if (this.#isGone || stdin!.destroyed) this.#gone().then(resolve, reject);
+        else resolve();
+      };
+      stdin!.on("drain", settle);
+      stdin!.on("close", settle);
+    });
+  }
+
+  #gone(): Promise<never> {
+    return Promise.reject(this.#why);
+  }
+
+  #settle(how: (waiting: Waiting) => void): void {
+    const current = this.#current;
+    this.#current = null;
+    if (current === null) this.#kill();
+    else how(current);
+  }
+
+  #end(why: unknown): void {
+    if (!this.#isGone) this.#why = why;
+    this.#kill();
+    const current = this.#current;
+    this.#current = null;
+    current?.reject(this.#why);
+  }
+
+  #kill(): void {
+    this.#isGone = true;
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Ends the process when it takes too long since the last bytes, or too much memory. */
+  #watch(): { refresh(): void; stop(): void } {
+    const { timeoutMs, memoryBytes } = this.#limits;
+    const timer = setTimeout(
+      () => this.#end(imageProblems.tooLarge("The image takes too long to be transformed.")),
+      timeoutMs,
+    );
+    const memory = setInterval(() => {
+      if ((residentBytes(this.#child.pid) ?? 0) > memoryBytes) {
+        this.#end(imageProblems.tooLarge("The image takes too much memory to be transformed."));
+      }
+    }, memoryLookMs);
+    return {
+      refresh: () => void timer.refresh(),
+      stop() {
+        clearTimeout(timer);
+        clearInterval(memory);
+      },
+    };
+  }
+
+  #isTired(): boolean {
+    return (residentBytes(this.#child.pid) ?? 0) > this.#limits.memoryBytes * tiredShare;
+  }
+
+  /** A process that waits does not keep the server from ending. */
+  #keepAwake(isBusy: boolean): void {
+    const { stdin, stdout } = this.#child;
+    // Pipes are sockets.
+    for (const one of [this.#child, stdin, stdout] as unknown as readonly { ref(): void; unref(): void }[]) {
+      if (isBusy) one.ref();
+      else one.unref();
+    }
+  }
+}
+
+/** Why a process has ended that nobody here has ended. */
+function reasonOf(endedBy: NodeJS.Signals | null): Problem {
+  switch (endedBy) {
+    // The kernel's, when the machine has no memory left.
+    case "SIGKILL":
+      return imageProblems.tooLarge("The image takes too much memory to be transformed.");
+    case "SIGSEGV":
+    case "SIGBUS":
+    case "SIGILL":
+    case "SIGFPE":
+    case "SIGABRT":
+      return imageProblems.notAnImage();
+    default:
+      return imageProblems.stopped();
+  }
+}
+
+/** What a process has in memory; `null` where the system does not say, or it is gone. */
+function residentBytes(pid: number | undefined): number | null {
+  try {
+    // Memory of the kernel's, not of a disk: it takes some microseconds.
+    const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1_024;
+  } catch {
+    return null;
+  }
+}
+
+/** Requests go first, and when memory is short this is what the kernel ends. Where neither can be said it works as well. */
+function standBack(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {}
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
+  } catch {}
+}
