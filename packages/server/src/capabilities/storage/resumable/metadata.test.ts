@@ -19,6 +19,10 @@ describe("Upload-Metadata", () => {
     expect(readPairs("").size).toBe(0);
   });
 
+  test("S01: a name is what it says, invisible characters too", () => {
+    expect(readPairs(`objectName ${base64("\ufeffa")}`).get("objectName")).toBe("\ufeffa");
+  });
+
   test("may leave the padding out", () => {
     expect(readPairs(`a ${base64("x").replaceAll("=", "")}`).get("a")).toBe("x");
   });

@@ -12,7 +12,8 @@ export interface UploadMetadata {
 }
 
 const pair = /^([!-+\--~]+)(?: +([A-Za-z0-9+/]+={0,2})?)?$/;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** A name is what it says, its byte order mark too: left out, it would be another than by every other way in (threat S01). */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The most characters of the header, which is kept with the upload. */
 const maxHeaderChars = 32_768;
 
