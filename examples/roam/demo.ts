@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { beginWithoutAccount, leave, type Person, secureThePayout, signUpByCode } from "./demo/accounts.ts";
+import { addPhotos, checkForgotten, handInDocument, showFace } from "./demo/files.ts";
 import { openInbox } from "./demo/inbox.ts";
 import { listen } from "./demo/live.ts";
 import { check, tell } from "./demo/say.ts";
@@ -34,12 +35,16 @@ async function main(): Promise<void> {
   const omar = await beginWithoutAccount(newcomer(), inbox, "Omar");
   await searchNearby(newcomer());
   await review(nora, omar);
+  await showFace(nora, omar, newcomer());
+  await addPhotos(nora, omar, newcomer());
   await keepListPrivate(nora, omar);
   await raceForSlot(nora, omar, newcomer());
   await talk(nora, omar, newcomer());
+  await handInDocument(omar, nora);
   await secureThePayout(nora, omar);
   await leave(url, anonKey, omar, nora);
   await leave(url, anonKey, nora, { ...omar, roam: newcomer() });
+  await checkForgotten(newcomer(), nora);
   tell("Everything held.");
 }
 
