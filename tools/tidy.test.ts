@@ -25,8 +25,10 @@ const rootFiles = new Set([
   "examine.ts",
   "index.ts",
   "main.ts",
+  "open-project.ts",
   "preflight.ts",
   "project.ts",
+  "supabase-buckets.ts",
   "supabase-config.ts",
 ]);
 

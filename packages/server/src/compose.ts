@@ -5,18 +5,10 @@ import { openBlobStore } from "./adapters/blobs/index.ts";
 import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
-import { type Accounts, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
+import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
-import {
-  type AccessKeys,
-  type BlobStore,
-  createAccessKeys,
-  createStorage,
-  createStorageTools,
-  hasKeptBytes,
-  type StorageTools,
-} from "./capabilities/storage/index.ts";
+import { type BlobStore, createStorage, hasKeptBytes } from "./capabilities/storage/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
@@ -32,8 +24,8 @@ import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
 import { pgConfigOf } from "./platform/postgres/external/index.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
-import { type OpenPostgres, type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
-import { type ConnectReplication, connectReplication } from "./platform/postgres/replication.ts";
+import { type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
+import { connectReplication } from "./platform/postgres/replication.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
@@ -74,13 +66,13 @@ export interface RunningServer {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
-function postgresNeeds(config: Config, { observe, signal }: ServerOptions): OpenPostgresNeeds {
+export function postgresNeeds(config: Config, { observe, signal }: ServerOptions): OpenPostgresNeeds {
   const { databaseUrl, apiDatabaseUrl } = config.postgres;
   const { embedded, postgres: session } = config;
   return { dataDir: config.project.dataDir, databaseUrl, apiDatabaseUrl, embedded, session, observe, signal };
 }
 
-function migrationNeeds(
+export function migrationNeeds(
   { project, migrations }: Config,
   database: Database,
   { observe, signal, mode }: ServerOptions,
@@ -99,6 +91,18 @@ function migrationNeeds(
 /** What `/health` says of the log. Nobody has to follow it yet. */
 const logPart = (state: LogState): PartState =>
   state === "unavailable" ? "unavailable" : state === "connecting" ? "starting" : "ok";
+
+/** Where the bytes of files are. A folder that has never had any is refused when the database says that there should be some. */
+export const openProjectBlobs = (
+  { storage, project }: Config,
+  database: Database,
+  observe: Observe,
+): Promise<BlobStore> =>
+  openBlobStore(storage, {
+    defaultFolder: join(project.dataDir, "objects"),
+    observe,
+    mayBeNew: async () => !storage.storageEnabled || !(await hasKeptBytes(database)),
+  });
 
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
@@ -236,20 +240,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         observe,
         clock: systemClock,
       }),
-      createStorage({
-        db: database,
-        session,
-        identity: keys.identity,
-        signer: keys.signer,
-        apiKeys: () => keys.keys,
-        blobs: await openProjectBlobs(config, database, observe),
-        scanner: openScanner(config.storage),
-        settings: config.storage,
-        observe,
-        clock: systemClock,
-        siteFolder: project.siteDir,
-        cacheFolder: join(project.dataDir, "cache"),
-      }),
+      createStorage(
+        {
+          db: database,
+          session,
+          identity: keys.identity,
+          signer: keys.signer,
+          apiKeys: () => keys.keys,
+          blobs: await openProjectBlobs(config, database, observe),
+          scanner: openScanner(config.storage),
+          settings: config.storage,
+          observe,
+          clock: systemClock,
+          siteFolder: project.siteDir,
+          cacheFolder: join(project.dataDir, "cache"),
+        },
+        { buckets: config.buckets, isKeptUp: options.mode === "dev", onProgress: options.onProgress },
+      ),
     ];
     for (const capability of capabilities) {
       await capability.start?.();
@@ -295,124 +302,4 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await stop();
     throw error;
   }
-}
-
-/** The database without the server: for commands that look or change something and leave. */
-export interface OpenProjectDatabase {
-  readonly config: Config;
-  readonly project: Project;
-  readonly database: Database;
-  /** The administrator's way in. A secret. */
-  readonly url: string;
-  /** A connection to the same database that can stream its log. */
-  readonly connectReplication: ConnectReplication;
-  /** True when the embedded PostgreSQL was already running for another process of this project, and stays. */
-  readonly isShared: boolean;
-  migrate(): Promise<MigrationReport>;
-  close(): Promise<void>;
-}
-
-/** The project's accounts without the server: for commands. */
-export interface OpenProjectAccounts {
-  readonly accounts: Accounts;
-  close(): Promise<void>;
-}
-
-/** What sign-in does with accounts, on a database that is open and migrated. To be closed before the database. */
-export async function openProjectAccounts(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectAccounts> {
-  const keys = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
-  const auth = createAuth({
-    db: database,
-    identity: keys.identity,
-    signer: keys.signer,
-    settings: authSettingsOf(config),
-    clock: systemClock,
-    observe,
-    // Never started here: what is put into it leaves with the next server.
-    outbox: createOutbox({ db: database, key: keys.signer.deriveKey("outbox"), settings: config.outbox, observe }),
-  });
-  return {
-    accounts: auth.accounts,
-    async close() {
-      await auth.stop?.(AbortSignal.timeout(5_000));
-      keys.close();
-    },
-  };
-}
-
-/** Where the bytes of files are. A folder that has never had any is refused when the database says that there should be some. */
-const openProjectBlobs = ({ storage, project }: Config, database: Database, observe: Observe): Promise<BlobStore> =>
-  openBlobStore(storage, {
-    defaultFolder: join(project.dataDir, "objects"),
-    observe,
-    mayBeNew: async () => !storage.storageEnabled || !(await hasKeptBytes(database)),
-  });
-
-/** The project's files without the server: for commands. */
-export interface OpenProjectStorage {
-  readonly tools: StorageTools;
-  close(): Promise<void>;
-}
-
-/** What can be done with files on a database that is open and migrated. To be closed before the database. */
-export async function openProjectStorage(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectStorage> {
-  const settings = config.storage;
-  const blobs = await openProjectBlobs(config, database, observe);
-  return { tools: createStorageTools({ db: database, blobs, settings, observe }), close: () => blobs.close() };
-}
-
-/** The access keys of the S3 endpoint without the server: for commands. */
-export interface OpenProjectS3Keys {
-  readonly accessKeys: AccessKeys;
-  close(): Promise<void>;
-}
-
-/** Access keys, on a database that is open and migrated. To be closed before the database. */
-export async function openProjectS3Keys(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectS3Keys> {
-  const keys = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
-  // With a master key the database has the keys: secrets are sealed with theirs.
-  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
-  return {
-    accessKeys: createAccessKeys(database, keys.signer),
-    async close() {
-      await sharing?.close();
-      keys.close();
-    },
-  };
-}
-
-/** Opens a project's database: joins the running one, or starts the embedded one for as long as it is needed. */
-export async function openProjectDatabase(options: ServerOptions): Promise<OpenProjectDatabase> {
-  const config = await loadConfig(options);
-  mkdirSync(config.project.dataDir, { recursive: true, mode: 0o700 });
-  const postgres: OpenPostgres = await openPostgres({ ...postgresNeeds(config, options), joins: true });
-  return {
-    config,
-    project: config.project,
-    database: postgres.database,
-    url: postgres.url,
-    connectReplication: () => connectReplication(pgConfigOf(postgres.administrator)),
-    isShared: postgres.isShared,
-    migrate: () => migrate(migrationNeeds(config, postgres.database, options)),
-    close: () => postgres.stop(),
-  };
 }

@@ -6,6 +6,7 @@ import { authSettings } from "./capabilities/auth/settings.ts";
 import { queryLimitSettings } from "./capabilities/data/parse/settings.ts";
 import { dataSettings } from "./capabilities/data/settings.ts";
 import { realtimeSettings } from "./capabilities/realtime/settings.ts";
+import type { DeclaredBucket } from "./capabilities/storage/declared/types.ts";
 import { storageSettings } from "./capabilities/storage/settings.ts";
 import { readSettings, SettingError, type Settings, type Values } from "./kernel/settings.ts";
 import { changesSettings } from "./platform/changes/settings.ts";
@@ -54,6 +55,8 @@ export type ProjectConfig = { readonly [G in GroupName]?: Partial<Values<Setting
 
 export type Config = { readonly [G in GroupName]: Values<SettingGroups[G]> } & {
   readonly project: Project;
+  /** That `supabase/config.toml` names: made at start. */
+  readonly buckets: readonly DeclaredBucket[];
   /** Where each value came from: a flag, a variable, a file, `default`. */
   readonly origins: Readonly<Record<GroupName, Readonly<Record<string, string>>>>;
 };
@@ -74,9 +77,7 @@ export async function loadConfig(options: {
   const project = findProject(options.projectDir);
   const env = { ...envFile(project, ".env"), ...envFile(project, ".env.local"), ...(options.env ?? process.env) };
   const file = await configFile(project);
-  const toml: GivenSettings = project.supabaseConfigFile
-    ? (await import("./supabase-config.ts")).readSupabaseConfig(project.supabaseConfigFile, env)
-    : {};
+  const { given: toml, buckets } = await supabaseConfig(project, env);
   const values: Record<string, unknown> = {};
   const origins: Record<string, Readonly<Record<string, string>>> = {};
   for (const [group, settings] of Object.entries(settingGroups) as [GroupName, Settings][]) {
@@ -95,7 +96,16 @@ export async function loadConfig(options: {
       ]),
     );
   }
-  return { ...values, project, origins } as unknown as Config;
+  return { ...values, project, buckets, origins } as unknown as Config;
+}
+
+async function supabaseConfig(
+  { supabaseConfigFile: path }: Project,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly given: GivenSettings; readonly buckets: readonly DeclaredBucket[] }> {
+  if (path === null) return { given: {}, buckets: [] };
+  const { readSupabaseBuckets, readSupabaseConfig } = await import("./supabase-config.ts");
+  return { given: readSupabaseConfig(path, env), buckets: readSupabaseBuckets(path, env) };
 }
 
 function envFile(project: Project, name: string): Record<string, string | undefined> {

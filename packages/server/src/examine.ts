@@ -1,5 +1,5 @@
 import { examineMessages, type MessagesState } from "./capabilities/realtime/index.ts";
-import type { OpenProjectDatabase } from "./compose.ts";
+import type { OpenProjectDatabase } from "./open-project.ts";
 import { examineLog, type LogExamination } from "./platform/changes/examine/index.ts";
 import { type AskedPolicy, examinePolicies } from "./platform/policies/examine/index.ts";
 

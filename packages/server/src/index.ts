@@ -1,18 +1,6 @@
 export type { Accounts, ImportedIdentity, ImportedUser, ImportOutcome } from "./capabilities/auth/index.ts";
 export type { AccessKey, AccessKeys, KeyOrder, StorageFinding, StorageTools } from "./capabilities/storage/index.ts";
-export {
-  type OpenProjectAccounts,
-  type OpenProjectDatabase,
-  type OpenProjectS3Keys,
-  type OpenProjectStorage,
-  openProjectAccounts,
-  openProjectDatabase,
-  openProjectS3Keys,
-  openProjectStorage,
-  type RunningServer,
-  type ServerOptions,
-  startServer,
-} from "./compose.ts";
+export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
 export {
   type Config,
   defineConfig,
@@ -23,6 +11,16 @@ export {
 } from "./config.ts";
 export { Problem } from "./kernel/problem.ts";
 export { type Origins, type Setting, SettingError, type Settings } from "./kernel/settings.ts";
+export {
+  type OpenProjectAccounts,
+  type OpenProjectDatabase,
+  type OpenProjectS3Keys,
+  type OpenProjectStorage,
+  openProjectAccounts,
+  openProjectDatabase,
+  openProjectS3Keys,
+  openProjectStorage,
+} from "./open-project.ts";
 export type { ApiKeys } from "./platform/identity/types.ts";
 export type { Observation, Observe } from "./platform/observe/observation.ts";
 export { findProject, type Project } from "./project.ts";

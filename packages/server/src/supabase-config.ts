@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { mailKinds, mailNotices, pascal } from "./capabilities/auth/mail/kinds.ts";
 import { providerFields, providerNames, providerSetting } from "./capabilities/auth/oauth/settings.ts";
+import type { DeclaredBucket } from "./capabilities/storage/declared/types.ts";
 import type { GivenSettings, GroupName, SettingGroups } from "./config.ts";
 import { SettingError } from "./kernel/settings.ts";
+import { bytes, readBuckets } from "./supabase-buckets.ts";
 
 /** Where a key's value goes; `convert` where ours says it another way, `undefined` when it says nothing. */
 type Known = {
@@ -57,6 +59,10 @@ const known: readonly Known[] = [
   ["api.extra_search_path", "data", "extraSearchPath"],
   ["api.max_rows", "data", "maxRows"],
   ["realtime.enabled", "realtime", "realtimeEnabled"],
+  ["storage.enabled", "storage", "storageEnabled"],
+  ["storage.file_size_limit", "storage", "storageFileSizeLimitBytes", bytes],
+  ["storage.image_transformation.enabled", "storage", "storageImagesEnabled"],
+  ["storage.s3_protocol.enabled", "storage", "storageS3Enabled"],
   ["auth.site_url", "auth", "siteUrl"],
   ["auth.additional_redirect_urls", "auth", "redirectAllowList"],
   ["auth.jwt_expiry", "auth", "accessTokenSeconds"],
@@ -168,22 +174,21 @@ const mails: readonly Known[] = [
 /** What counts only while its own mail server is used: that product's template has 2 mails an hour, without one unlimited. */
 const withMailServer = /^auth\.(?:email\.smtp\.|rate_limit\.email_sent$)/;
 
-function hasMailServer(document: unknown, env: Readonly<Record<string, string | undefined>>): boolean {
+function hasMailServer(document: unknown, env: Environment): boolean {
   const isOn = resolve(dig(document, "auth.email.smtp.enabled"), env);
   return dig(document, "auth.email.smtp") !== undefined && isOn !== false && isOn !== "false";
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `[storage.buckets.<name>]` and the files that are to be in them. @throws SettingError for what cannot be used */
+export function readSupabaseBuckets(path: string, env: Environment): readonly DeclaredBucket[] {
+  return readBuckets(dig(readDocument(path), "storage.buckets"), path, (value) => resolve(value, env));
+}
+
 /** @throws SettingError when the file is not TOML. */
-export function readSupabaseConfig(path: string, env: Readonly<Record<string, string | undefined>>): GivenSettings {
-  let document: unknown;
-  try {
-    document = parse(readFileSync(path, "utf8"));
-  } catch (cause) {
-    throw new SettingError(
-      `${path} is not valid TOML: ${cause instanceof Error ? cause.message.split("\n")[0] : cause}`,
-      { cause },
-    );
-  }
+export function readSupabaseConfig(path: string, env: Environment): GivenSettings {
+  const document = readDocument(path);
   const given: Partial<Record<GroupName, Record<string, unknown>>> = {};
   const skipsMailServer = !hasMailServer(document, env);
   for (const [at, group, name, convert] of [...known, ...external, ...mails]) {
@@ -197,6 +202,17 @@ export function readSupabaseConfig(path: string, env: Readonly<Record<string, st
   return given as GivenSettings;
 }
 
+function readDocument(path: string): unknown {
+  try {
+    return parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new SettingError(
+      `${path} is not valid TOML: ${cause instanceof Error ? cause.message.split("\n")[0] : cause}`,
+      { cause },
+    );
+  }
+}
+
 function dig(document: unknown, path: string): unknown {
   let at = document;
   for (const key of path.split(".")) {
@@ -206,7 +222,7 @@ function dig(document: unknown, path: string): unknown {
   return at;
 }
 
-function resolve(value: unknown, env: Readonly<Record<string, string | undefined>>): unknown {
+function resolve(value: unknown, env: Environment): unknown {
   const reference = typeof value === "string" ? /^env\((\w+)\)$/.exec(value) : null;
   return reference ? env[reference[1]!] : value;
 }

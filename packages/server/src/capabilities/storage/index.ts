@@ -4,6 +4,8 @@ import { bucketsPart, openBuckets } from "./buckets/index.ts";
 import { createContent } from "./content/index.ts";
 import { createTools, type StorageTools } from "./content/tools.ts";
 import type { StorageContext } from "./context.ts";
+import { declareBuckets } from "./declared/index.ts";
+import type { Declared } from "./declared/types.ts";
 import { openCipher } from "./encryption/index.ts";
 import { imagesPart } from "./images/index.ts";
 import { createObjects, objectsPart } from "./objects/index.ts";
@@ -19,6 +21,7 @@ import { createUploads, uploadsPart } from "./uploads/index.ts";
 
 export type { Finding as StorageFinding } from "./content/check.ts";
 export type { StorageTools } from "./content/tools.ts";
+export type { DeclaredBucket } from "./declared/types.ts";
 export { openCipher } from "./encryption/index.ts";
 export { hasKeptBytes } from "./kept-store.ts";
 export type { BlobStore, Scanner, Verdict } from "./ports.ts";
@@ -30,8 +33,11 @@ export function createStorageTools(needs: Pick<StorageContext, "db" | "blobs" | 
   return createTools(needs, openCipher(needs.settings, needs.observe));
 }
 
-/** Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. */
-export function createStorage(context: StorageContext): Capability {
+/**
+ * Files: facts in SQL, bytes behind a port, under `/storage/v1` (protocols: storage). Switched off, it serves nothing. `declared`: what is to be there when
+ * it has started.
+ */
+export function createStorage(context: StorageContext, declared?: Declared): Capability {
   if (!context.settings.storageEnabled) return { name: "storage", routes: [] };
   const cipher = openCipher(context.settings, context.observe);
   const content = createContent(context, cipher);
@@ -66,6 +72,7 @@ export function createStorage(context: StorageContext): Capability {
       await buckets.start();
       content.start();
       for (const part of parts) await part.start?.();
+      if (declared !== undefined) await declareBuckets(core, declared);
     },
     async stop() {
       for (const part of parts.toReversed()) await part.stop?.();

@@ -1,0 +1,134 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Accounts, createAuth } from "./capabilities/auth/index.ts";
+import {
+  type AccessKeys,
+  createAccessKeys,
+  createStorageTools,
+  type StorageTools,
+} from "./capabilities/storage/index.ts";
+import { migrationNeeds, openProjectBlobs, postgresNeeds, type ServerOptions } from "./compose.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { systemClock } from "./kernel/clock.ts";
+import { openIdentity } from "./platform/identity/index.ts";
+import type { Observe } from "./platform/observe/observation.ts";
+import { createOutbox } from "./platform/outbox/index.ts";
+import type { Database } from "./platform/postgres/database.ts";
+import { pgConfigOf } from "./platform/postgres/external/index.ts";
+import { type MigrationReport, migrate } from "./platform/postgres/migrate/index.ts";
+import { type OpenPostgres, openPostgres } from "./platform/postgres/open.ts";
+import { type ConnectReplication, connectReplication } from "./platform/postgres/replication.ts";
+import { authSettingsOf } from "./preflight.ts";
+import type { Project } from "./project.ts";
+
+/** The database without the server: for commands that look or change something and leave. */
+export interface OpenProjectDatabase {
+  readonly config: Config;
+  readonly project: Project;
+  readonly database: Database;
+  /** The administrator's way in. A secret. */
+  readonly url: string;
+  /** A connection to the same database that can stream its log. */
+  readonly connectReplication: ConnectReplication;
+  /** True when the embedded PostgreSQL was already running for another process of this project, and stays. */
+  readonly isShared: boolean;
+  migrate(): Promise<MigrationReport>;
+  close(): Promise<void>;
+}
+
+/** The project's accounts without the server: for commands. */
+export interface OpenProjectAccounts {
+  readonly accounts: Accounts;
+  close(): Promise<void>;
+}
+
+/** What sign-in does with accounts, on a database that is open and migrated. To be closed before the database. */
+export async function openProjectAccounts(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectAccounts> {
+  const keys = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  const auth = createAuth({
+    db: database,
+    identity: keys.identity,
+    signer: keys.signer,
+    settings: authSettingsOf(config),
+    clock: systemClock,
+    observe,
+    // Never started here: what is put into it leaves with the next server.
+    outbox: createOutbox({ db: database, key: keys.signer.deriveKey("outbox"), settings: config.outbox, observe }),
+  });
+  return {
+    accounts: auth.accounts,
+    async close() {
+      await auth.stop?.(AbortSignal.timeout(5_000));
+      keys.close();
+    },
+  };
+}
+
+/** The project's files without the server: for commands. */
+export interface OpenProjectStorage {
+  readonly tools: StorageTools;
+  close(): Promise<void>;
+}
+
+/** What can be done with files on a database that is open and migrated. To be closed before the database. */
+export async function openProjectStorage(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectStorage> {
+  const settings = config.storage;
+  const blobs = await openProjectBlobs(config, database, observe);
+  return { tools: createStorageTools({ db: database, blobs, settings, observe }), close: () => blobs.close() };
+}
+
+/** The access keys of the S3 endpoint without the server: for commands. */
+export interface OpenProjectS3Keys {
+  readonly accessKeys: AccessKeys;
+  close(): Promise<void>;
+}
+
+/** Access keys, on a database that is open and migrated. To be closed before the database. */
+export async function openProjectS3Keys(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectS3Keys> {
+  const keys = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  // With a master key the database has the keys: secrets are sealed with theirs.
+  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+  return {
+    accessKeys: createAccessKeys(database, keys.signer),
+    async close() {
+      await sharing?.close();
+      keys.close();
+    },
+  };
+}
+
+/** Opens a project's database: joins the running one, or starts the embedded one for as long as it is needed. */
+export async function openProjectDatabase(options: ServerOptions): Promise<OpenProjectDatabase> {
+  const config = await loadConfig(options);
+  mkdirSync(config.project.dataDir, { recursive: true, mode: 0o700 });
+  const postgres: OpenPostgres = await openPostgres({ ...postgresNeeds(config, options), joins: true });
+  return {
+    config,
+    project: config.project,
+    database: postgres.database,
+    url: postgres.url,
+    connectReplication: () => connectReplication(pgConfigOf(postgres.administrator)),
+    isShared: postgres.isShared,
+    migrate: () => migrate(migrationNeeds(config, postgres.database, options)),
+    close: () => postgres.stop(),
+  };
+}
