@@ -1,7 +1,7 @@
 import { Problem } from "../../../kernel/problem.ts";
 
 export const imageProblems = {
-  /** The file is no image that can be transformed, or a damaged one. JPEG, PNG, WebP, GIF, AVIF and TIFF can be. */
+  /** The file is no image of a kind that can be transformed, or a damaged one. */
   notAnImage: () =>
     new Problem("InvalidImage", 400, "The file is not an image that can be transformed.", {
       hint: "JPEG, PNG, WebP, GIF, AVIF and TIFF can be. An SVG needs no other sizes: ask for the file itself.",

@@ -1,8 +1,9 @@
 import type { Call } from "../../../kernel/route.ts";
+import { readTransformation } from "../images/parameters.ts";
 import { problems } from "../problems.ts";
 import { signedProblems } from "./problems.ts";
 
-/** How an image is to be, as it was asked for: whoever serves it reads it. */
+/** How an image is to be, as it was asked for: whoever serves it reads it again, with the limits of then. */
 export type Transformations = Readonly<Record<string, unknown>>;
 
 type Body = Readonly<Record<string, unknown>>;
@@ -33,13 +34,15 @@ export function readExpiresIn({ expiresIn }: Body, maxSeconds: number): number {
   return seconds;
 }
 
-/** `null` where there is none, or an empty one, as some clients send. */
+/** `null` where there is none, or an empty one, as some clients send. @throws Problem `InvalidRequest` for what cannot be served */
 export function readTransform({ transform }: Body): Transformations | null {
   if (transform === undefined || transform === null) return null;
   if (typeof transform !== "object" || Array.isArray(transform)) {
     throw problems.invalidRequest("body/transform must be object");
   }
-  return Object.keys(transform).length === 0 ? null : (transform as Transformations);
+  if (Object.keys(transform).length === 0) return null;
+  readTransformation(transform as Transformations, Number.MAX_SAFE_INTEGER, "body/transform");
+  return transform as Transformations;
 }
 
 /** @throws Problem for anything but a list of texts that is short enough */
