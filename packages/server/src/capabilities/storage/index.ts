@@ -11,6 +11,7 @@ import { imagesPart } from "./images/index.ts";
 import { createObjects, objectsPart } from "./objects/index.ts";
 import type { StorageCore, StoragePart } from "./part.ts";
 import { resumablePart } from "./resumable/index.ts";
+import { notServedPart } from "./not-served.ts";
 import { mount, storageCors } from "./routes.ts";
 import { s3Part } from "./s3/index.ts";
 import { servingPart } from "./serving/index.ts";
@@ -56,6 +57,7 @@ export function createStorage(context: StorageContext, declared?: Declared): Cap
     resumablePart(core),
     s3Part(core),
     sitesPart(core),
+    notServedPart(),
   ];
   return {
     name: "storage",

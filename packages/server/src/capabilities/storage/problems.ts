@@ -43,6 +43,8 @@ export const problems = {
   invalidRequest: (message: string) => new Problem("InvalidRequest", 400, message),
   /** One parameter cannot be used. */
   invalidParameter: (message: string) => new Problem("InvalidParameter", 400, message),
+  /** Supabase has it, Mainstay has not: versions of objects, lifecycle rules, buckets of tables or vectors. */
+  featureNotEnabled: (what: string) => new Problem("FeatureNotEnabled", 400, `${what} is not available here`),
   /** A parameter is missing. */
   missingParameter: (name: string) => new Problem("MissingParameter", 400, `Missing Required Parameter ${name}`),
   /** Somebody else is writing to the same upload. */

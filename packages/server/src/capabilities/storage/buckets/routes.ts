@@ -6,6 +6,7 @@ import { objectStore } from "../objects/store.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { Operation } from "../types.ts";
+import { refuseVersions } from "../versions.ts";
 import { bucketIdOf, readBucketQuery, readChanges, readNewBucket } from "./bucket-input.ts";
 import { bucketProblems } from "./problems.ts";
 import { bucketStore } from "./store.ts";
@@ -26,7 +27,9 @@ export function bucketRoutes({ session, identity, settings, buckets }: StorageCo
       summary: "Makes a bucket.",
       async handle(call) {
         const asking = askingOf(call, "storage.bucket.create");
-        const bucket = readNewBucket(await readJsonBody(call), limitBytes);
+        const body = await readJsonBody(call);
+        refuseVersions(body);
+        const bucket = readNewBucket(body, limitBytes);
         await orRefuse(bucketStore.create(asking, bucket), { taken: problems.bucketAlreadyExists });
         buckets.forget(bucket.id);
         return json({ name: bucket.name });
@@ -62,7 +65,9 @@ export function bucketRoutes({ session, identity, settings, buckets }: StorageCo
       async handle(call) {
         const asking = askingOf(call, "storage.bucket.update");
         const id = bucketIdOf(call.params.id!);
-        const changes = readChanges(await readJsonBody(call), limitBytes);
+        const body = await readJsonBody(call);
+        refuseVersions(body);
+        const changes = readChanges(body, limitBytes);
         if (!(await orRefuse(bucketStore.update(asking, id, changes)))) throw problems.noSuchBucket();
         buckets.forget(id);
         return json({ message: "Successfully updated" });

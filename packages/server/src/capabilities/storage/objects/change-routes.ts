@@ -4,6 +4,7 @@ import { isBucketId, isKey, readKey } from "../names.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import { readEncodedMetadata } from "../uploads/facts.ts";
+import { refuseVersions } from "../versions.ts";
 import { copyObject } from "./copy.ts";
 import {
   type JsonBody,
@@ -30,7 +31,9 @@ export function changeRoutes(core: StorageCore): readonly Route[] {
       summary: "Gives an object another name, or another bucket.",
       async handle(call) {
         const who = callerOf(call, identity);
-        const places = readPlaces(await readJsonBody(call));
+        const body = await readJsonBody(call);
+        refuseVersions(body);
+        const places = readPlaces(body);
         const id = await moveObject(core, who, places.from, places.to);
         return json({ message: "Successfully moved", Id: id, Key: places.to.name });
       },
@@ -43,6 +46,7 @@ export function changeRoutes(core: StorageCore): readonly Route[] {
       async handle(call) {
         const who = callerOf(call, identity);
         const body = await readJsonBody(call);
+        refuseVersions(body);
         const metadata = optionalObject(body, "metadata") ?? {};
         const row = await copyObject(core, {
           who,

@@ -2,6 +2,7 @@ import type { Principal } from "../../../kernel/principal.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import { readCacheControl, readContentEncoding } from "../uploads/facts.ts";
+import { inspectionOf, inspectKept } from "../uploads/inspection.ts";
 import { isMediaType } from "../uploads/mime-types.ts";
 import { assertFits } from "./move.ts";
 import { objectStore, type Place } from "./store.ts";
@@ -57,6 +58,7 @@ export async function copyObject(
   };
   await objects.mayWrite(order);
   assertFits(bucket, order as WriteOrder & { readonly sizeBytes: number }, settings.storageFileSizeLimitBytes);
+  await inspectKept(content, source.version, inspectionOf(settings.storageCheckTypes, order, bucket));
   const { sizeBytes, etag } = source;
   const version = await content.copy(source.version, {
     bucketId: to.bucketId,

@@ -20,6 +20,18 @@ export const listStore = {
     return rows[0]![0]!.toString();
   },
 
+  /** The file of exactly that name; `null` where there is none for the caller. */
+  async one(asking: Asking, bucketId: string, name: string, signal: AbortSignal): Promise<Listed | null> {
+    const { rows } = await fly(
+      asking,
+      signal,
+      `select ${pageColumns} from storage.objects w where bucket_id = $1 and name = $2`,
+      [bucketId, name],
+    );
+    const [row] = rows;
+    return row === undefined ? null : { name, object: JSON.parse(row[1]!.toString()), time: null };
+  },
+
   /** Names after a place, in order; folders too when `isLevel`. */
   async page(asking: Asking, page: Page, signal: AbortSignal | undefined): Promise<readonly Listed[]> {
     const { bucketId, prefix, isLevel, column, isDescending, after, limit } = page;

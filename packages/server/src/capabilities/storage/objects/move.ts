@@ -2,13 +2,14 @@ import type { Principal } from "../../../kernel/principal.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { Bucket, StoredObject } from "../types.ts";
+import { inspectionOf, inspectKept } from "../uploads/inspection.ts";
 import { isAllowedType } from "../uploads/mime-types.ts";
 import { orRefuse } from "./refusals.ts";
 import { objectStore, type Place } from "./store.ts";
 
 /** Gives an object another place; its bytes stay where they are. @returns its id. @throws Problem */
 export async function moveObject(
-  { db, session, objects, buckets, settings }: StorageCore,
+  { db, session, objects, buckets, content, settings }: StorageCore,
   who: Principal,
   from: Place,
   to: Place,
@@ -20,6 +21,7 @@ export async function moveObject(
     const bucket = await buckets.find(to.bucketId);
     if (bucket === null) throw problems.noSuchBucket();
     assertFits(bucket, object, settings.storageFileSizeLimitBytes);
+    await inspectKept(content, object.version, inspectionOf(settings.storageCheckTypes, object, bucket));
   }
   const id = await orRefuse(objectStore.move(db, { session, who, operation }, from, to), {
     taken: problems.keyAlreadyExists,

@@ -1,12 +1,14 @@
 import { type Call, json, type Reply, type Route } from "../../../kernel/route.ts";
-import { callerIfAny, callerOf } from "../caller.ts";
+import { callerOf } from "../caller.ts";
 import { isBucketId } from "../names.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { StoredObject } from "../types.ts";
-import { readJsonBody } from "./json-body.ts";
+import { refuseVersionIn, refuseVersions } from "../versions.ts";
+import { optionalFlag, readJsonBody, requiredText } from "./json-body.ts";
 import { pageAnswer, readLevel, readPage } from "./list.ts";
 import { listStore } from "./list-store.ts";
+import type { Listed } from "./list-types.ts";
 import { orRefuse } from "./refusals.ts";
 
 /** What is known of objects, one by one and in lists (protocols: read, listing). */
@@ -17,12 +19,14 @@ export function readRoutes({ session, identity, settings, objects, buckets }: St
   async function infoFor(call: Call, isAnonymousAllowed: boolean): Promise<Reply> {
     const [bucketId, name] = [call.params.bucket!, call.params["*"]!];
     const isAnonymous = call.headers.apikey === undefined && call.headers.authorization === undefined;
-    const who = isAnonymousAllowed ? callerIfAny(call, identity) : callerOf(call, identity);
+    const who = isAnonymousAllowed ? null : callerOf(call, identity);
+    refuseVersionIn(call.query);
     const bucket = isBucketId(bucketId) ? await buckets.find(bucketId) : null;
     if (bucket === null || (isAnonymous && !bucket.isPublic)) throw problems.noSuchBucket();
+    // A session that has ended is told so: "not there" would make apps forget files that are.
     const object = bucket.isPublic
       ? await objects.findAsServer(bucketId, name)
-      : await objects.find(who, bucketId, name, "storage.object.info_authenticated");
+      : await objects.find(who ?? callerOf(call, identity), bucketId, name, "storage.object.info_authenticated");
     if (object === null) throw problems.noSuchKey();
     return json(infoOf(object));
   }
@@ -35,6 +39,7 @@ export function readRoutes({ session, identity, settings, objects, buckets }: St
       summary: "What is known of an object in a public bucket.",
       async handle(call) {
         const [bucketId, name] = [call.params.bucket!, call.params["*"]!];
+        refuseVersionIn(call.query);
         const bucket = isBucketId(bucketId) ? await buckets.find(bucketId) : null;
         if (bucket === null || !bucket.isPublic) throw problems.noSuchBucket();
         const object = await objects.findAsServer(bucketId, name);
@@ -63,9 +68,13 @@ export function readRoutes({ session, identity, settings, objects, buckets }: St
       summary: "One folder's files and folders.",
       async handle(call) {
         const who = callerOf(call, identity);
-        const level = readLevel(call.params.bucket!, await readJsonBody(call), storageListLimit);
+        const wanted = await readJsonBody(call);
+        refuseVersions(wanted);
+        const level = readLevel(call.params.bucket!, wanted, storageListLimit);
         const asking = { session, who, operation: "storage.object.list" } as const;
-        const body = await orRefuse(listStore.level(asking, level, call.signal));
+        const body = optionalFlag(wanted, "exactMatch")
+          ? listed(await orRefuse(listStore.one(asking, level.bucketId, requiredText(wanted, "prefix"), call.signal)))
+          : await orRefuse(listStore.level(asking, level, call.signal));
         return { status: 200, headers: ["Content-Type", "application/json; charset=utf-8"], body };
       },
     },
@@ -76,8 +85,14 @@ export function readRoutes({ session, identity, settings, objects, buckets }: St
       summary: "Files that begin alike, page by page, with or without folders.",
       async handle(call) {
         const who = callerOf(call, identity);
-        const page = readPage(call.params.bucket!, await readJsonBody(call), storageListLimit);
+        const wanted = await readJsonBody(call);
+        refuseVersions(wanted);
+        const page = readPage(call.params.bucket!, wanted, storageListLimit);
         const asking = { session, who, operation: "storage.object.list_v2" } as const;
+        if (optionalFlag(wanted, "exactMatch")) {
+          const one = await orRefuse(listStore.one(asking, page.bucketId, page.prefix, call.signal));
+          return json(pageAnswer(page, one === null || page.after !== null ? [] : [one]));
+        }
         // One more tells whether there is another page.
         const listed = await orRefuse(listStore.page(asking, { ...page, limit: page.limit + 1 }, call.signal));
         return json(pageAnswer(page, listed));
@@ -85,6 +100,10 @@ export function readRoutes({ session, identity, settings, objects, buckets }: St
     },
   ];
 }
+
+/** That one file as a list of one folder has it: by its own name. */
+const listed = (one: Listed | null): string =>
+  JSON.stringify(one === null ? [] : [{ ...one.object, name: one.name.slice(one.name.lastIndexOf("/") + 1) }]);
 
 /** Protocols: read. */
 function infoOf(object: StoredObject) {

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { WriteOrder } from "../objects/types.ts";
-import { defaultContentType, readCacheControl } from "../uploads/index.ts";
+import { defaultContentType, readCacheControl, readContentEncoding } from "../uploads/index.ts";
 import { problems } from "./problems.ts";
 
-export type Facts = Pick<WriteOrder, "contentType" | "cacheControl" | "userMetadata">;
+export type Facts = Pick<WriteOrder, "contentType" | "contentEncoding" | "cacheControl" | "userMetadata">;
 
 const prefix = "x-amz-meta-";
 
@@ -12,6 +12,8 @@ export function factsOf(headers: IncomingHttpHeaders, limitBytes: number): Facts
   refuseLost(headers);
   return {
     contentType: headers["content-type"] ?? defaultContentType,
+    // That of the transfer alone is undone when the object is there (payload/chunked.ts).
+    contentEncoding: readContentEncoding(headers["content-encoding"]?.replace(/(?:^|,)\s*aws-chunked\s*/i, "")),
     cacheControl: readCacheControl(headers["cache-control"]),
     userMetadata: metadataOf(Object.entries(headers), limitBytes),
   };

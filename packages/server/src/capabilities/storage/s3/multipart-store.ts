@@ -10,6 +10,7 @@ export interface UploadMemo extends Readonly<Record<string, unknown>> {
   readonly protocol: "s3";
   readonly key: string;
   readonly contentType: string;
+  readonly contentEncoding: string | null;
   readonly cacheControl: string;
   readonly userMetadata: Readonly<Record<string, string>> | null;
   /** Who began it: nobody else goes on, but for the service. */

@@ -3,6 +3,7 @@ import { callerOf } from "../caller.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import type { Bucket, StoredObject } from "../types.ts";
+import { refuseVersionIn } from "../versions.ts";
 import type { Audience } from "./headers.ts";
 import type { Serving } from "./serve.ts";
 
@@ -18,6 +19,7 @@ export function servingRoutes(core: StorageCore, serving: Serving): readonly Rou
   const { buckets, objects, identity } = core;
 
   const send = async (call: Call, find: Find, audience: Audience): Promise<Reply> => {
+    refuseVersionIn(call.query);
     const object = await find();
     if (object === null) throw problems.noSuchKey();
     return serving.serve(call, object, { audience, download: downloadOf(call.query), again: find });

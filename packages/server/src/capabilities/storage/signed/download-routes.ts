@@ -3,6 +3,7 @@ import { callerOf } from "../caller.ts";
 import type { StorageCore } from "../part.ts";
 import { problems } from "../problems.ts";
 import { downloadOf, type Serving } from "../serving/index.ts";
+import { refuseVersions } from "../versions.ts";
 import { readBody, readExpiresIn, readPaths, readTransform } from "./body.ts";
 import type { UrlTokens } from "./url-tokens.ts";
 
@@ -31,6 +32,7 @@ export function signedDownloadRoutes(core: StorageCore, tokens: UrlTokens, servi
       async handle(call) {
         const who = callerOf(call, identity);
         const body = await readBody(call);
+        refuseVersions(body);
         const lifeSeconds = readExpiresIn(body, settings.storageSignedUrlMaxSeconds);
         const transformations = readTransform(body);
         const url = `${call.params.bucket!}/${call.params["*"]!}`;

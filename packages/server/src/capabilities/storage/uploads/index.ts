@@ -5,9 +5,11 @@ export {
   defaultCacheControl,
   defaultContentType,
   readCacheControl,
+  readContentEncoding,
   readEncodedMetadata,
   readMetadata,
 } from "./facts.ts";
+export { inspectionOf, inspectKept } from "./inspection.ts";
 export { isAllowedType } from "./mime-types.ts";
 export { takeIn, uploadRouteOptions } from "./routes.ts";
 export { createUploads } from "./uploads.ts";

@@ -1,4 +1,4 @@
-import type { Content, ContentReader, Inspect, Segment } from "../content/types.ts";
+import type { Content, Inspect, Segment } from "../content/types.ts";
 import { readKey } from "../names.ts";
 import type { WriteOrder } from "../objects/types.ts";
 import type { StorageCore } from "../part.ts";
@@ -6,10 +6,9 @@ import { problems } from "../problems.ts";
 import { createScanGate } from "../scan/gate.ts";
 import type { Bucket, StoredObject } from "../types.ts";
 import { etagOf } from "./etag.ts";
+import { headOf, inspectionOf } from "./inspection.ts";
 import { isAllowedType, isMediaType } from "./mime-types.ts";
-import { checkBytes, headBytes } from "./sniff.ts";
 import type { OpenUpload, Uploads } from "./types.ts";
-import { beginningOf } from "./unpack.ts";
 
 /** How long a plain upload that its server has left counts as going on, in ms. */
 const plainLeaseMs = 120_000;
@@ -29,16 +28,8 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
     if (!isAllowed) throw problems.invalidMimeType(contentType.slice(0, 100));
   };
 
-  /** Where bytes are not looked at, the store need not wait for the first of them. */
-  const inspectionOf = (order: WriteOrder, { allowedMimeTypes }: Bucket): Inspect | undefined =>
-    allowedMimeTypes === null || !settings.storageCheckTypes
-      ? undefined
-      : async (head) => {
-          const unpacked = await beginningOf(order.contentEncoding ?? null, head);
-          // What cannot be unpacked cannot be looked at.
-          if (unpacked === null) throw problems.invalidMimeType(order.contentType.slice(0, 100));
-          await checkBytes(order.contentType, allowedMimeTypes, unpacked);
-        };
+  const inspectionFor = (order: WriteOrder, bucket: Bucket): Inspect | undefined =>
+    inspectionOf(settings.storageCheckTypes, order, bucket);
 
   const uploads: Uploads = {
     async open(order, { leaseMs, upload } = { leaseMs: plainLeaseMs }) {
@@ -65,7 +56,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       return content.append(version, {
         ...segment,
         limitBytes: Math.min(segment.limitBytes ?? limitBytes, limitBytes),
-        inspect: segment.position === 0 ? inspectionOf(order, bucket) : undefined,
+        inspect: segment.position === 0 ? inspectionFor(order, bucket) : undefined,
       });
     },
 
@@ -80,7 +71,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       const { version, bucket, limitBytes } = upload;
       try {
         let head: Buffer = Buffer.alloc(0);
-        const inspect = inspectionOf(order, bucket);
+        const inspect = inspectionFor(order, bucket);
         const remember: Inspect = async (bytes) => {
           head = bytes;
           await inspect?.(bytes);
@@ -98,7 +89,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
           completed.contentType === order.contentType && completed.contentEncoding === order.contentEncoding;
         if (!isSame) {
           checkName(completed, bucket);
-          await inspectionOf(completed, bucket)?.(head);
+          await inspectionFor(completed, bucket)?.(head);
         }
         return await settle(upload, completed, undefined, true);
       } catch (error) {
@@ -131,7 +122,7 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
       if (sizeBytes > limitBytes) throw problems.entityTooLarge();
       // Pieces come in any order and of any size: only the whole tells what it is.
-      const inspect = isChecked ? undefined : inspectionOf(order, bucket);
+      const inspect = isChecked ? undefined : inspectionFor(order, bucket);
       if (inspect !== undefined || !gate.isOpen) {
         const reader = await content.openReceived(version);
         if (reader === null) throw problems.noSuchUpload();
@@ -144,12 +135,6 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
       throw error;
     }
   }
-}
-
-async function headOf(reader: ContentReader): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of reader.stream({ from: 0, to: Math.min(headBytes, reader.sizeBytes) })) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 /** Where that fails too, the lease runs out: what went wrong first is what the caller hears. */

@@ -5,7 +5,7 @@ import type { WriteOrder } from "../../objects/types.ts";
 import { problems as storageProblems } from "../../problems.ts";
 import { conditionOf } from "../../serving/index.ts";
 import type { StoredObject } from "../../types.ts";
-import { isAllowedType } from "../../uploads/index.ts";
+import { inspectionOf, inspectKept, isAllowedType } from "../../uploads/index.ts";
 import { copySourceOf } from "../location.ts";
 import { factsOf } from "../metadata.ts";
 import { bucketOf, limitOf, type S3Needs } from "../needs.ts";
@@ -82,10 +82,13 @@ export function copyOperation(needs: S3Needs): Handler {
         );
       }
       const facts = isNew ? factsOf(call.headers, settings.storageS3MetadataLimitBytes) : source;
-      const { contentType, cacheControl, userMetadata } = facts;
-      const said = { contentType, cacheControl, userMetadata };
+      const { contentType, contentEncoding = null, cacheControl, userMetadata } = facts;
+      const said = { contentType, contentEncoding, cacheControl, userMetadata };
       const order = orderOf(request, "storage.s3.object.copy", said, { isUpsert, sizeBytes: source.sizeBytes });
       await writing(check(order));
+      const { allowedMimeTypes } = await bucketOf(needs, bucket);
+      const inspect = inspectionOf(settings.storageCheckTypes, order, { allowedMimeTypes });
+      await writing(inspectKept(content, source.version, inspect));
       return [source, await writing(copy(order, source))];
     };
     const [from, to] = await attempt().catch((error: unknown) => {

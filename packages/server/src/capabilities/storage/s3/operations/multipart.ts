@@ -37,6 +37,7 @@ export function multipartOperations(needs: S3Needs) {
       protocol: "s3",
       key,
       contentType: facts.contentType,
+      contentEncoding: facts.contentEncoding ?? null,
       cacheControl: facts.cacheControl,
       userMetadata: facts.userMetadata as UploadMemo["userMetadata"],
       role: who.role,
