@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type BootedApp, type BootOptions, boot, clusterUrl } from "@mainstay/testing";
 import { openRelay, type Relay } from "./relay.ts";
 
-const jwtSecret = "abuse-secret-of-at-least-thirty-two-bytes-000000";
+export const jwtSecret = "abuse-secret-of-at-least-thirty-two-bytes-000000";
 
 /** SQL of this folder, or of one beside it. */
 export const readSql = (...path: string[]): string => readFileSync(join(import.meta.dirname, ...path), "utf8");

@@ -45,7 +45,7 @@ export const storageBoundary: Boundary = {
   name: "storage",
   render(problem, call) {
     const code = codeOf(problem);
-    const headers = Object.entries(problem.headers).flat();
+    const headers = ["Cache-Control", "no-store", ...Object.entries(problem.headers).flat()];
     const isRefusedIdentity = problem.code.startsWith("identity/");
     const statusCode = isRefusedIdentity ? 403 : problem.status;
     const status = sentAsTheyAre.has(statusCode) ? statusCode : 400;

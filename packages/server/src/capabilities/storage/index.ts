@@ -10,6 +10,7 @@ import { openCipher } from "./encryption/index.ts";
 import { imagesPart } from "./images/index.ts";
 import { createObjects, objectsPart } from "./objects/index.ts";
 import type { StorageCore, StoragePart } from "./part.ts";
+import { keptByNoCache } from "./private.ts";
 import { resumablePart } from "./resumable/index.ts";
 import { notServedPart } from "./not-served.ts";
 import { mount, storageCors } from "./routes.ts";
@@ -66,9 +67,11 @@ export function createStorage(context: StorageContext, declared?: Declared): Cap
         mount,
         boundary: storageBoundary,
         cors: storageCors,
-        routes: parts.flatMap(({ routes = [] }) => routes),
+        routes: parts.flatMap(({ routes = [] }) => routes.map(keptByNoCache)),
       },
-      ...parts.flatMap(({ groups = [] }) => groups),
+      ...parts.flatMap(({ groups = [] }) =>
+        groups.map((group) => ({ ...group, routes: group.routes.map(keptByNoCache) })),
+      ),
     ],
     async start() {
       await buckets.start();

@@ -1,4 +1,5 @@
 import { problems } from "../problems.ts";
+import { readMetadata as readUserMetadata } from "../uploads/index.ts";
 import { resumableProblems } from "./problems.ts";
 
 /** What a client says of a file before it comes. */
@@ -74,10 +75,8 @@ function cacheControlOf(value: string | undefined): string {
 function userMetadataOf(value: string | undefined): Readonly<Record<string, unknown>> | null {
   if (value === undefined || value === "") return null;
   try {
-    const parsed: unknown = JSON.parse(value);
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-      return parsed as Readonly<Record<string, unknown>>;
-    }
+    const metadata = readUserMetadata(value);
+    if (metadata !== null) return metadata;
   } catch {
     // Said below, as for any other value.
   }

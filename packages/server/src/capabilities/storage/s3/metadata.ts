@@ -44,15 +44,29 @@ function utf8Of(value: string): string {
 }
 
 /**
- * User metadata as headers. Whatever other entrances have put there: what is no name or value of a header is left out or encoded as RFC 2047 has it,
- * as S3 does, and not sent as it is (threat S05).
+ * User metadata as headers. Whatever other entrances have put there: what is no name of a header is left out, and what is no value of one is encoded as
+ * RFC 2047 has it (threat S05). So is what would be more than S3 itself takes in: clients and proxies give up an answer with larger headers. How many
+ * were left out, S3 says in a header of its own.
  */
-export function metadataHeaders(metadata: Readonly<Record<string, unknown>> | null): readonly string[] {
-  return Object.entries(metadata ?? {}).flatMap(([name, value]) => {
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/.test(name)) return [];
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    return [prefix + name.toLowerCase(), encodedWord(text)];
-  });
+export function metadataHeaders(
+  metadata: Readonly<Record<string, unknown>> | null,
+  limitBytes: number,
+): readonly string[] {
+  if (metadata === null) return [];
+  const headers: string[] = [];
+  let leftBytes = limitBytes;
+  let missing = 0;
+  for (const [name, value] of Object.entries(metadata)) {
+    const text = encodedWord(typeof value === "string" ? value : JSON.stringify(value));
+    const isHeader = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/.test(name);
+    if (!isHeader || name.length + text.length > leftBytes) {
+      missing++;
+      continue;
+    }
+    leftBytes -= name.length + text.length;
+    headers.push(prefix + name.toLowerCase(), text);
+  }
+  return missing === 0 ? headers : [...headers, "x-amz-missing-meta", String(missing)];
 }
 
 const encodedWord = (text: string): string =>

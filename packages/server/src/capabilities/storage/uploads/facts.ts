@@ -43,14 +43,21 @@ export function readMetadata(text: string | undefined): Readonly<Record<string, 
   if (Buffer.byteLength(text) > maxMetadataBytes) throw uploadProblems.metadata();
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, keepable);
   } catch {
     throw uploadProblems.metadata();
   }
   if (value === null) return null;
-  // PostgreSQL keeps no U+0000 in JSON.
-  if (typeof value !== "object" || Array.isArray(value) || text.includes("\\u0000")) throw uploadProblems.metadata();
+  if (typeof value !== "object" || Array.isArray(value)) throw uploadProblems.metadata();
   return value as Record<string, unknown>;
+}
+
+/** PostgreSQL keeps neither U+0000 nor half of a surrogate pair in JSON. @throws Error */
+function keepable(name: string, value: unknown): unknown {
+  for (const text of [name, value]) {
+    if (typeof text === "string" && (text.includes("\0") || !text.isWellFormed())) throw new Error("Cannot be kept.");
+  }
+  return value;
 }
 
 /** As `readMetadata`, of base64 as the header `x-metadata` and resumable uploads have it. */

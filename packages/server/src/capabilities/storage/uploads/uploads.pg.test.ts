@@ -237,7 +237,7 @@ describe("S08: an upload that is refused leaves nothing", () => {
 
   test("for fields, headers and encodings that cannot be used", async () => {
     const file = new Blob(["x"]);
-    for (const metadata of ["[1]", "nope", '"text"', '{"a":"\\u0000"}']) {
+    for (const metadata of ["[1]", "nope", '"text"', '{"a":"\\u0000"}', '{"a":["\\ud800"]}', '{"\\udc00":1}']) {
       expect(
         await upload(
           `open/${randomUUID()}`,

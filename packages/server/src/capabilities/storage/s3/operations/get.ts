@@ -102,7 +102,7 @@ export function getOperations(needs: S3Needs) {
         headers = withHeader(headers, "Content-Disposition", headerText("response-content-disposition", disposition));
       }
     }
-    headers = [...headers, ...metadataHeaders(object.userMetadata)];
+    headers = [...headers, ...metadataHeaders(object.userMetadata, settings.storageS3MetadataLimitBytes)];
     if (headerOf(request, "x-amz-checksum-mode")?.toUpperCase() === "ENABLED" && reply.status === 200) {
       const checksum = object.version === null ? null : await checksums.find(object.version);
       if (checksum !== null) {
