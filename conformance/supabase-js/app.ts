@@ -30,6 +30,7 @@ export interface App {
   readonly anonKey: string;
   readonly serviceRoleKey: string;
   readonly publishableKey: string;
+  readonly secretKey: string;
   /** A plain request below `/rest/v1`. */
   rest(path: string, options?: RequestOptions): Promise<Answer>;
   /** A plain request below the server's root. */
