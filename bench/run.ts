@@ -8,11 +8,12 @@ import { renderReport, type Section, withSection } from "./src/report.ts";
 import { type Bench, bulk, type Figure, idleMemory, inserts, largeExport, nearby, reads } from "./src/scenarios.ts";
 import { databaseUrlOf, emptyProject, keysOf, projectWithRoam, startServer } from "./src/server.ts";
 import { roomForAll, signingIn } from "./src/sign-in.ts";
+import { storage, storageParts } from "./src/storage/index.ts";
 
 /**
  * `npm run bench [-- --seconds 8 --write]`: a real `mainstay start` on this machine, client and PostgreSQL beside it, fsync on.
  * Ratios are against limits measured in the same run. `--write` puts the report into docs/reference/performance.md; what was left out with
- * `--only` keeps the figures it has there, where it is all of realtime or all but realtime.
+ * `--only` keeps the figures it has there, where it is all of realtime, all of storage, or all but these two.
  */
 const { values: options } = parseArgs({
   options: {
@@ -26,6 +27,8 @@ const { values: options } = parseArgs({
 const port = Number(options.port);
 /** Of one measurement of realtime: there are many, and they are steady soon. */
 const realtimeSeconds = Math.min(Number(options.seconds), 2);
+/** Of one measurement of storage. */
+const storageSeconds = Math.min(Number(options.seconds), 4);
 const wants = (name: string): boolean => options.only === undefined || options.only.split(",").includes(name);
 
 const figures: Figure[] = [];
@@ -35,12 +38,22 @@ if (figures.length > 0)
   publish("figures", figures, `${options.connections} connections, ${options.seconds} s a scenario`);
 const ofRealtime = await realtimeFigures();
 if (ofRealtime.length > 0) publish("realtime", ofRealtime, `${realtimeSeconds} s a scenario`);
-process.exitCode = [...figures, ...ofRealtime].some((figure) => figure.isMet === false) ? 1 : 0;
+const ofStorage = await storageFigures();
+if (ofStorage.length > 0)
+  publish("storage", ofStorage, `${options.connections} connections, ${storageSeconds} s a scenario`);
+process.exitCode = [...figures, ...ofRealtime, ...ofStorage].some((figure) => figure.isMet === false) ? 1 : 0;
 
 /** `--only realtime`, or a part of it: `--only realtime:matching`. */
 async function realtimeFigures(): Promise<Figure[]> {
   const parts = realtimeParts.filter((part) => wants("realtime") || wants(`realtime:${part}`));
   return parts.length === 0 ? [] : realtime({ port, seconds: realtimeSeconds, parts });
+}
+
+/** `--only storage`, or a part of it: `--only storage:downloads`. */
+async function storageFigures(): Promise<Figure[]> {
+  const parts = storageParts.filter((part) => wants("storage") || wants(`storage:${part}`));
+  if (parts.length === 0) return [];
+  return storage({ port, seconds: storageSeconds, connections: Number(options.connections), parts });
 }
 
 async function starts(): Promise<Figure[]> {

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -11,7 +12,7 @@ const run = promisify(execFile);
 /** One request, as often as it is wanted. */
 export interface Shot {
   readonly method: string;
-  /** Path and query. */
+  /** Path and query. `$n` stands for what no other request has: a random word and a number. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -59,16 +60,36 @@ async function runWrk(
   return { perSecond, failures: refused + (broken ? broken.slice(1).reduce((sum, n) => sum + Number(n), 0) : 0) };
 }
 
-/** The requests are written out once, before the clock runs: wrk then only sends bytes. */
+/** The requests are written out once, before the clock runs: wrk then only sends bytes. Those with a number are written as they go. */
 function luaFor(shots: readonly Shot[]): string {
   const quote = (text: string): string =>
     `"${text.replace(/[\\"\n\r]/g, (c) => ({ "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r" })[c]!)}"`;
   const formats = shots.map(({ method, path, headers, body }) => {
     const table = Object.entries(headers).map(([name, value]) => `[${quote(name)}]=${quote(value)}`);
-    return `wrk.format(${quote(method)}, ${quote(path)}, {${table.join(",")}}, ${body === undefined ? "nil" : quote(body)})`;
+    const text = body === undefined ? "nil" : isRepeated(body) ? `string.rep("x", ${body.length})` : quote(body);
+    return `wrk.format(${quote(method)}, ${quote(path)}, {${table.join(",")}}, ${text})`;
   });
+  if (shots.some(({ path }) => path.includes("$n"))) return luaForNumbered(formats);
   return `local shots = {}\nfunction init(args)\n${formats.map((format, i) => `shots[${i + 1}] = ${format}`).join("\n")}\nend
 local next = 0\nfunction request()\n  next = next % ${shots.length} + 1\n  return shots[next]\nend\n`;
+}
+
+/** A body of one letter over and over need not be written out. */
+const isRepeated = (body: string): boolean => body.length > 1_000 && !/[^x]/.test(body);
+
+/** The number is as long as the two characters that stand for it are not: only they are replaced, and all around them stays bytes. */
+function luaForNumbered(formats: readonly string[]): string {
+  const word = randomUUID().slice(0, 8);
+  return `local heads, tails = {}, {}\nfunction init(args)
+${formats.map((format, i) => `  do local shot = ${format}; local at = string.find(shot, "$n", 1, true); heads[${i + 1}] = string.sub(shot, 1, at - 1) .. "${word}-"; tails[${i + 1}] = string.sub(shot, at + 2) end`).join("\n")}
+end
+local next = 0
+function request()
+  next = next + 1
+  local i = next % #heads + 1
+  return heads[i] .. next .. tails[i]
+end
+`;
 }
 
 async function saturateHere(load: Load): Promise<Throughput> {
@@ -77,10 +98,13 @@ async function saturateHere(load: Load): Promise<Throughput> {
   let done = 0;
   let failures = 0;
   let next = 0;
+  const word = randomUUID().slice(0, 8);
   await Promise.all(
     Array.from({ length: load.connections }, async () => {
       while (performance.now() < endMs) {
-        const { isOk } = await shoot(load.url, load.shots[next++ % load.shots.length]!, agent);
+        const shot = load.shots[next++ % load.shots.length]!;
+        const path = shot.path.replace("$n", `${word}-${next}`);
+        const { isOk } = await shoot(load.url, { ...shot, path }, agent);
         done++;
         if (!isOk) failures++;
       }

@@ -1,8 +1,9 @@
+import { costOf, failed, limit, ms, reported, us, whole } from "../figures.ts";
 import { percentile } from "../load.ts";
 import { processorMsOf } from "../machine.ts";
 import type { Figure } from "../scenarios.ts";
 import { startBare } from "./bare.ts";
-import { costOf, failed, limit, ms, type RealtimeBench, reported, us, whole } from "./bench.ts";
+import type { RealtimeBench } from "./bench.ts";
 import { type Crowd, startCrowd } from "./crowd.ts";
 import type { Rounds, RoundsResult } from "./crowd-messages.ts";
 

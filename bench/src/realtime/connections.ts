@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { mb, reported, whole } from "../figures.ts";
 import { familyOf, residentOf } from "../machine.ts";
 import type { Figure } from "../scenarios.ts";
 import { startServer } from "../server.ts";
-import { mb, type RealtimeBench, reported, whole } from "./bench.ts";
+import type { RealtimeBench } from "./bench.ts";
 import { heapOf, openInspector } from "./inspector.ts";
 
 const sockets = 10_000;

@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { Figure } from "../scenarios.ts";
 import { databaseUrlOf, startServer } from "../server.ts";
+import { anonKey } from "../tokens.ts";
 import type { RealtimeBench } from "./bench.ts";
 import { broadcasts } from "./broadcasts.ts";
 import { connections, inspectPortOf, unused } from "./connections.ts";
@@ -8,7 +9,7 @@ import { startCrowd } from "./crowd.ts";
 import { changeToClient } from "./latency.ts";
 import { matching } from "./matching.ts";
 import { membership } from "./membership.ts";
-import { anonKey, projectForRealtime, roomForCrowds } from "./project.ts";
+import { projectForRealtime, roomForCrowds } from "./project.ts";
 
 export const realtimeParts = ["latency", "broadcasts", "matching", "membership", "connections", "unused"] as const;
 export type RealtimePart = (typeof realtimeParts)[number];

@@ -1,8 +1,9 @@
 import pg from "pg";
+import { failed, limit, ms } from "../figures.ts";
 import { percentile } from "../load.ts";
 import type { Figure } from "../scenarios.ts";
-import { failed, limit, ms, type RealtimeBench } from "./bench.ts";
-import { tokenOf } from "./project.ts";
+import { tokenOf } from "../tokens.ts";
+import type { RealtimeBench } from "./bench.ts";
 
 const perSecond = 200;
 

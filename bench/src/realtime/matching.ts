@@ -1,6 +1,7 @@
+import { costOf, mb, us, whole } from "../figures.ts";
 import { residentOf } from "../machine.ts";
 import type { Figure } from "../scenarios.ts";
-import { costOf, mb, type RealtimeBench, us, whole } from "./bench.ts";
+import type { RealtimeBench } from "./bench.ts";
 
 const sockets = 200;
 const rowsPerTransaction = 100;

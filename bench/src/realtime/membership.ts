@@ -1,7 +1,8 @@
+import { costOf, failed, limit, ms, reported, us, whole } from "../figures.ts";
 import { percentile, shoot } from "../load.ts";
 import { type Figure, pgbench } from "../scenarios.ts";
-import { costOf, failed, limit, ms, type RealtimeBench, reported, us, whole } from "./bench.ts";
-import { tokenOf } from "./project.ts";
+import { tokenOf } from "../tokens.ts";
+import type { RealtimeBench } from "./bench.ts";
 
 const users = 1_000;
 /** Everybody is in room 0, and in one of these. */

@@ -1,14 +1,11 @@
-import { createHmac } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-/** Tokens of users are signed with it: a thousand of them sign up nowhere. */
-const secret = "a secret of this benchmark, which is nobody's";
+import { ownTokens } from "../tokens.ts";
 
 /** Limits are kept as ever, with room for one machine to be everybody. */
 export const roomForCrowds = {
-  MAINSTAY_JWT_SECRET: secret,
+  ...ownTokens,
   MAINSTAY_REALTIME_CONNECTIONS_PER_ADDRESS_LIMIT: "16384",
   MAINSTAY_REALTIME_MESSAGES_PER_SECOND: "1000000",
   MAINSTAY_REALTIME_MESSAGES_BURST: "1000000",
@@ -54,21 +51,4 @@ export function projectForRealtime(): { dir: string; remove(): void } {
      alter publication supabase_realtime add table public.ticks, public.posts;`,
   );
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
-}
-
-export const userId = (user: number): string => `00000000-0000-4000-8000-${String(user).padStart(12, "0")}`;
-
-/** Of the anonymous role: what the project has generated is signed with another secret. */
-export const anonKey = (): string => signed({ iss: "bench", role: "anon" });
-
-/** Of the nth user. */
-export const tokenOf = (user: number): string =>
-  signed({ sub: userId(user), role: "authenticated", aud: "authenticated" });
-
-/** A token that is good for an hour (RFC 7519, HS256). */
-function signed(claims: Readonly<Record<string, string>>): string {
-  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const exp = Math.floor(Date.now() / 1000) + 3_600;
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ ...claims, exp })}`;
-  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
