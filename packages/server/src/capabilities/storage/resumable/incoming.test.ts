@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
 import { Incoming } from "./incoming.ts";
 
@@ -113,4 +115,26 @@ test("who leaves takes no more of it", async () => {
   expect(await read(incoming.take(7))).toBe("abcabca");
   incoming.leave();
   await vi.waitFor(() => expect(isLeft).toBe(true));
+});
+
+test("what was taken of a body is kept by nobody, though the body goes on", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const chunks: WeakRef<Buffer>[] = [];
+  async function* long(): AsyncIterable<Buffer> {
+    for (let sent = 0; sent < 500; sent++) {
+      const chunk = Buffer.alloc(65_536);
+      chunks.push(new WeakRef(chunk));
+      yield chunk;
+    }
+    await new Promise(() => {});
+  }
+  const incoming = new Incoming(long());
+  incoming.endWith(new AbortController().signal);
+  let takenBytes = 0;
+  for await (const chunk of incoming.take(500 * 65_536)) takenBytes += chunk.length;
+  expect(takenBytes).toBe(500 * 65_536);
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  expect(chunks.filter((chunk) => chunk.deref() !== undefined).length).toBeLessThan(10);
 });

@@ -14,7 +14,8 @@ export class Incoming {
   failure: unknown = null;
   readonly #source: AsyncIterator<Buffer, undefined>;
   #stop: AbortSignal | null = null;
-  #stopped: Promise<"stopped"> = new Promise(() => {});
+  /** Ends the wait for what comes next. */
+  #stopWaiting: (() => void) | null = null;
   #pulling: Promise<Step> | null = null;
   #next: Buffer | null = null;
   #graceBytes = graceBytes;
@@ -32,10 +33,7 @@ export class Incoming {
   /** Ends the body when the signal says so, with its reason as the failure. What is here by then is still handed out. */
   endWith(stop: AbortSignal): void {
     this.#stop = stop;
-    this.#stopped = new Promise((resolve) => {
-      if (stop.aborted) resolve("stopped");
-      else stop.addEventListener("abort", () => resolve("stopped"), { once: true });
-    });
+    stop.addEventListener("abort", () => this.#stopWaiting?.(), { once: true });
   }
 
   /** Whether there are more bytes: waits until it is known. Never rejects. */
@@ -81,7 +79,7 @@ export class Incoming {
 
   async #stepOrStop(pulling: Promise<Step>): Promise<Step | "stopped"> {
     if (this.#stop?.aborted !== true) {
-      const step = await Promise.race([pulling, this.#stopped]);
+      const step = await this.#unlessStopped(pulling);
       if (step !== "stopped") return step;
     }
     if (this.#graceBytes <= 0) return "stopped";
@@ -89,6 +87,14 @@ export class Incoming {
     const step = await Promise.race([pulling, turn("stopped" as const)]);
     if (step !== "stopped" && step.done !== true) this.#graceBytes -= step.value.length;
     return step;
+  }
+
+  /** One promise for each chunk: a race against one that lasts would keep every chunk for as long. */
+  #unlessStopped(pulling: Promise<Step>): Promise<Step | "stopped"> {
+    return new Promise((resolve) => {
+      this.#stopWaiting = () => resolve("stopped");
+      void pulling.then(resolve);
+    });
   }
 
   async #pull(): Promise<Step> {
