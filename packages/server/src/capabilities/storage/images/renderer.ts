@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { Problem } from "../../../kernel/problem.ts";
 import { type Frame, FrameReader, frameStart } from "./frames.ts";
 import { imageKindOf } from "./image-kind.ts";
 import { imageProblems } from "./problems.ts";
+import { reasonOfEnd, residentBytes, standBack } from "./renderer-process.ts";
 import type { RenderLimits, RenderOrder, Rendition } from "./types.ts";
 
 /** What a process that transforms images is told, before the image's bytes. */
@@ -76,7 +74,7 @@ export class Renderer {
     });
     child.stdin!.on("error", () => {});
     child.on("error", (error) => this.#end(imageProblems.stopped(error)));
-    child.on("exit", (_, endedBy) => this.#end(reasonOf(endedBy)));
+    child.on("exit", (_, endedBy) => this.#end(reasonOfEnd(endedBy)));
     standBack(child.pid);
   }
 
@@ -111,6 +109,8 @@ export class Renderer {
 
   /** Ends it at once. Resolves when the process is gone. */
   async close(): Promise<void> {
+    // Whoever waits for its end is told of it.
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#keepAwake(true);
     this.#end(imageProblems.stopped());
     await this.#ended;
   }
@@ -227,43 +227,4 @@ export class Renderer {
       else one.unref();
     }
   }
-}
-
-/** Why a process has ended that nobody here has ended. */
-function reasonOf(endedBy: NodeJS.Signals | null): Problem {
-  switch (endedBy) {
-    // The kernel's, when the machine has no memory left.
-    case "SIGKILL":
-      return imageProblems.tooLarge("The image takes too much memory to be transformed.");
-    case "SIGSEGV":
-    case "SIGBUS":
-    case "SIGILL":
-    case "SIGFPE":
-    case "SIGABRT":
-      return imageProblems.notAnImage();
-    default:
-      return imageProblems.stopped();
-  }
-}
-
-/** What a process has in memory; `null` where the system does not say, or it is gone. */
-function residentBytes(pid: number | undefined): number | null {
-  try {
-    // Memory of the kernel's, not of a disk: it takes some microseconds.
-    const kilobytes = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-    return kilobytes === undefined ? null : Number(kilobytes) * 1_024;
-  } catch {
-    return null;
-  }
-}
-
-/** Requests go first, and when memory is short this is what the kernel ends. Where neither can be said it works as well. */
-function standBack(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {}
-  try {
-    writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
-  } catch {}
 }

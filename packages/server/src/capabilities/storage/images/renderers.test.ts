@@ -1,5 +1,11 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import sharp from "sharp";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { orderOf, readTransformation } from "./parameters.ts";
 import { createRenderers, type Renderers, type RenderersOptions } from "./renderers.ts";
 import { film, halves, longGif, look, noise, phonePhoto, pngBomb } from "./testing.ts";
@@ -7,6 +13,7 @@ import type { RenderOrder, Rendition } from "./types.ts";
 
 const opened: Renderers[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 function open(given: Partial<RenderersOptions> = {}): Renderers {
@@ -317,4 +324,69 @@ describe("processes", () => {
     expect(await Promise.all(answers)).toEqual(["ImagesStopped", "ImagesStopped", "ImagesStopped"]);
     expect(await codeOf(render(renderers, image))).toBe("ImagesStopped");
   });
+
+  test.runIf(process.platform === "linux")("have nothing of ours, and are replaced when they break", async () => {
+    vi.stubEnv("MAINSTAY_TEST_SECRET", "hush");
+    const renderers = open();
+    const image = await noise(1_500, 1_500).jpeg().toBuffer();
+    await render(renderers, await noise(30, 30).jpeg().toBuffer());
+    expect(readFileSync(`/proc/${childPid()}/environ`, "utf8").split("\0").filter(Boolean).sort()).toEqual([
+      "MALLOC_ARENA_MAX=2",
+      "VIPS_BLOCK_UNTRUSTED=1",
+    ]);
+    for (const [signal, code] of [
+      ["SIGSEGV", "InvalidImage"],
+      ["SIGKILL", "ImageTooLarge"],
+      ["SIGTERM", "ImagesStopped"],
+    ] as const) {
+      const broken = codeOf(render(renderers, image, "format=avif"));
+      const waiting = render(renderers, image, "width=10");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.kill(childPid(), signal);
+      expect(await broken, signal).toBe(code);
+      expect((await look((await waiting).bytes)).width).toBe(10);
+    }
+    // While it waits for work.
+    process.kill(childPid(), "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await look((await render(renderers, image, "width=10")).bytes)).width).toBe(10);
+  });
+
+  test("say so where the package that decodes is missing", async () => {
+    // The same files, where none of our packages can be found.
+    const root = await mkdtemp(join(tmpdir(), "mainstay-without-sharp-"));
+    try {
+      const here = import.meta.dirname;
+      await cp(join(here, "../../../kernel/problem.ts"), join(root, "kernel/problem.ts"));
+      await cp(here, join(root, "capabilities/storage/images"), { recursive: true });
+      const script = `
+        import { createRenderers } from "./capabilities/storage/images/renderers.ts";
+        const renderers = createRenderers({ processes: 1, queue: 9, idleMs: 9_000, timeoutMs: 9_000, memoryBytes: 8e8, inputPixels: 9e6, frames: 9, outputBytes: 9e6 });
+        const bytes = Buffer.from(${JSON.stringify((await halves(60, 40).jpeg().toBuffer()).toString("base64"))}, "base64");
+        const source = { sizeBytes: bytes.length, async *stream() { yield bytes; } };
+        const order = ${JSON.stringify(order("width=10"))};
+        for (const _ of [1, 2]) {
+          const code = await renderers.render(async () => source, order, new AbortController().signal).catch((error) => error.code);
+          console.log(code);
+        }
+        await renderers.close();`;
+      const said = await promisify(execFile)(process.execPath, ["--input-type=module-typescript", "-e", script], {
+        cwd: root,
+      });
+      expect(said.stdout).toBe("ImagesUnavailable\nImagesUnavailable\n");
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
 });
+
+/** The renderer that this process has started last. */
+function childPid(): number {
+  const threads = readdirSync(`/proc/${process.pid}/task`);
+  const children = threads.flatMap((id) => readFileSync(`/proc/${process.pid}/task/${id}/children`, "utf8").split(" "));
+  return Math.max(
+    ...children
+      .map(Number)
+      .filter((pid) => pid > 0 && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("renderer-child")),
+  );
+}
