@@ -35,6 +35,7 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "storage.swept": "debug",
   "storage.sweep-failed": "warn",
   "storage.damaged": "error",
+  "storage.key-missing": "error",
   "storage.store-failed": "error",
   "storage.store-recovered": "info",
   warning: "warn",
@@ -148,6 +149,8 @@ export function sentenceOf(observation: Observation): string {
       return "What nobody needs of files could not be removed, and is tried again";
     case "storage.damaged":
       return `A file is damaged (blob ${observation.blob})`;
+    case "storage.key-missing":
+      return `Files cannot be read: they are encrypted with the key ${observation.keyId}, which is not set`;
     case "storage.store-failed":
       return `The store of files fails (${observation.store})`;
     case "storage.store-recovered":

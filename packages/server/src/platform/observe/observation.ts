@@ -86,8 +86,10 @@ export type Observation =
     }
   /** What nobody needs could not be removed. It stays known, and is tried again. Said once until it succeeds. */
   | { readonly kind: "storage.sweep-failed"; readonly error: unknown }
-  /** Bytes of a blob are not those that were stored. */
+  /** Bytes of a blob are not those that were stored, or are not there. */
   | { readonly kind: "storage.damaged"; readonly blob: string; readonly error: unknown }
+  /** Files were asked for that are encrypted with this key, and it is not set. Said once for each key. */
+  | { readonly kind: "storage.key-missing"; readonly keyId: string }
   /** Where bytes of files are does not answer, or has no room. Said once, until it is over. */
   | { readonly kind: "storage.store-failed"; readonly store: string; readonly error: unknown }
   | { readonly kind: "storage.store-recovered"; readonly store: string }

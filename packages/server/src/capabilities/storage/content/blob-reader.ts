@@ -1,3 +1,4 @@
+import type { Problem } from "../../../kernel/problem.ts";
 import { encryptionProblems } from "../encryption/problems.ts";
 import type { BlobCipher, Cipher } from "../encryption/types.ts";
 import type { BlobStore, ByteRange } from "../ports.ts";
@@ -13,14 +14,28 @@ export interface BlobReader {
   readWhole(segment: StoredSegment): Promise<Buffer>;
 }
 
-export function createBlobReader(blobs: BlobStore, cipher: Cipher | null): BlobReader {
+/** @param onMissing told of blobs that are not there, or whose key is not: whoever asks for the file can do nothing about it */
+export function createBlobReader(
+  blobs: BlobStore,
+  cipher: Cipher | null,
+  onMissing: (blobId: string, error: unknown) => void = () => {},
+): BlobReader {
+  const missing = (blobId: string): Problem => {
+    const error = new Error(`Blob ${blobId} is missing, or a part of it.`);
+    onMissing(blobId, error);
+    return problems.storeCorrupt(error);
+  };
   // Opened once per segment, for as long as somebody remembers the segment.
   const ciphers = new WeakMap<StoredSegment, BlobCipher>();
   const cipherOf = (segment: StoredSegment): BlobCipher | null => {
     if (segment.key === null) return null;
     const known = ciphers.get(segment);
     if (known !== undefined) return known;
-    if (cipher === null) throw encryptionProblems.keyMissing(segment.key.wrappingKeyId);
+    if (cipher === null) {
+      const problem = encryptionProblems.keyMissing(segment.key.wrappingKeyId);
+      onMissing(segment.blobId, problem);
+      throw problem;
+    }
     const opened = cipher.open(segment.key, segment.keyBlobId);
     ciphers.set(segment, opened);
     return opened;
@@ -50,8 +65,6 @@ export function createBlobReader(blobs: BlobStore, cipher: Cipher | null): BlobR
     },
   };
 }
-
-const missing = (blobId: string) => problems.storeCorrupt(new Error(`Blob ${blobId} is missing, or a part of it.`));
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;

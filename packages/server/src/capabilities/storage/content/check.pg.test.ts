@@ -171,6 +171,10 @@ describe("encrypted", () => {
     await expect(gather((await bench.content.open(version))!.stream())).rejects.toMatchObject({
       code: "storage/key-missing",
     });
+    expect(bench.observations).toContainEqual(expect.objectContaining({ kind: "storage.damaged" }));
+    const withAnother = await check({}, await bench.another({ storageEncryptionKey: keys[2]! }));
+    for (const { message } of withAnother) expect(message).toContain(`the key ${node.cipher!.currentKeyId} is missing`);
+    expect(withAnother).toHaveLength(6);
 
     const rotating = await bench.another({ storageEncryptionKey: keys[1]!, storageEncryptionFormerKeys: [keys[0]!] });
     await readAll(rotating);

@@ -23,7 +23,8 @@ export function createContent({ db, blobs, settings, observe }: ContentContext, 
   const store = createWriteStore(db, { quotaBytes, leaseMs });
   const reads = createReadStore(db);
   const writers = new Writers(store, leaseMs);
-  const readers = openReaders({ store: reads, blobs: createBlobReader(blobs, cipher), settings });
+  const missed = (blob: string, error: unknown): void => observe({ kind: "storage.damaged", blob, error });
+  const readers = openReaders({ store: reads, blobs: createBlobReader(blobs, cipher, missed), settings });
   const sweeper = new Sweeper({ db, blobs, settings, observe });
   const needs = { store, blobs, cipher, writers, stepBytes: settings.storageQuotaStepBytes };
 

@@ -196,6 +196,10 @@ describe("damage is found", () => {
     stored[3] = stored[3]! ^ 1;
     await expect(read(observing.open(key, id), stored, 0, 10, 10)).rejects.toMatchObject(damaged);
     expect(seen).toEqual([{ kind: "storage.damaged", blob: id, error: expect.any(Error) }]);
+    const wrapped = Buffer.from(key.wrapped);
+    wrapped[20] = wrapped[20]! ^ 1;
+    expect(() => observing.open({ ...key, wrapped }, id)).toThrow(expect.objectContaining(damaged));
+    expect(seen.slice(1)).toEqual([{ kind: "storage.damaged", blob: id, error: expect.any(Error) }]);
   });
 
   test("is not what a source fails with", async () => {
@@ -298,10 +302,14 @@ describe("keys", () => {
     expect(moved.wrappingKeyId).toBe(during.currentKeyId);
     expect(during.rewrap(moved)).toBe(moved);
 
-    const after = openCipher(settingsOf(written(2)))!;
+    const seen: unknown[] = [];
+    const after = openCipher(settingsOf(written(2)), (observation) => void seen.push(observation))!;
     expect((await read(after.open(moved, id), stored, 0, plain.length, plain.length)).equals(plain)).toBe(true);
     const missing = { code: "storage/key-missing", status: 500 };
     expect(() => after.open(key, id)).toThrow(expect.objectContaining(missing));
+    expect(() => after.open(key, randomUUID())).toThrow(expect.objectContaining(missing));
+    // Whoever runs the server has to know which it was: once, for there may be many files.
+    expect(seen).toEqual([{ kind: "storage.key-missing", keyId: before.currentKeyId }]);
     expect(() => after.rewrap(key)).toThrow(expect.objectContaining(missing));
   });
 

@@ -9,8 +9,8 @@ import type { encryptionSettings } from "./settings.ts";
 import type { Cipher } from "./types.ts";
 
 /**
- * Encryption at rest (see README.md); `null` where bytes lie as they came. Damage that is found is reported besides being thrown: whoever asks
- * for the file can do nothing about it.
+ * Encryption at rest (see README.md); `null` where bytes lie as they came. Damage that is found, or a key that is missing, is reported besides being
+ * thrown: whoever asks for the file can do nothing about it.
  * @throws SettingError for a key that is none, or former ones without a present one
  */
 export function openCipher(settings: Values<typeof encryptionSettings>, observe?: Observe): Cipher | null {
@@ -31,14 +31,25 @@ export function openCipher(settings: Values<typeof encryptionSettings>, observe?
     if (key === undefined) throw encryptionProblems.keyMissing(wrappingKeyId);
     return key.unwrap(wrapped);
   };
+  const missing = new Set<string>();
+  const report = (blobId: string, wrappingKeyId: string, error: unknown): void => {
+    if (keys.has(wrappingKeyId)) observe?.({ kind: "storage.damaged", blob: blobId, error });
+    else if (!missing.has(wrappingKeyId)) observe?.({ kind: "storage.key-missing", keyId: wrappingKeyId });
+    missing.add(wrappingKeyId);
+  };
   const underCurrent = (key: Buffer) => ({ wrapped: current.wrap(key), wrappingKeyId: current.id });
   return {
     currentKeyId: current.id,
     newKey: () => underCurrent(randomBytes(keyBytes)),
-    open: (key, blobId) =>
-      createBlobCipher(createChunkCipher(unwrap(key), blobId), (error) =>
-        observe?.({ kind: "storage.damaged", blob: blobId, error }),
-      ),
+    open(key, blobId) {
+      const onDamage = (error: unknown) => report(blobId, key.wrappingKeyId, error);
+      try {
+        return createBlobCipher(createChunkCipher(unwrap(key), blobId), onDamage);
+      } catch (error) {
+        onDamage(error);
+        throw error;
+      }
+    },
     rewrap: (key) => (key.wrappingKeyId === current.id ? key : underCurrent(unwrap(key))),
   };
 }
