@@ -1,8 +1,16 @@
 import { examineMessages, type MessagesState } from "./capabilities/realtime/index.ts";
+import {
+  examineStorage as examineOpenStorage,
+  hasKeptBytes,
+  type StorageExamination,
+} from "./capabilities/storage/index.ts";
+import { openProjectBlobs } from "./compose.ts";
 import type { OpenProjectDatabase } from "./open-project.ts";
 import { examineLog, type LogExamination } from "./platform/changes/examine/index.ts";
+import type { Observe } from "./platform/observe/observation.ts";
 import { type AskedPolicy, examinePolicies } from "./platform/policies/examine/index.ts";
 
+export type { StorageExamination } from "./capabilities/storage/index.ts";
 export type { PublishedFacts, ReaderFacts, SlotFacts } from "./platform/changes/examine/index.ts";
 export { examineReaders } from "./platform/changes/examine/index.ts";
 
@@ -33,4 +41,21 @@ export async function examineRealtime({
     askedPolicies: await examinePolicies(database, tables),
     messages: await examineMessages(database, config.realtime),
   };
+}
+
+/**
+ * Buckets, their rules, and whether bytes are where they should be. Rejects as the database and the store do, and with a SettingError when the folder of
+ * files is not the one it was.
+ */
+export async function examineStorage(
+  { database, config }: Pick<OpenProjectDatabase, "database" | "config">,
+  observe: Observe,
+): Promise<StorageExamination> {
+  // Opening a folder makes it: not for a look, and where nothing is kept there is nothing to look for.
+  const blobs = (await hasKeptBytes(database)) ? await openProjectBlobs(config, database, observe) : null;
+  try {
+    return await examineOpenStorage({ db: database, blobs, settings: config.storage, observe });
+  } finally {
+    await blobs?.close();
+  }
 }

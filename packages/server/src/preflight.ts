@@ -1,4 +1,5 @@
 import { assertBlobStore, checkBlobStore } from "./adapters/blobs/index.ts";
+import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { checkMailServer as askMailServer, smtpTransport } from "./adapters/smtp/index.ts";
 import { type AuthSettings, authSettingErrors, hasInbox, settingErrorOf } from "./capabilities/auth/index.ts";
@@ -7,6 +8,7 @@ import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
 import { isLoopback } from "./kernel/loopback.ts";
+import { reasonOf } from "./kernel/reason.ts";
 import type { SettingError } from "./kernel/settings.ts";
 
 export { enabledProviders, idleProviders } from "./capabilities/auth/index.ts";
@@ -73,3 +75,34 @@ export const checkMailServer = (config: Config): Promise<string | null> => askMa
  * @returns what went wrong, in a sentence; `null` when nothing did, or files are in a folder
  */
 export const checkFileStore = (config: Config): Promise<string | null> => checkBlobStore(config.storage);
+
+/**
+ * Gives the scanner a harmless file.
+ * @returns what went wrong, in a sentence; `null` when it found nothing, or none is set
+ */
+export async function checkScanner(config: Config): Promise<string | null> {
+  const scanner = openScanner(config.storage);
+  if (scanner === null) return null;
+  try {
+    const verdict = await scanner.scan(harmless());
+    return verdict.isClean ? null : `it finds ${verdict.finding} in a file that has nothing.`;
+  } catch (error) {
+    return reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+  } finally {
+    await scanner.close();
+  }
+}
+
+async function* harmless(): AsyncGenerator<Buffer> {
+  yield Buffer.from("Nothing to see here.");
+}
+
+/** @returns why images cannot be transformed on this machine, in a sentence; `null` when they can be */
+export async function checkImages(): Promise<string | null> {
+  try {
+    await import("sharp");
+    return null;
+  } catch (error) {
+    return reasonOf(error).split("\n")[0] ?? "";
+  }
+}

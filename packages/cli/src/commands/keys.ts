@@ -41,7 +41,7 @@ export function command(cli: Cli): Command {
 }
 
 async function show(cli: Cli, options: Options): Promise<void> {
-  const { identity, url } = await open(cli, options);
+  const { identity, url, s3Endpoint } = await open(cli, options);
   const { anonKey, serviceRoleKey, publishableKey, secretKey, jwtSecret } = identity.keys;
   identity.close();
   if (options.json) {
@@ -51,6 +51,7 @@ async function show(cli: Cli, options: Options): Promise<void> {
       serviceRoleKey,
       publishableKey,
       secretKey,
+      ...(s3Endpoint === null ? {} : { s3Endpoint }),
       ...(jwtSecret === null ? {} : { jwtSecret }),
     };
     cli.out.write(`${JSON.stringify(answer, null, 2)}\n`);
@@ -64,8 +65,11 @@ async function show(cli: Cli, options: Options): Promise<void> {
   row("Secret key", secretKey);
   row("Service role key", serviceRoleKey);
   if (jwtSecret !== null) row("JWT secret", jwtSecret);
+  if (s3Endpoint !== null) row("S3 endpoint", `${s3Endpoint} ${style.dim("(keys: mainstay storage s3-keys create)")}`);
   cli.err.write(
-    styleFor(cli.err, cli.env).dim("The last ones are secrets: they pass every policy. Keep them on servers.\n"),
+    styleFor(cli.err, cli.env).dim(
+      `${jwtSecret === null ? "Secret and service role key" : "Secret key, service role key and JWT secret"} pass every policy. Keep them on servers.\n`,
+    ),
   );
 }
 
@@ -119,5 +123,7 @@ async function open(cli: Cli, options: Options) {
   const { host, port } = config.http;
   // With a master key the database has the keys, and all nodes follow it.
   const isShared = config.identity.masterKey !== null;
-  return { identity, isShared, url: readRunRecord(config.project.dataDir)?.url ?? localUrl(host, port) };
+  const url = readRunRecord(config.project.dataDir)?.url ?? localUrl(host, port);
+  const { storageEnabled, storageS3Enabled } = config.storage;
+  return { identity, isShared, url, s3Endpoint: storageEnabled && storageS3Enabled ? `${url}/storage/v1/s3` : null };
 }

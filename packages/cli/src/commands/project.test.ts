@@ -28,11 +28,13 @@ describe("mainstay keys", () => {
       serviceRoleKey: expect.stringMatching(/^ey/),
       publishableKey: expect.stringMatching(/^sb_publishable_/),
       secretKey: expect.stringMatching(/^sb_secret_/),
+      s3Endpoint: "http://127.0.0.1:54321/storage/v1/s3",
       jwtSecret: expect.any(String),
     });
     expect(JSON.parse((await run(["keys", "show", "--json"], { PORT: "8000" })).out)).toEqual({
       ...first,
       url: "http://127.0.0.1:8000",
+      s3Endpoint: "http://127.0.0.1:8000/storage/v1/s3",
     });
     expect((await stat(join(folder.path, ".mainstay/keys/keys.json"))).mode & 0o777).toBe(0o600);
   });

@@ -1,5 +1,6 @@
 import { checkConfiguration } from "./configuration.ts";
 import { checkDatabase, checkExternal } from "./database.ts";
+import { checkFiles } from "./files.ts";
 import type { Check } from "./finding.ts";
 import { checkDataVersion, checkDisk, checkFolder, checkProject } from "./folders.ts";
 import { checkHooks } from "./hooks.ts";
@@ -42,4 +43,5 @@ export const checks: readonly (readonly [name: string, check: Check])[] = [
   ["protection", checkProtection],
   ["inbox", checkInbox],
   ["hooks", checkHooks],
+  ["files", checkFiles],
 ];

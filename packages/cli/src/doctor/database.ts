@@ -6,6 +6,7 @@ import { type Check, type Finding, fail, guarded, ok, warn } from "./finding.ts"
 import { logReaderFindings } from "./log-readers.ts";
 import { realtimeFindings } from "./realtime.ts";
 import { clockFinding } from "./runtime.ts";
+import { storageFindings } from "./storage.ts";
 
 /** An external server: everything we need of it, and what it lacks. */
 export const checkExternal: Check = async ({ config }) => {
@@ -65,6 +66,7 @@ export const checkDatabase: Check = async (context) => {
       if (!pending.some(({ source }) => source === "own")) {
         findings.push(...(await guarded("realtime", () => realtimeFindings(open), context)));
         findings.push(...(await guarded("log: readers", () => logReaderFindings(open), context)));
+        findings.push(...(await guarded("files", () => storageFindings(open), context)));
       }
       return findings;
     } finally {

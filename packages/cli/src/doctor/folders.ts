@@ -105,7 +105,7 @@ export const checkDataVersion: Check = ({ config }) => {
   ];
 };
 
-function nearestExisting(path: string): string {
+export function nearestExisting(path: string): string {
   let at = path;
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
   return at;

@@ -80,6 +80,36 @@ type Findings = AsyncGenerator<Finding, void, undefined>;
 
 const loss = { isLoss: true, isRepaired: false } as const;
 
+/**
+ * Looks for the bytes of some segments, from a place among their names on.
+ * @returns how many were looked for, and what is wrong, in a sentence each. Rejects as the database and the store do
+ */
+export async function sampleSegments(
+  { db, blobs, cipher }: Pick<CheckNeeds, "db" | "blobs" | "cipher">,
+  after: string,
+  most: number,
+): Promise<{ readonly looked: number; readonly wrong: readonly string[] }> {
+  const reader = createBlobReader(blobs, cipher);
+  const behind = await checkStore.segments(db, after, most);
+  const before = behind.length === most ? [] : await checkStore.segments(db, firstId, most - behind.length);
+  // Where there are few, both have the same.
+  const segments = [...new Map([...behind, ...before].map((one) => [one.blobId, one])).values()];
+  const wrong: string[] = [];
+  for (const segment of segments) {
+    const found = await lookAt(segment, { blobs, cipher, reader, isDeep: false });
+    if (found === null || !(await checkStore.isRead(db, segment.blobId))) continue;
+    wrong.push(`${nameOf(segment)}: ${found.what}`);
+  }
+  return { looked: segments.length, wrong };
+}
+
+/** What should have been removed long ago, by servers that look for it every minute or so. */
+export const sinceUnswept = (db: Pick<Database, "query">, graceMs: number) =>
+  checkStore.unswept(db, unsweptMs + graceMs);
+
+const nameOf = ({ object, version }: CheckedSegment): string =>
+  object === null ? `version ${version}` : `${object.bucketId}/${object.name}`;
+
 async function* checkObjects({ db }: CheckNeeds, step: Step): Findings {
   for await (const page of pages((after) => checkStore.objects(db, after, pageSize), "id")) {
     step(page.length);
@@ -114,8 +144,14 @@ async function* checkSegments({ db, blobs, cipher }: CheckNeeds, options: CheckO
       // Deleted or replaced since the page was read: then it may be gone.
       if (!(await checkStore.isRead(db, segment.blobId))) continue;
       const { object, version, blobId: blob } = segment;
-      const name = object === null ? `version ${version}` : `${object.bucketId}/${object.name}`;
-      yield { ...loss, kind, message: `${name}: ${what} (blob ${blob}).`, ...(object && { object }), version, blob };
+      yield {
+        ...loss,
+        kind,
+        message: `${nameOf(segment)}: ${what} (blob ${blob}).`,
+        ...(object && { object }),
+        version,
+        blob,
+      };
     }
   }
 }
@@ -151,9 +187,6 @@ async function lookAt(
   } catch (error) {
     // Away is not damaged: that ends the check.
     if (!(error instanceof Problem) || error.status !== 500) throw error;
-    if (error.code === "storage/key-missing") {
-      return { kind: "bytes-differ", what: `the key ${key?.wrappingKeyId} is missing` };
-    }
     return { kind: "bytes-differ", what: error.message };
   }
 }
@@ -195,7 +228,7 @@ async function* checkBlobs({ db, blobs }: CheckNeeds, { repairs = false, signal 
 
 async function* checkUnswept({ db, sweeper, graceMs }: CheckNeeds, { repairs = false }: CheckOptions): Findings {
   if (repairs) await sweeper.sweep();
-  const { uploads, blobs } = await checkStore.unswept(db, unsweptMs + graceMs);
+  const { uploads, blobs } = await sinceUnswept(db, graceMs);
   if (uploads + blobs === 0) return;
   const message = `${uploads} broken uploads and ${blobs} blobs wait to be removed for more than an hour: no server does it, or the store fails.`;
   yield { kind: "unswept", message, isLoss: false, isRepaired: false };

@@ -12,6 +12,8 @@ import type { Content } from "./types.ts";
 import { createWriteStore } from "./write-store.ts";
 import { Writers } from "./writers.ts";
 
+export { sampleSegments, sinceUnswept } from "./check.ts";
+
 export type ContentContext = Pick<StorageContext, "db" | "blobs" | "settings" | "observe">;
 
 /** Ids come from clients too: what is none is unknown, and nothing else is asked. */

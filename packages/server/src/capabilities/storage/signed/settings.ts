@@ -16,7 +16,7 @@ export const signedSettings = {
     default: 7_200,
     unit: "s",
     min: 1,
-    summary: "Life of a signed URL for an upload. Resumable uploads that it began may end later.",
+    summary: "Life of a signed URL for an upload. A resumable upload has to bring its last bytes within it.",
   }),
   storageSignManyMaxPaths: integer({
     env: ["MAINSTAY_STORAGE_SIGN_MANY_MAX_PATHS"],
