@@ -187,6 +187,9 @@ async function lookAt(
   } catch (error) {
     // Away is not damaged: that ends the check.
     if (!(error instanceof Problem) || error.status !== 500) throw error;
+    if (error.code === "storage/key-missing") {
+      return { kind: "bytes-differ", what: `the key ${key?.wrappingKeyId} is missing` };
+    }
     return { kind: "bytes-differ", what: error.message };
   }
 }
