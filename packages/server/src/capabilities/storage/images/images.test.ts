@@ -98,9 +98,16 @@ describe("images", () => {
     // Another size may be less work.
     await codeOf(images.render(large, order(9), none));
     expect(counts.rendered).toBe(3);
+    problem = imageProblems.tooSlow();
+    const slow = { version: randomUUID() };
+    for (let at = 0; at < 5; at++) expect(await codeOf(images.render(slow, order(), none))).toBe("ImageTimeout");
+    expect(counts.rendered).toBe(4);
+    pass(60_001);
+    await codeOf(images.render(slow, order(), none));
+    expect(counts.rendered).toBe(5);
     pass(600_001);
     await codeOf(images.render(broken, order(), none));
-    expect(counts.rendered).toBe(4);
+    expect(counts.rendered).toBe(6);
   });
 
   test("that cannot be made now are tried again", async () => {

@@ -25,12 +25,16 @@ export interface Images {
 
 /** Part of every name, so that pictures made in another way are others. Raise it with any change of what `picture.ts` gives. */
 const recipe = 1;
-/** How many refusals are remembered, and for how long, in ms: the next day's server may be less busy, or have other limits. */
 const rememberedRefusals = 10_000;
-const refusedForMs = 600_000;
-/** What the image itself is refused for, whoever asks. */
-const isOfTheImage = (error: unknown): error is Problem =>
-  error instanceof Problem && (error.code === "InvalidImage" || error.code === "ImageTooLarge");
+/**
+ * How long it is remembered that an image cannot be made, in ms. One that was too slow may be quick when the server has less to do; the others stay what
+ * they are, until a server with other limits is started.
+ */
+const refusedForMs: Readonly<Record<string, number>> = {
+  InvalidImage: 600_000,
+  ImageTooLarge: 600_000,
+  ImageTimeout: 60_000,
+};
 
 export function createImages(needs: {
   readonly content: Pick<Content, "open">;
@@ -73,10 +77,11 @@ export function createImages(needs: {
       try {
         return await work.do(key.made, signal, (shared) => make(key, order, shared));
       } catch (error) {
-        if (isOfTheImage(error)) {
+        const forMs = error instanceof Problem ? refusedForMs[error.code] : undefined;
+        if (error instanceof Problem && forMs !== undefined) {
           // What is no image is none in any size.
           const scope = error.code === "InvalidImage" ? version : key.made;
-          refused.set(scope, { problem: error, untilMs: clock.nowMs() + refusedForMs });
+          refused.set(scope, { problem: error, untilMs: clock.nowMs() + forMs });
         }
         throw error;
       }

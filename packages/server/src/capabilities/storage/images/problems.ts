@@ -6,9 +6,15 @@ export const imageProblems = {
     new Problem("InvalidImage", 400, "The file is not an image that can be transformed.", {
       hint: "JPEG, PNG, WebP, GIF, AVIF and TIFF can be. An SVG needs no other sizes: ask for the file itself.",
     }),
-  /** The image has more bytes or pixels than the server transforms, or took it too long or too much memory. */
+  /** The image has more bytes or pixels than the server transforms, or took it too much memory. */
   tooLarge: (message = "The image is too large to be transformed.") =>
     new Problem("ImageTooLarge", 413, message, { hint: "Settings that begin with storageImage say what is allowed." }),
+  /** The image took the server longer than one may (`storageImageTimeoutMs`). It is not tried again for a minute. */
+  tooSlow: () =>
+    new Problem("ImageTimeout", 504, "The image takes too long to be transformed.", {
+      hint: "Ask for another size or format, or for the file itself.",
+      headers: { "Retry-After": "60" },
+    }),
   /** As many images wait to be transformed as may. Ask again. */
   busy: () =>
     new Problem("SlowDown", 503, "Too many images are being transformed.", {

@@ -1,6 +1,6 @@
 import { FrameReader, frameStart } from "./frames.ts";
 import { NoPicture, renderPicture } from "./picture.ts";
-import type { Answer, Order } from "./renderer.ts";
+import type { Answer, Greeting, Order } from "./renderer.ts";
 
 /** What the server sends may be as large as it allows: it has asked before. */
 const mostInputBytes = 0xffff_ffff;
@@ -20,21 +20,27 @@ if (sharp !== null) {
   });
 }
 
-function say(answer: Answer, body: Buffer = Buffer.alloc(0)): void {
+function say(answer: Answer | Greeting, body: Buffer = Buffer.alloc(0)): void {
   process.stdout.write(frameStart(answer, body.length));
   process.stdout.write(body);
 }
 
-const reader = new FrameReader(mostInputBytes, ({ head, body }) => {
-  // From our own server.
-  const { order, limits } = head as Order;
-  if (sharp === null) return say({ kind: "unavailable" });
-  renderPicture(sharp, body, order, limits).then(
-    ({ contentType, bytes }) => say({ kind: "picture", contentType }, bytes),
-    (error: unknown) => say({ kind: error instanceof NoPicture ? error.reason : "damaged" }),
-  );
-});
-process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
+/** Each image in the order they come; the server sends the next when it has an answer. */
+function work(decode: NonNullable<typeof sharp>): void {
+  const reader = new FrameReader(mostInputBytes, ({ head, body }) => {
+    // From our own server.
+    const { order, limits } = head as Order;
+    renderPicture(decode, body, order, limits).then(
+      ({ contentType, bytes }) => say({ kind: "picture", contentType }, bytes),
+      (error: unknown) => say({ kind: error instanceof NoPicture ? error.reason : "damaged" }),
+    );
+  });
+  process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
+  say({ kind: "ready" });
+}
+
 // The server is gone, or wants us to go.
 process.stdin.on("end", () => process.exit());
 process.stdout.on("error", () => process.exit());
+if (sharp === null) say({ kind: "unavailable" });
+else work(sharp);

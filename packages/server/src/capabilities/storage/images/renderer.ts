@@ -12,10 +12,15 @@ export interface Order {
   readonly limits: RenderLimits;
 }
 
-/** What it says, before the picture's bytes, where there is one. */
+/** What it says when it has started, and whether it has what decodes. */
+export interface Greeting {
+  readonly kind: "ready" | "unavailable";
+}
+
+/** What it says to each order, before the picture's bytes, where there is one. */
 export type Answer =
   | { readonly kind: "picture"; readonly contentType: string }
-  | { readonly kind: "damaged" | "too-large" | "unavailable" };
+  | { readonly kind: "damaged" | "too-large" };
 
 /** The bytes of an image. */
 export interface ImageSource {
@@ -33,6 +38,8 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Starting takes some 200 ms, and more where the machine is busy: that is no image's fault. */
+const startLimitMs = 30_000;
 const memoryLookMs = 50;
 /** A renderer that is over half its limit after its work ends: allocators do not give everything back. */
 const tiredShare = 0.5;
@@ -48,6 +55,7 @@ export class Renderer {
   #current: Waiting | null = null;
   #isGone = false;
   #why: unknown = imageProblems.stopped();
+  readonly #ready: Promise<void>;
   readonly #ended: Promise<void>;
 
   constructor(limits: RendererLimits) {
@@ -76,6 +84,9 @@ export class Renderer {
     child.on("error", (error) => this.#end(imageProblems.stopped(error)));
     child.on("exit", (_, endedBy) => this.#end(reasonOfEnd(endedBy)));
     standBack(child.pid);
+    this.#ready = this.#greeting();
+    // Told to whoever wants the first picture.
+    this.#ready.catch(() => {});
   }
 
   /** It takes no more work. */
@@ -88,18 +99,18 @@ export class Renderer {
    */
   async render(source: ImageSource, order: RenderOrder, signal: AbortSignal): Promise<Rendition> {
     this.#keepAwake(true);
-    const answer = new Promise<Frame>((resolve, reject) => {
-      this.#current = { resolve, reject };
-    });
-    // It may fail while bytes are still read.
-    answer.catch(() => {});
-    const watch = this.#watch();
+    let stopWatching = (): void => {};
     try {
+      await this.#ready;
+      if (this.#isGone) throw this.#why;
+      const answer = this.#next();
+      const watch = this.#watch();
+      stopWatching = watch.stop;
       await this.#send(source, order, signal, () => watch.refresh());
       const { head, body } = await answer;
       return this.#readAnswer(head as Answer, body);
     } finally {
-      watch.stop();
+      stopWatching();
       this.#current = null;
       // What was begun and not finished would be taken for the next one.
       if (!this.#isGone && this.#isTired()) this.#kill();
@@ -123,9 +134,29 @@ export class Renderer {
         throw imageProblems.notAnImage();
       case "too-large":
         throw imageProblems.tooLarge();
-      case "unavailable":
-        throw imageProblems.unavailable();
     }
+  }
+
+  async #greeting(): Promise<void> {
+    const timer = setTimeout(() => this.#end(imageProblems.stopped()), startLimitMs);
+    try {
+      const { kind } = (await this.#next()).head as Greeting;
+      if (kind === "ready") return;
+      this.#end(imageProblems.unavailable());
+      throw this.#why;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What it says next. */
+  #next(): Promise<Frame> {
+    const next = new Promise<Frame>((resolve, reject) => {
+      this.#current = { resolve, reject };
+    });
+    // It may fail while bytes are still read.
+    next.catch(() => {});
+    return next;
   }
 
   /** Hands the bytes over as they come. Whatever is wrong before the last one leaves the process with half a message: it goes. */
@@ -196,10 +227,7 @@ export class Renderer {
   /** Ends the process when it takes too long since the last bytes, or too much memory. */
   #watch(): { refresh(): void; stop(): void } {
     const { timeoutMs, memoryBytes } = this.#limits;
-    const timer = setTimeout(
-      () => this.#end(imageProblems.tooLarge("The image takes too long to be transformed.")),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => this.#end(imageProblems.tooSlow()), timeoutMs);
     const memory = setInterval(() => {
       if ((residentBytes(this.#child.pid) ?? 0) > memoryBytes) {
         this.#end(imageProblems.tooLarge("The image takes too much memory to be transformed."));
