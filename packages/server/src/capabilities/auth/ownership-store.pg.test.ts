@@ -20,6 +20,7 @@ const tables: Readonly<Record<string, string>> = {
   "auth.flow_state": "user_id",
   "mainstay.one_time_tokens": "user_id",
   "mainstay.known_devices": "user_id",
+  "mainstay.s3_access_keys": "user_id",
 };
 /** What stays of a user's on purpose, and why. */
 const staying: Readonly<Record<string, string>> = {
@@ -88,6 +89,10 @@ async function account() {
     );
   }
   await auth.sql("insert into mainstay.known_devices (user_id, device_hash) values ($1, '\\x01')", [id]);
+  await auth.sql(
+    "insert into mainstay.s3_access_keys (id, sealed_secret, user_id) values ($1::text, '\\x01', $1::uuid)",
+    [id],
+  );
   return { id, email, phone, tokenId, flowId };
 }
 

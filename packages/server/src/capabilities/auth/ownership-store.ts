@@ -51,6 +51,8 @@ export const ownershipStore = {
           and id is distinct from ${sql.value(kept.token?.flowStateId ?? null)}::uuid
       ), devices as (
         delete from mainstay.known_devices where user_id = ${user}
+      ), access_keys as (
+        delete from mainstay.s3_access_keys where user_id = ${user}
       )
       update auth.users set encrypted_password = '', ${otherAddress}, confirmation_token = '', recovery_token = '',
         email_change = '', email_change_token_new = '', email_change_token_current = '', email_change_confirm_status = 0,

@@ -45,6 +45,9 @@ async function left(id: string, session: string): Promise<unknown> {
   return rows[0];
 }
 
+/** A microsecond that ends with 0 is written with it or without: both are the same time. */
+const withoutZeros = (value: unknown): unknown => JSON.parse(JSON.stringify(value).replace(/(\.\d*?)0+Z"/g, '$1Z"'));
+
 test("the short way gives and leaves behind what the long way does", async () => {
   const { email, id } = await account();
   const seen: unknown[] = [];
@@ -67,7 +70,8 @@ test("the short way gives and leaves behind what the long way does", async () =>
     ]);
     seen.push([claims, user, identity, await left(id, session_id), Object.keys(body)]);
   }
-  expect(seen[0]).toEqual(seen[1]);
+  const [short, long] = seen.map(withoutZeros);
+  expect(short).toEqual(long);
   expect(auth.seen).toContainEqual({ kind: "auth.event", event: "login", subject: id, address: "203.0.113.7" });
 });
 
