@@ -2,7 +2,7 @@ import { Lru } from "../../../kernel/lru.ts";
 import type { StoredObject } from "../types.ts";
 import { isContentEncoding } from "../uploads/facts.ts";
 import { privateCacheControl, publicCacheControl } from "./cache-control.ts";
-import { type ServedType, sandboxPolicy, servedTypeOf } from "./served-type.ts";
+import { type ServedType, servedTypeOf } from "./served-type.ts";
 
 /** Who may read it: everybody, or whoever this request is from. */
 export type Audience = "everybody" | "caller";
@@ -64,11 +64,7 @@ function make(object: StoredObject, audience: Audience): Kept {
     "Last-Modified",
     new Date(lastModifiedMs).toUTCString(),
   ];
-  const safety = [
-    "X-Content-Type-Options",
-    "nosniff",
-    ...(served.isSandboxed ? ["Content-Security-Policy", sandboxPolicy] : []),
-  ];
+  const safety = ["X-Content-Type-Options", "nosniff", "Content-Security-Policy", served.policy];
   const full = [
     "Content-Type",
     served.contentType,

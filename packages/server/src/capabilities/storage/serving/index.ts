@@ -8,7 +8,7 @@ export type { Audience } from "./headers.ts";
 export { contentRange, rangesOf } from "./ranges.ts";
 export { downloadOf } from "./routes.ts";
 export { createServing, type ServeOptions, type Serving } from "./serve.ts";
-export { type ServedType, sandboxPolicy, servedTypeOf } from "./served-type.ts";
+export { type ServedType, servedTypeOf } from "./served-type.ts";
 
 /** Files out. */
 export function servingPart(core: StorageCore): StoragePart {

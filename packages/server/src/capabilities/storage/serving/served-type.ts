@@ -3,8 +3,8 @@ export interface ServedType {
   readonly contentType: string;
   /** Whether a browser is to save it instead of showing it, where the request does not say so itself. */
   readonly isAttachment: boolean;
-  /** Whether it may be shown in a frame of its own only, without scripts. */
-  readonly isSandboxed: boolean;
+  /** What the file may do that is opened by itself, as `Content-Security-Policy` has it. Pages that embed it are not bound by this. */
+  readonly policy: string;
 }
 
 const unknownType = "application/octet-stream";
@@ -27,7 +27,7 @@ export function servedTypeOf(contentType: string, name: string): ServedType {
   const stored = headerType.test(contentType) ? contentType : unknownType;
   const small = stored.toLowerCase();
   // Protocols, serving headers: whatever has HTML in its type is plain text.
-  if (small.includes("text/html")) return { contentType: "text/plain", isAttachment: false, isSandboxed: true };
+  if (small.includes("text/html")) return { contentType: "text/plain", isAttachment: false, policy: sandboxPolicy };
   const essence = small.split(";", 1)[0]!.trim();
   const known = essence === unknownType ? byExtension[name.slice(name.lastIndexOf(".") + 1).toLowerCase()] : undefined;
   const type = known ?? essence;
@@ -35,14 +35,15 @@ export function servedTypeOf(contentType: string, name: string): ServedType {
   return {
     contentType: known ?? stored,
     isAttachment: isMarkup || !shown.test(type),
-    // Browsers' viewers of PDF refuse to open in a sandbox, and run nothing as our origin without.
-    isSandboxed: type !== "application/pdf",
+    policy: type === "application/pdf" ? pdfPolicy : sandboxPolicy,
   };
 }
 
-/**
- * What a file may do that is opened by itself: show, with what it has within and plays of itself; no script, no form, no origin. Pages that
- * embed it are not bound by this.
- */
-export const sandboxPolicy =
+/** Show, with what it has within and plays of itself; no script, no form, no origin. */
+const sandboxPolicy =
   "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; style-src 'unsafe-inline'; font-src data:";
+/**
+ * Viewers of PDF are the browser's own, and run what a document has without any rights of our origin. Chromium's opens in a sandbox too (156, seen);
+ * of viewers that are plugins it is known that they do not. So it is one without: no script may run beside the viewer.
+ */
+const pdfPolicy = "script-src 'none'; object-src 'self'; base-uri 'none'; form-action 'none'";
