@@ -12,12 +12,13 @@ export interface Project {
   readonly anonKey: string;
 }
 
-/** supabase-js as published for a `<script>`, untouched. */
-const bundle = readFileSync(createRequire(import.meta.url).resolve("@supabase/supabase-js/dist/umd/supabase.js"));
+/** A library as published for a `<script>`, untouched. */
+const bundle = (path: string): Buffer => readFileSync(createRequire(import.meta.url).resolve(path));
 const folder = join(import.meta.dirname, "pages");
 const pages: ReadonlyMap<string, Buffer> = new Map([
   ...readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))] as const),
-  ["supabase.js", bundle],
+  ["supabase.js", bundle("@supabase/supabase-js/dist/umd/supabase.js")],
+  ["tus.js", bundle("tus-js-client/dist/tus.min.js")],
 ]);
 const emptyPage = "<!doctype html><title>App</title><script src='/supabase.js'></script>";
 
