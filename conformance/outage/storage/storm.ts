@@ -5,7 +5,8 @@ import { fraction, seed } from "../random.ts";
 import { type Files, type Outcome, outcomeOfS3 } from "./files.ts";
 
 export interface Storm {
-  readonly files: Files;
+  /** At one server or at several: each writer stays at one. */
+  readonly files: Files | readonly Files[];
   readonly writers: number;
   /** Writes to be acknowledged, of all writers together. */
   readonly writes: number;
@@ -30,12 +31,13 @@ const hashOf = (bytes: Buffer): string => createHash("sha1").update(bytes).diges
  * @returns what has to be there now, by name
  */
 export async function storm({
-  files,
+  files: given,
   writers,
   writes,
   disturbances,
   disturb,
 }: Storm): Promise<ReadonlyMap<string, Buffer>> {
+  const places = [given].flat();
   const kept = new Map<string, Buffer>();
   const everWritten = new Set<string>();
   const acknowledged: Record<string, number> = {};
@@ -44,6 +46,7 @@ export async function storm({
   let isOver = false;
 
   const writer = async (number: number): Promise<void> => {
+    const files = places[number % places.length]!;
     const names = Array.from({ length: namesOfWriter }, (_, at) => `writer-${number}-${at}`);
     while (done < writes || !isOver) {
       const { kind, change, run } = nextWrite(files, names, kept);
@@ -62,7 +65,9 @@ export async function storm({
   const reader = async (): Promise<void> => {
     while (!isOver) {
       const name = `writer-${Math.floor(fraction() * writers)}-${Math.floor(fraction() * namesOfWriter)}`;
-      const bytes = await files.read(name).catch(() => null);
+      const bytes = await pick(places)
+        .read(name)
+        .catch(() => null);
       if (bytes !== null) expect(everWritten, `half of ${name} is visible, seed ${seed}`).toContain(hashOf(bytes));
       await after(10);
     }
