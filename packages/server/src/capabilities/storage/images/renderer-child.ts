@@ -39,8 +39,10 @@ function work(decode: NonNullable<typeof sharp>): void {
   say({ kind: "ready" });
 }
 
-// The server is gone, or wants us to go.
-process.stdin.on("end", () => process.exit());
-process.stdout.on("error", () => process.exit());
+// The server is gone. `process.exit` would wait for a picture that is being made, and nobody is left who would end that.
+const end = (): void => void process.kill(process.pid, "SIGKILL");
+process.stdin.on("end", end);
+process.stdin.on("error", end);
+process.stdout.on("error", end);
 if (sharp === null) say({ kind: "unavailable" });
 else work(sharp);

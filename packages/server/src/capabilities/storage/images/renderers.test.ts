@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -352,6 +352,26 @@ describe("processes", () => {
     expect((await look((await render(renderers, image, "width=10")).bytes)).width).toBe(10);
   });
 
+  test.runIf(process.platform === "linux")("do not outlive a server that is killed", async () => {
+    const script = `
+      import sharp from "sharp";
+      import { createRenderers } from "./renderers.ts";
+      const renderers = createRenderers({ processes: 1, queue: 9, idleMs: 9e6, timeoutMs: 9e6, memoryBytes: 4e9, inputPixels: 9e8, frames: 9, outputBytes: 9e8 });
+      const bytes = await sharp({ create: { width: 4500, height: 4500, channels: 3, background: "#888", noise: { type: "gaussian", mean: 128, sigma: 60 } } }).jpeg().toBuffer();
+      const source = { sizeBytes: bytes.length, async *stream() { yield bytes; setTimeout(() => console.log("sent"), 200); } };
+      await renderers.render(async () => source, ${JSON.stringify(order("format=avif&quality=100"))}, new AbortController().signal);`;
+    const server = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
+      cwd: import.meta.dirname,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => server.stdout.once("data", resolve));
+    const pid = childPid(server.pid);
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain("renderer-child");
+    server.kill("SIGKILL");
+    // The picture would take it longer.
+    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 3_000);
+  });
+
   test("say so where the package that decodes is missing", async () => {
     // The same files, where none of our packages can be found.
     const root = await mkdtemp(join(tmpdir(), "mainstay-without-sharp-"));
@@ -380,10 +400,10 @@ describe("processes", () => {
   });
 });
 
-/** The renderer that this process has started last. */
-function childPid(): number {
-  const threads = readdirSync(`/proc/${process.pid}/task`);
-  const children = threads.flatMap((id) => readFileSync(`/proc/${process.pid}/task/${id}/children`, "utf8").split(" "));
+/** The renderer that a process has started last. */
+function childPid(parent: number | undefined = process.pid): number {
+  const threads = readdirSync(`/proc/${parent}/task`);
+  const children = threads.flatMap((id) => readFileSync(`/proc/${parent}/task/${id}/children`, "utf8").split(" "));
   return Math.max(
     ...children
       .map(Number)
