@@ -59,14 +59,14 @@ export function bucketOperations(needs: S3Needs) {
   };
 
   const location: Handler = async (request) => {
-    await visible(request, "storage.s3.bucket.location");
+    await visible(request, "storage.s3.bucket.get_location");
     // The first region is the one without a name (GetBucketLocation).
     const { storageS3Region } = settings;
     return xml(["LocationConstraint", storageS3Region === "us-east-1" ? "" : storageS3Region]);
   };
 
   const versioning: Handler = async (request) => {
-    await visible(request, "storage.s3.bucket.versioning");
+    await visible(request, "storage.s3.bucket.get_versioning");
     await bucketOf(needs, request.bucket);
     return xml(["VersioningConfiguration", []]);
   };

@@ -12,7 +12,7 @@ import { mayGoOn, type multipartOperations } from "./multipart.ts";
 import { matchParts, maxParts, type NamedPart, readParts, wholeChecksum } from "./parts-list.ts";
 import { mayReplace, orderOf, writing } from "./put.ts";
 
-const operation = "storage.s3.upload.complete";
+const operation = "storage.s3.upload.complete_multipart";
 
 /** What a request to complete an upload says. */
 interface Wish {

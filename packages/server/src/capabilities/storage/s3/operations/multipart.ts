@@ -31,7 +31,7 @@ export function multipartOperations(needs: S3Needs) {
   const create: Handler = async (request) => {
     const { call, bucket, key, who } = request;
     const facts = factsOf(call.headers, settings.storageS3MetadataLimitBytes);
-    const order = orderOf(request, "storage.s3.upload.create", facts, { isUpsert: true, sizeBytes: null });
+    const order = orderOf(request, "storage.s3.upload.create_multipart", facts, { isUpsert: true, sizeBytes: null });
     const checksum = checksumOrder(request);
     const memo: UploadMemo = {
       protocol: "s3",
@@ -134,7 +134,7 @@ export function multipartOperations(needs: S3Needs) {
   };
 
   const abort: Handler = async (request) => {
-    const { upload } = await resume(request, "storage.s3.upload.abort");
+    const { upload } = await resume(request, "storage.s3.upload.abort_multipart");
     await uploads.abandon(upload.version);
     return empty(204);
   };
