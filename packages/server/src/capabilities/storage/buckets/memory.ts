@@ -33,6 +33,8 @@ export function openBucketMemory(
 
   return {
     async find(id) {
+      // Apps may have made any name by SQL, but this is no text to PostgreSQL (threat S01).
+      if (id.includes("\0")) return null;
       const known = remembered.get(id);
       if (known !== undefined) return known;
       const before = generation;
