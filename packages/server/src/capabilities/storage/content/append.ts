@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { Cipher } from "../encryption/types.ts";
+import type { Cipher, WrappedKey } from "../encryption/types.ts";
 import type { BlobStore } from "../ports.ts";
 import { problems } from "../problems.ts";
 import { Feed } from "./feed.ts";
-import type { Append, Segment } from "./types.ts";
+import type { Append, IncomingFile, NewVersion, Received, Segment } from "./types.ts";
 import type { WriteStore } from "./write-store.ts";
 import type { Writers } from "./writers.ts";
 
@@ -21,51 +21,102 @@ const headBytes = 4_100;
 
 /** Writes a segment: its row, its bytes, and then into the row that they are there. @see Content.append */
 export async function append(needs: AppendNeeds, version: string, segment: Append): Promise<Segment> {
-  const { keepsPart = false, signal } = segment;
-  const feed = new Feed(segment.source, keepsPart);
+  const { store, cipher, writers } = needs;
+  const { position, limitBytes, replaces = true } = segment;
+  return feeding(segment, async (feed) => {
+    const blobId = randomUUID();
+    const key = cipher?.newKey() ?? null;
+    const wantedBytes = Math.min(limitBytes, needs.stepBytes);
+    const roomBytes = await store.openSegment({ blobId, version, position, wantedBytes, replaces, key });
+    const poured = await pour(needs, { blobId, key, roomBytes, limitBytes }, feed);
+    writers.remove(blobId);
+    try {
+      await store.finishSegment(blobId, poured.sizeBytes, poured.md5, replaces);
+    } catch (error) {
+      await clear(needs, blobId);
+      throw error;
+    }
+    return { position, ...poured };
+  });
+}
+
+/** Begins a version together with its only segment, and writes its bytes. @see Content.receive */
+export async function receive(needs: AppendNeeds, version: NewVersion, file: IncomingFile): Promise<Received> {
+  const { store, cipher, writers, stepBytes } = needs;
+  const { limitBytes } = file;
+  return feeding(file, async (feed) => {
+    const [id, blobId] = [randomUUID(), randomUUID()];
+    const key = cipher?.newKey() ?? null;
+    const wantedBytes = Math.min(limitBytes, stepBytes);
+    const roomBytes = await store.beginPlain(id, version, { blobId, wantedBytes, key });
+    if (roomBytes === null) throw problems.quotaExceeded();
+    const giveUp = async (): Promise<void> => {
+      writers.remove(blobId);
+      await clear(needs, blobId);
+      // Where that fails, its lease runs out.
+      await store.abandon(id).catch(() => {});
+    };
+    try {
+      const poured = await pour(needs, { blobId, key, roomBytes, limitBytes }, feed);
+      const leave = (): void => writers.remove(blobId);
+      const settle = async (): Promise<void> => {
+        leave();
+        await store.finishSegment(blobId, poured.sizeBytes, poured.md5, true);
+      };
+      return { version: id, blobId, ...poured, settle, leave, giveUp };
+    } catch (error) {
+      await giveUp();
+      throw error;
+    }
+  });
+}
+
+type Source = Pick<Append, "source" | "inspect" | "signal" | "keepsPart">;
+
+/** Opens the source for the time of the work, and has its beginning looked at. */
+async function feeding<T>(from: Source, work: (feed: Feed) => Promise<T>): Promise<T> {
+  const { keepsPart = false, signal } = from;
+  const feed = new Feed(from.source, keepsPart);
   const stop = () => feed.stop(signal?.reason);
   if (signal?.aborted) stop();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    if (segment.inspect !== undefined) await segment.inspect(await feed.peek(headBytes));
-    return await writeFeed(needs, version, segment, feed);
+    if (from.inspect !== undefined) await from.inspect(await feed.peek(headBytes));
+    return await work(feed);
   } finally {
     signal?.removeEventListener("abort", stop);
     feed.leave();
   }
 }
 
-async function writeFeed(needs: AppendNeeds, version: string, segment: Append, feed: Feed): Promise<Segment> {
-  const { store, blobs, cipher, writers } = needs;
-  const { position, limitBytes, replaces = true } = segment;
-  const blobId = randomUUID();
-  const key = cipher?.newKey() ?? null;
-  const roomBytes = await store.openSegment({
-    blobId,
-    version,
-    position,
-    wantedBytes: Math.min(limitBytes, needs.stepBytes),
-    replaces,
-    key,
-  });
+/** The segment's blob, durable when it resolves; its writer is spoken for until somebody says otherwise. When it rejects, nothing of it is there. */
+async function pour(
+  needs: AppendNeeds,
+  segment: {
+    readonly blobId: string;
+    readonly key: WrappedKey | null;
+    readonly roomBytes: number;
+    readonly limitBytes: number;
+  },
+  feed: Feed,
+): Promise<Omit<Segment, "position">> {
+  const { blobs, cipher, writers } = needs;
+  const { blobId, key, roomBytes, limitBytes } = segment;
   const ending = new AbortController();
   writers.add(blobId, () => {
     const reason = problems.noSuchUpload();
     ending.abort(reason);
     feed.stop(reason);
   });
-  const received = new Received(needs, blobId, limitBytes, roomBytes);
+  const incoming = new Incoming(needs, blobId, limitBytes, roomBytes);
   try {
-    const plain = received.take(feed, ending.signal);
+    const plain = incoming.take(feed, ending.signal);
     const source = cipher === null || key === null ? plain : cipher.open(key, blobId).encrypt(plain);
     await blobs.write(blobId, source, { signal: ending.signal });
     ending.signal.throwIfAborted();
     // A quiet end with nothing before it is nothing to keep.
-    if (feed.failure !== null && received.sizeBytes === 0) throw feed.failure.reason;
-    writers.remove(blobId);
-    const md5 = received.md5();
-    await store.finishSegment(blobId, received.sizeBytes, md5, replaces);
-    return { position, sizeBytes: received.sizeBytes, md5 };
+    if (feed.failure !== null && incoming.sizeBytes === 0) throw feed.failure.reason;
+    return { sizeBytes: incoming.sizeBytes, md5: incoming.md5() };
   } catch (error) {
     writers.remove(blobId);
     await clear(needs, blobId);
@@ -74,7 +125,7 @@ async function writeFeed(needs: AppendNeeds, version: string, segment: Append, f
 }
 
 /** Bytes as they pass: counted, hashed, and held to the limit and to the room there is. */
-class Received {
+class Incoming {
   readonly #needs: AppendNeeds;
   readonly #blobId: string;
   readonly #limitBytes: number;

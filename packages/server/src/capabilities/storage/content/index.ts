@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { StorageContext } from "../context.ts";
 import type { Cipher } from "../encryption/types.ts";
 import { problems } from "../problems.ts";
-import { append } from "./append.ts";
+import { append, receive } from "./append.ts";
 import { createBlobReader } from "./blob-reader.ts";
 import { copyVersion } from "./copy.ts";
 import { createReadStore } from "./read-store.ts";
@@ -41,6 +41,8 @@ export function createContent({ db, blobs, settings, observe }: ContentContext, 
       if (!isVersion(version)) throw problems.noSuchUpload();
       return append(needs, version, segment);
     },
+
+    receive: (version, file) => receive(needs, version, file),
 
     async segments(version) {
       return isVersion(version) ? reads.segments(version) : [];

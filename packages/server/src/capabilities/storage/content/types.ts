@@ -59,6 +59,21 @@ export interface Append {
   readonly replaces?: boolean;
 }
 
+/** A file that comes in one piece. */
+export type IncomingFile = Pick<Append, "source" | "limitBytes" | "inspect" | "signal">;
+
+/** A version of one segment. Its bytes are durable; the knowledge that they are is not, until an object has them (`Objects.write`). */
+export interface Received extends Omit<Segment, "position"> {
+  readonly version: string;
+  readonly blobId: string;
+  /** Makes the knowledge durable as well, for who has to read it first (`openReceived`). */
+  settle(): Promise<void>;
+  /** An object has it. To be called then. */
+  leave(): void;
+  /** Nobody is to have it: takes it back, unless an object has it all the same. Never rejects: what is left is swept. */
+  giveUp(): Promise<void>;
+}
+
 /**
  * Bytes of objects: written once, durable before anybody is told, read in ranges, swept when nobody needs them. It knows nothing of names and rights.
  * All Problems of the store pass through.
@@ -71,6 +86,12 @@ export interface Content {
    * @throws Problem `NoSuchUpload` (also in the midst of it, when the version ends), `ResourceLocked`, `EntityTooLarge`, `QuotaExceeded`
    */
   append(version: string, segment: Append): Promise<Segment>;
+  /**
+   * `begin` and `append` for what comes in one request: one commit where they have three. What it resolves with is kept from the sweep until `leave`
+   * or `giveUp`. When it rejects, nothing of it is there.
+   * @throws Problem `EntityTooLarge`, `QuotaExceeded`, `NoSuchUpload` when it was given up in the midst of it
+   */
+  receive(version: Omit<NewVersion, "upload">, file: IncomingFile): Promise<Received>;
   /** What there is of a version, by position. */
   segments(version: string): Promise<readonly Segment[]>;
   /**

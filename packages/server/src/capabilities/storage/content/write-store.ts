@@ -15,6 +15,10 @@ export interface NewSegment {
   readonly key: WrappedKey | null;
 }
 
+const keyTexts = (key: WrappedKey | null) => ({
+  key: key?.wrapped.toString("hex") ?? null,
+  keyId: key?.wrappingKeyId ?? null,
+});
 const interval = (ms: SQL): SQL => sql`${ms}::float8 * interval '1 ms'`;
 const clock = sql`clock_timestamp()`;
 /** SQLSTATE lock_not_available: whoever holds the row takes long. */
@@ -57,6 +61,29 @@ const openSegment = ask<
     select mainstay.open_object_segment(${p("blob")}::uuid, ${p("version")}, ${p("position")}::integer,
       ${p("wantedBytes")}::bigint, ${p("replaces")}::boolean, ${interval(p("leaseMs"))}, ${p("quotaBytes")}::bigint,
       decode(${p("key")}, 'hex'), ${p("keyId")}) as "roomBytes"`,
+);
+
+const beginPlain = ask<
+  { roomBytes: number | null },
+  {
+    id: string;
+    bucket: string;
+    owner: string | null;
+    reservedBytes: number;
+    versionLeaseMs: number;
+    quotaBytes: number;
+    blob: string;
+    wantedBytes: number;
+    leaseMs: number;
+    key: string | null;
+    keyId: string | null;
+  }
+>(
+  [["roomBytes", "number"]],
+  (p) => sql`
+    select mainstay.begin_plain_upload(${p("id")}, ${p("bucket")}, ${p("owner")}, ${p("reservedBytes")}::bigint,
+      ${interval(p("versionLeaseMs"))}, ${p("quotaBytes")}::bigint, ${p("blob")}::uuid, ${p("wantedBytes")}::bigint,
+      ${interval(p("leaseMs"))}, decode(${p("key")}, 'hex'), ${p("keyId")}) as "roomBytes"`,
 );
 
 const growSegment = ask<{ roomBytes: number | null }, { blob: string; wantedBytes: number; quotaBytes: number }>(
@@ -187,14 +214,36 @@ export function createWriteStore(
           blob: blobId,
           leaseMs,
           quotaBytes,
-          key: key?.wrapped.toString("hex") ?? null,
-          keyId: key?.wrappingKeyId ?? null,
+          ...keyTexts(key),
         }),
       );
       const { roomBytes } = row!;
       if (roomBytes === null) throw problems.noSuchUpload();
       if (roomBytes < 0) throw problems.resourceLocked();
       return roomBytes;
+    },
+
+    /** A version and its only segment. @returns how far it may grow for now, in bytes; `null`: the owner's quota has no room */
+    async beginPlain(
+      id: string,
+      version: Omit<NewVersion, "upload">,
+      { blobId, wantedBytes, key }: Pick<NewSegment, "blobId" | "wantedBytes" | "key">,
+    ): Promise<number | null> {
+      const [row] = await orLocked(
+        beginPlain(db, {
+          id,
+          bucket: version.bucketId,
+          owner: version.ownerId,
+          reservedBytes: version.reservedBytes,
+          versionLeaseMs: version.leaseMs,
+          quotaBytes,
+          blob: blobId,
+          wantedBytes,
+          leaseMs,
+          ...keyTexts(key),
+        }),
+      );
+      return row!.roomBytes;
     },
 
     /** @returns how far it may grow now, in bytes @throws Problem `NoSuchUpload` */

@@ -50,7 +50,7 @@ export function createObjects(context: StorageContext): Objects {
       const facts = factsOf(order, written, clock.nowMs());
       for (let left = tries; ; left--) {
         try {
-          return storedObject(await objectStore.write(db, { session, ...order }, facts, written.version));
+          return storedObject(await objectStore.write(db, { session, ...order }, facts, written));
         } catch (error) {
           const state = sqlStateOf(error);
           const isWorthAnother = state === "40P01" || state === "40001";

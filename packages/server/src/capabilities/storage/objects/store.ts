@@ -1,11 +1,12 @@
 import { sql } from "pg-sql2";
 import type { Principal } from "../../../kernel/principal.ts";
 import type { Database } from "../../../platform/postgres/database.ts";
-import { type Columns, prepare } from "../../../platform/postgres/prepared.ts";
+import { type Columns, type ParameterOf, prepare } from "../../../platform/postgres/prepared.ts";
 import type { Row, Session } from "../../../platform/postgres/session/types.ts";
 import type { ObjectMetadata, Operation } from "../types.ts";
 import { asStorageCaller, type CallerParameters, callerParameters } from "./context.ts";
 import type { ObjectRow } from "./metadata.ts";
+import type { Written } from "./types.ts";
 
 /** What a row is to hold. */
 export interface ObjectFacts {
@@ -81,14 +82,21 @@ type WriteParameters = CallerParameters & {
   readonly version: string;
   readonly isUpsert: string;
 };
+type PlainParameters = WriteParameters & { readonly blob: string; readonly sizeBytes: string; readonly md5: string };
+const writtenColumns = sql`w.id, w.version, w.owner_id as "ownerId", w.metadata, w.user_metadata as "userMetadata",
+  w.created_at as "createdAt", w.updated_at as "updatedAt"`;
+const writeArguments = (p: ParameterOf<WriteParameters>) => sql`
+  ${p("role")}, ${p("claims")}, ${p("subject")}, ${p("operation")}, ${p("searchPath")}, ${p("bucketId")}, ${p("name")},
+  ${p("ownerId")}, ${p("metadata")}::jsonb, ${p("userMetadata")}::jsonb, ${p("version")}, ${p("isUpsert")}::boolean`;
 const write = prepare<WriteParameters>(
   rowColumns,
+  (p) => sql`select ${writtenColumns} from mainstay.write_object(${writeArguments(p)}) w`,
+);
+const writePlain = prepare<PlainParameters>(
+  rowColumns,
   (p) => sql`
-    select w.id, w.version, w.owner_id as "ownerId", w.metadata, w.user_metadata as "userMetadata",
-      w.created_at as "createdAt", w.updated_at as "updatedAt"
-    from mainstay.write_object(
-      ${p("role")}, ${p("claims")}, ${p("subject")}, ${p("operation")}, ${p("searchPath")}, ${p("bucketId")}, ${p("name")},
-      ${p("ownerId")}, ${p("metadata")}::jsonb, ${p("userMetadata")}::jsonb, ${p("version")}, ${p("isUpsert")}::boolean) w`,
+    select ${writtenColumns} from mainstay.write_plain_upload(
+      ${p("blob")}::uuid, ${p("sizeBytes")}::bigint, decode(${p("md5")}, 'hex'), ${writeArguments(p)}) w`,
 );
 
 type MoveParameters = CallerParameters & {
@@ -157,10 +165,10 @@ export const objectStore = {
     db: Database,
     { session, who, operation }: Asking,
     facts: ObjectFacts,
-    version: string,
+    { version, sizeBytes, segment }: Written,
   ): Promise<ObjectRow> {
     const { bucketId, name } = facts;
-    const [row] = await db.execute<RowBody, WriteParameters>(write, {
+    const values: WriteParameters = {
       ...callerParameters(session, who, operation),
       bucketId,
       name,
@@ -169,7 +177,16 @@ export const objectStore = {
       userMetadata: jsonOrNull(facts.userMetadata),
       version,
       isUpsert: String(facts.isUpsert),
-    });
+    };
+    const [row] =
+      segment === undefined
+        ? await db.execute<RowBody, WriteParameters>(write, values)
+        : await db.execute<RowBody, PlainParameters>(writePlain, {
+            ...values,
+            blob: segment.blobId,
+            sizeBytes: String(sizeBytes),
+            md5: segment.md5.toString("hex"),
+          });
     return { ...row!, bucketId, name };
   },
 

@@ -25,6 +25,8 @@ export interface Written {
   readonly version: string;
   readonly sizeBytes: number;
   readonly etag: string;
+  /** Its only segment, where that is not yet known to be durable (`Content.receive`). */
+  readonly segment?: { readonly blobId: string; readonly md5: Buffer };
 }
 
 /** Rows of `storage.objects`, and who may do what with them. Rights are asked of PostgreSQL as the caller, every time (protocols: access control). */

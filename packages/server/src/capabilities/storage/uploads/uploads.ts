@@ -31,25 +31,33 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
   const inspectionFor = (order: WriteOrder, bucket: Bucket): Inspect | undefined =>
     inspectionOf(settings.storageCheckTypes, order, bucket);
 
+  /** Everything that can be said of an upload before its first byte. @throws Problem */
+  const admit = async (order: WriteOrder): Promise<Omit<OpenUpload, "version">> => {
+    readKey(order.name);
+    const bucket = await buckets.find(order.bucketId);
+    if (bucket === null) throw problems.noSuchBucket();
+    await objects.mayWrite(order);
+    const limitBytes = limitOf(bucket);
+    if (order.sizeBytes !== null && order.sizeBytes > limitBytes) throw problems.entityTooLarge();
+    checkName(order, bucket);
+    return { bucket, limitBytes };
+  };
+  /** Of what is not announced at all, room is taken as it comes. */
+  const versionOf = ({ bucketId, ownerId, sizeBytes }: WriteOrder, leaseMs: number) => ({
+    bucketId,
+    ownerId,
+    reservedBytes: sizeBytes ?? 0,
+    leaseMs,
+  });
+
   const uploads: Uploads = {
     async open(order, { leaseMs, upload } = { leaseMs: plainLeaseMs }) {
-      readKey(order.name);
-      const bucket = await buckets.find(order.bucketId);
-      if (bucket === null) throw problems.noSuchBucket();
-      await objects.mayWrite(order);
-      const limitBytes = limitOf(bucket);
-      if (order.sizeBytes !== null && order.sizeBytes > limitBytes) throw problems.entityTooLarge();
-      checkName(order, bucket);
-      // Of what is not announced at all, room is taken as it comes.
-      const { bucketId, ownerId } = order;
+      const admitted = await admit(order);
       const version = await content.begin({
-        bucketId,
-        ownerId,
-        reservedBytes: order.sizeBytes ?? 0,
-        leaseMs,
+        ...versionOf(order, leaseMs),
         ...(upload === undefined ? {} : { upload }),
       });
-      return { version, bucket, limitBytes };
+      return { version, ...admitted };
     },
 
     async append({ version, bucket, limitBytes }, order, segment) {
@@ -67,22 +75,20 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
     abandon: (version) => content.abandon(version),
 
     async put(order, source, signal, complete) {
-      const upload = await uploads.open(order);
-      const { version, bucket, limitBytes } = upload;
+      const { bucket, limitBytes } = await admit(order);
+      let head: Buffer = Buffer.alloc(0);
+      const inspect = inspectionFor(order, bucket);
+      const remember: Inspect = async (bytes) => {
+        head = bytes;
+        await inspect?.(bytes);
+      };
+      const received = await content.receive(versionOf(order, plainLeaseMs), {
+        source,
+        limitBytes,
+        signal,
+        inspect: inspect === undefined ? undefined : remember,
+      });
       try {
-        let head: Buffer = Buffer.alloc(0);
-        const inspect = inspectionFor(order, bucket);
-        const remember: Inspect = async (bytes) => {
-          head = bytes;
-          await inspect?.(bytes);
-        };
-        await content.append(version, {
-          position: 0,
-          source,
-          limitBytes,
-          signal,
-          inspect: inspect === undefined ? undefined : remember,
-        });
         const facts = await complete?.();
         const completed = facts === undefined ? order : { ...order, ...facts };
         const isSame =
@@ -91,14 +97,30 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
           checkName(completed, bucket);
           await inspectionFor(completed, bucket)?.(head);
         }
-        return await settle(upload, completed, undefined, true);
+        const { version, sizeBytes, md5, blobId } = received;
+        const bytes = { version, sizeBytes, etag: etagOf([{ md5 }]) };
+        if (!gate.isOpen) {
+          await received.settle();
+          await scan(version);
+          return await objects.write(completed, bytes);
+        }
+        const written = await objects.write(completed, { ...bytes, segment: { blobId, md5 } });
+        received.leave();
+        return written;
       } catch (error) {
-        await giveUp(content, version);
+        await received.giveUp();
         throw error;
       }
     },
   };
   return uploads;
+
+  /** @throws Problem as the gate does */
+  async function scan(version: string): Promise<void> {
+    const reader = await content.openReceived(version);
+    if (reader === null) throw problems.noSuchUpload();
+    await whileKept(version, gate.pass(reader));
+  }
 
   /** A scanner may take longer than a version is kept for who says nothing. */
   async function whileKept(version: string, work: Promise<void>): Promise<void> {
@@ -110,19 +132,18 @@ export function createUploads(needs: Omit<StorageCore, "uploads">): Uploads {
     }
   }
 
-  /** From all bytes durable to visible. `isChecked`: its beginning has been held against its type. */
+  /** From all bytes durable to visible. */
   async function settle(
     { version, bucket, limitBytes }: OpenUpload,
     order: WriteOrder,
     positions?: readonly number[],
-    isChecked = false,
   ): Promise<StoredObject> {
     try {
       const segments = chosen(await content.complete(version, positions), positions);
       const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
       if (sizeBytes > limitBytes) throw problems.entityTooLarge();
       // Pieces come in any order and of any size: only the whole tells what it is.
-      const inspect = isChecked ? undefined : inspectionFor(order, bucket);
+      const inspect = inspectionFor(order, bucket);
       if (inspect !== undefined || !gate.isOpen) {
         const reader = await content.openReceived(version);
         if (reader === null) throw problems.noSuchUpload();
