@@ -153,12 +153,14 @@ async function pour(source: AsyncIterable<Uint8Array>, file: FileHandle, signal?
   let spare: Buffer | null = null;
   let used = 0;
   let writing: Promise<void> = Promise.resolve();
-  const flush = async (): Promise<void> => {
+  const flush = async (isLast: boolean): Promise<void> => {
     await writing;
     writing = writeAll(file, buffer.subarray(0, used), position);
     // Its failure is seen by whoever awaits it next; until then it is nobody's.
     writing.catch(() => {});
     position += used;
+    // Half a megabyte that nobody fills would be most of what a small file costs the garbage collector.
+    if (isLast) return;
     const next = spare ?? Buffer.allocUnsafeSlow(batchBytes);
     spare = buffer.length === batchBytes ? buffer : null;
     [buffer, used] = [next, 0];
@@ -170,10 +172,10 @@ async function pour(source: AsyncIterable<Uint8Array>, file: FileHandle, signal?
         buffer.set(chunk.subarray(taken, taken + count), used);
         used += count;
         taken += count;
-        if (used === buffer.length) await flush();
+        if (used === buffer.length) await flush(false);
       }
     }
-    if (used > 0) await flush();
+    if (used > 0) await flush(true);
   } finally {
     // The file is closed next: not under a write that is still going on.
     await writing.catch(() => {});
