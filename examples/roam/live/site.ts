@@ -11,8 +11,8 @@ const types: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
 };
 const folder = join(import.meta.dirname, "page");
-/** supabase-js as published for a `<script>`: nothing is fetched from elsewhere, so the page works without a network. */
-const bundle = createRequire(import.meta.url).resolve("@supabase/supabase-js/dist/umd/supabase.js");
+/** A library as published for a `<script>`: nothing is fetched from elsewhere, so the page works without a network. */
+const bundle = (path: string): Buffer => readFileSync(createRequire(import.meta.url).resolve(path));
 
 export interface LiveSite {
   readonly url: string;
@@ -27,7 +27,8 @@ export interface LiveSite {
 export async function openLiveSite(server: Server, port: number): Promise<LiveSite> {
   const files: ReadonlyMap<string, Buffer | string> = new Map<string, Buffer | string>([
     ...readdirSync(folder).map((name) => [`/${name}`, readFileSync(join(folder, name))] as const),
-    ["/supabase.js", readFileSync(bundle)],
+    ["/supabase.js", bundle("@supabase/supabase-js/dist/umd/supabase.js")],
+    ["/tus.js", bundle("tus-js-client/dist/tus.min.js")],
     ["/project.js", `export const project = ${JSON.stringify(server)};\n`],
   ]);
   const http = createServer((request, response) => {

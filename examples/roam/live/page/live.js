@@ -5,7 +5,9 @@ const missed = "Some messages were missed";
  * Everything of this person's that is a row, over one channel. The policies of the tables say what is theirs; filters only spare what
  * the page does not show. Resolves when it has been read for the first time.
  */
-export function followRows(client, me, { read, slotChanged, booked, cancelled, said, takenBack, broughtIn }) {
+export function followRows(client, me, told) {
+  const { read, slotChanged, booked, cancelled, said, takenBack, broughtIn, profileChanged, photoAdded, photoRemoved } =
+    told;
   return new Promise((resolve, reject) => {
     let isRead = false;
     const on = (event, table, tell, filter) => [
@@ -20,6 +22,9 @@ export function followRows(client, me, { read, slotChanged, booked, cancelled, s
       on("DELETE", "bookings", (change) => cancelled(change.old)),
       on("INSERT", "messages", (change) => said(change.new)),
       on("DELETE", "messages", (change) => takenBack(change.old)),
+      on("UPDATE", "profiles", (change) => profileChanged(change.new)),
+      on("INSERT", "review_photos", (change) => photoAdded(change.new)),
+      on("DELETE", "review_photos", (change) => photoRemoved(change.old)),
       on("INSERT", "conversation_members", (change) => broughtIn(change.new), `member_id=eq.${me.id}`),
     ]) {
       channel.on(...listener);

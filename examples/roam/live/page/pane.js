@@ -1,22 +1,25 @@
+import { showFaces } from "./faces.js";
 import { followRows, joinConversation } from "./live.js";
 import { signIn } from "./people.js";
+import { showPhotos } from "./photos.js";
 import { showSlots } from "./slots.js";
 import { showTalk } from "./talk.js";
 
 /** One person's phone. @param {HTMLElement} pane @param {import("./people.js").Person} me @param {import("./people.js").Person} other */
 export async function openPane(pane, project, me, other) {
-  pane.querySelector(".avatar").textContent = me.name[0];
   pane.querySelector("h2").textContent = me.name;
   pane.querySelector(".about").textContent = me.about;
   pane.querySelector(".talk h3").textContent = other.name;
   const client = await signIn(project, me);
   const slots = showSlots(pane, client, me);
   const talk = showTalk(pane, client, me, other);
-  addTunnel(pane, client, talk);
+  const faces = showFaces(pane, client, me, other);
+  const photos = showPhotos(pane, client, project, me);
+  addTunnel(pane, client, talk, photos);
 
   /** Rows first followed, then read: nothing that happens in between is missed. What comes twice is shown once. */
   async function read() {
-    const [, id] = await Promise.all([slots.read(), findConversation(client, me, other)]);
+    const [, id] = await Promise.all([slots.read(), findConversation(client, me, other), faces.read(), photos.read()]);
     if (id === null) return;
     if (talk.open(id)) joinConversation(client, id, me, talk);
     await talk.read();
@@ -35,6 +38,9 @@ export async function openPane(pane, project, me, other) {
     said: talk.said,
     takenBack: talk.takenBack,
     broughtIn,
+    profileChanged: faces.changed,
+    photoAdded: photos.added,
+    photoRemoved: photos.removed,
   });
 }
 
@@ -57,7 +63,7 @@ async function findConversation(client, me, other) {
 }
 
 /** In a tunnel there is no connection. What happens meanwhile comes afterwards, and nobody asks for it again. */
-function addTunnel(pane, client, talk) {
+function addTunnel(pane, client, talk, photos) {
   const [button, notice] = [pane.querySelector(".tunnel"), pane.querySelector(".notice")];
   button.addEventListener("click", async () => {
     const isIn = button.getAttribute("aria-pressed") !== "true";
@@ -66,12 +72,15 @@ function addTunnel(pane, client, talk) {
     pane.classList.toggle("offline", isIn);
     notice.textContent = "In a tunnel. What happens meanwhile comes afterwards.";
     notice.hidden = !isIn;
-    for (const control of pane.querySelectorAll(".composer *, .slots button")) control.disabled = isIn;
+    for (const control of pane.querySelectorAll(".composer *, .slots button, .avatar input, .photos input"))
+      control.disabled = isIn;
     if (isIn) {
       talk.left();
+      photos.pause();
       await client.realtime.disconnect();
     } else {
       client.realtime.connect();
+      photos.resume();
     }
   });
 }
