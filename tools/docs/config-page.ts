@@ -137,5 +137,7 @@ function supabaseSection(source: string): string {
     table(["key", "setting"], rows),
     "",
     "Of each `[auth.external.<provider>]` these are read: `enabled`, `client_id`, `secret`, `url`, `redirect_uri`, `email_optional`, `skip_nonce_check`; they are the provider's settings above.",
+    "",
+    "Sizes are as that file has them: `MB` and `MiB` are the same. Each `[storage.buckets.<name>]` is made at start, with `public`, `file_size_limit`, `allowed_mime_types`, and the files of `objects_path`: [files](../guide/storage.md#buckets).",
   ].join("\n");
 }

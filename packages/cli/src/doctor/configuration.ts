@@ -9,7 +9,10 @@ export const checkConfiguration: Check = ({ config }) => {
     ok("config", `${configFile ?? "no config file"}: ${changed(config)} settings differ from their defaults`),
   ];
   if (supabaseConfigFile !== null) {
-    const read = settingsFrom(config, "supabase/config.toml");
+    const read = [
+      ...settingsFrom(config, "supabase/config.toml"),
+      ...config.buckets.map(({ id }) => `the bucket ${id}`),
+    ];
     findings.push(
       ok(
         "supabase-config",
