@@ -47,7 +47,8 @@ describe("S09 ranges", () => {
     ];
     for (const range of ranges) {
       for (const more of [{}, { "if-range": '"x"' }, { "if-range": "x".repeat(3_000) }]) {
-        for (const way of ways) {
+        // What comes with a range is read in one place for all.
+        await inParallel("if-range" in more ? ways.slice(0, 1) : ways, ways.length, async (way) => {
           const answer = await way({ range, ...more });
           const label = `${range.slice(0, 60)} ${JSON.stringify(more).slice(0, 30)}`;
           expect.soft([200, 206, 400, 416, 501], `${label}: ${answer.status}`).toContain(answer.status);
@@ -56,7 +57,7 @@ describe("S09 ranges", () => {
           if (answer.status === 206 && from !== undefined && answer.bytes.length > 0) {
             expect.soft(answer.bytes.equals(content.subarray(Number(from), Number(to) + 1)), label).toBe(true);
           }
-        }
+        });
       }
     }
     await isAlive();
@@ -140,6 +141,15 @@ describe("S08 S09 a line that breaks", () => {
         .poll(async () => Number((await files.send("HEAD", tus, { headers: tusHeaders(0) })).headers["upload-offset"]))
         .toBeGreaterThanOrEqual(offset);
     }
+    const ended = await files.send("DELETE", tus, { as: people.ann, headers: tusHeaders(0) });
+    expect(ended.status).toBe(204);
+    await expect
+      .poll(() =>
+        files.sql(
+          "select blob_id from mainstay.object_segments s join mainstay.object_versions v on v.id = s.version_id where v.state <> 'kept'",
+        ),
+      )
+      .toEqual([]);
     await isAlive();
   });
 });

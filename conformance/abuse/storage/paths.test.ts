@@ -117,7 +117,9 @@ describe("S01 a name leads nowhere but to its row", () => {
     expect(bad).toEqual([]);
     const mine = await files.send("GET", `/object/own/${annId}/private.txt`, { as: people.ann });
     expect([mine.status, mine.text]).toEqual([200, secret]);
-    expect(await files.leaks()).toEqual([]);
+    expect(
+      await files.leaks(keys.filter((key) => key.includes(files.parent)).sort((a, b) => b.length - a.length)),
+    ).toEqual([]);
     expect(files.failures()).toEqual([]);
   }, 300_000);
 
