@@ -1,5 +1,6 @@
 import type { Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
+import { Turns } from "../../../kernel/turns.ts";
 import { earlierOf } from "../../../platform/changes/lsn.ts";
 import type { RealtimeContext } from "../context.ts";
 import type { Channel, Replayer } from "../types.ts";
@@ -14,7 +15,6 @@ import { Recorder } from "./recorder.ts";
 import { changesIn, replayEntries } from "./replay.ts";
 import { type FoundChannel, type Kept, resumeStore } from "./store.ts";
 import { type Candidate, type TakenUp, takeUp } from "./take-up.ts";
-import { Turns } from "./turns.ts";
 
 /** What a channel was that comes back. */
 interface Own extends TakenUp {

@@ -1,10 +1,10 @@
 import type { Values } from "../../../kernel/settings.ts";
+import { Turns } from "../../../kernel/turns.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { ContentReader } from "../content/types.ts";
 import type { Scanner } from "../ports.ts";
 import { scanProblems } from "./problems.ts";
 import type { scanSettings } from "./settings.ts";
-import { Turns } from "./turns.ts";
 
 export interface ScanGateNeeds {
   /** `null` where nothing scans: then everything passes. */
