@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { createInterface } from "node:readline";
 import { type BootedApp, boot } from "@mainstay/testing";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { paintSky } from "../../examples/roam/demo/picture.ts";
 import { describeInBrowser } from "./harness.ts";
 
 const roam = join(import.meta.dirname, "../../examples/roam");
@@ -136,6 +138,64 @@ describeInBrowser("two people of Roam side by side, in Chromium", (browser) => {
     await expect.poll(ada.shown, soon).toEqual(["Entering the tunnel", "One", "Two", "Three"]);
     for (const { here } of [ada, davi]) await expect.poll(() => here.textContent(), soon).toBe("is here");
     expect(asked.filter((request) => request.startsWith("GET"))).toEqual([]);
+  });
+
+  it("see a new face and new photos as they come; photos take a booking, and go on after a tunnel", async (test) => {
+    const page = await browser.page(test);
+    const { ada, davi } = await open(page);
+    const picture = {
+      name: "me.png",
+      mimeType: "image/png",
+      buffer: Buffer.from(paintSky(640, 480, [250, 190, 90], [20, 60, 110])),
+    };
+    const isShown = (image: Locator) =>
+      image.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth > 0);
+    await ada.pane.getByLabel("Change the picture").setInputFiles(picture);
+    for (const face of [ada.pane.locator(".avatar.own img"), davi.pane.locator(".avatar.other img")]) {
+      await face.waitFor();
+      await expect.poll(() => isShown(face), soon).toBe(true);
+    }
+    const add = ada.pane.getByLabel("Add a photo");
+    await add.setInputFiles(picture);
+    await ada.pane.getByText("Photos come from guests: book a walk first.").waitFor();
+    await ada.slots.first().getByRole("button", { name: "Book" }).click();
+    await ada.pane.locator(".slots .mine").waitFor();
+
+    // Nothing of it can be packed, so there is a midst of it.
+    const large = Buffer.concat([picture.buffer, randomBytes(3_000_000)]);
+    const network = await page.context().newCDPSession(page);
+    const throttle = (uploadThroughput: number) =>
+      network.send("Network.emulateNetworkConditions", {
+        offline: false,
+        latency: 0,
+        downloadThroughput: -1,
+        uploadThroughput,
+      });
+    await network.send("Network.enable");
+    await throttle(1_000_000);
+    await add.setInputFiles({ ...picture, buffer: large });
+    const bar = ada.pane.getByRole("progressbar");
+    await expect
+      .poll(async () => Number(await bar.evaluate((bar) => (bar as unknown as { value: number }).value)), soon)
+      .toBeGreaterThan(0.25);
+    await ada.pane.getByRole("button", { name: "Enter tunnel" }).click();
+    await throttle(-1);
+    const sent: string[] = [];
+    page.on("request", (request) => sent.push(request.method()));
+    await davi.write("Are you there?");
+    expect(sent).not.toContain("PATCH");
+    expect(await bar.isVisible()).toBe(true);
+    await ada.pane.getByRole("button", { name: "Leave tunnel" }).click();
+    for (const { pane } of [ada, davi]) {
+      const photo = pane.getByAltText("A photo of Lisbon");
+      await photo.waitFor();
+      await expect.poll(() => isShown(photo), soon).toBe(true);
+    }
+    expect(await bar.count()).toBe(0);
+    await ada.pane.locator(".photos li").first().hover();
+    await ada.pane.getByRole("button", { name: "Remove the photo" }).click();
+    await davi.pane.getByText("Photos").waitFor();
+    await expect.poll(() => davi.pane.getByAltText("A photo of Lisbon").count(), soon).toBe(0);
   });
 
   it("fit on a phone, one after the other, and say when something happens to the other", async (test) => {
