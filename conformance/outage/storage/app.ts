@@ -1,4 +1,5 @@
 import { readdir, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { templateDatabase, testDatabase } from "@mainstay/testing";
 import { expect, vi } from "vitest";
@@ -19,6 +20,9 @@ const smallSettings = {
   MAINSTAY_STORAGE_S3_PART_MIN_BYTES: "1",
 };
 
+/** Where compiled code is kept: a process that is killed leaves none to the next one, and compiling is most of a start. */
+const cacheHome = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+
 /** A project with files, a server of it, and somebody who keeps files there. */
 export interface FilesApp {
   readonly project: Project;
@@ -34,7 +38,7 @@ export interface FilesApp {
 export async function startFiles(env: Readonly<Record<string, string>> = {}, databaseUrl?: string): Promise<FilesApp> {
   const own = databaseUrl === undefined ? await testDatabase(await templateDatabase()) : null;
   const url = databaseUrl ?? own!.url;
-  const project = await Project.make({ DATABASE_URL: url, ...smallSettings, ...env });
+  const project = await Project.make({ DATABASE_URL: url, XDG_CACHE_HOME: cacheHome, ...smallSettings, ...env });
   await writeFile(join(project.dir, "migrations", "20260102000000_files.sql"), migration);
   const server = await project.serve();
   const sql = new Ledger(url);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, open, readdir, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Server } from "../server.ts";
 import { type FilesApp, startFiles } from "./app.ts";
@@ -76,6 +77,23 @@ test("no byte of a file lies anywhere as it came, whichever way it came", async 
   expect(await filesWith(Buffer.from(secret), app.project.dir)).toEqual([]);
 });
 
+test("nor does a byte of what is made of an image", async () => {
+  const { files } = app;
+  const noise = { width: 300, height: 300, channels: 3, noise: { type: "gaussian", mean: 128, sigma: 60 } } as const;
+  const image = await sharp({ create: { ...noise, background: "black" } })
+    .png()
+    .toBuffer();
+  expect(await files.plain("noise.png", image)).toBe("done");
+  kept.set("noise.png", image);
+  const path = "render/image/authenticated/files/noise.png?width=120";
+  const answer = await files.send("GET", path);
+  const made = Buffer.from(await answer.arrayBuffer());
+  expect([answer.status, made.length > 1_000], made.subarray(0, 200).toString()).toEqual([200, true]);
+  expect(Buffer.from(await (await files.send("GET", path)).arrayBuffer()).equals(made)).toBe(true);
+  const middle = made.length >> 1;
+  expect(await filesWith(made.subarray(middle, middle + 32), app.project.dir)).toEqual([]);
+});
+
 test("ranges are of the file, not of what is stored", async () => {
   const text = kept.get("resumable")!;
   for (const name of ["plain", "resumable", "multipart", "copy"]) {
@@ -116,18 +134,12 @@ describe("rotation of the server's key", () => {
     const run = app.project.command(["storage", "rotate-key", "--json"], under(third, second));
     expect(await run.ended, run.output()).toBe(1);
     expect(run.output()).toContain(id);
-    const check = app.project.command(["storage", "check"], under(third, second));
-    expect(await check.ended, check.output()).toBe(1);
-    expect(check.output()).toMatch(new RegExp(`plain.*${id}`));
     await areRead(app.files.at(rotated));
   });
 
   test("once all keys are encrypted by the present one, the former may go", async () => {
     const run = app.project.command(["storage", "rotate-key", "--json"], under(third, second, first));
     expect(await run.ended, run.output()).toBe(0);
-    const again = app.project.command(["storage", "rotate-key", "--json"], under(third, second, first));
-    expect(await again.ended, again.output()).toBe(0);
-    expect(again.output()).toMatch(/"rewrapped": ?0/);
     const alone = await app.project.serve(under(third));
     await areRead(app.files.at(alone));
     // One that has not heard of it keeps what it has read; what is new to it, it cannot read, and says so.
