@@ -146,7 +146,7 @@ describe("S08 S09 a line that breaks", () => {
     await expect
       .poll(() =>
         files.sql(
-          "select blob_id from mainstay.object_segments s join mainstay.object_versions v on v.id = s.version_id where v.state <> 'kept'",
+          "select blob_id from mainstay.object_segments s join mainstay.object_versions v on v.id = s.version_id where v.state <> 'kept' and v.upload is not null",
         ),
       )
       .toEqual([]);

@@ -17,7 +17,7 @@ export function evilKeys(parent: string, folder: string): readonly string[] {
     "a%0d%0aSet-Cookie:%20x=1", "a\r\nb", "a\nb", "a\tb", "\u007f", "\u0080", "\u0085", "\u2028", "\ufeff", "\ufeffa", "\ufffd", "\ufffe", "%ff", "%80", "%",
     "%2", "%zz", "%2g", "a%", "\u{1f4a9}", "caf\u00e9", "e\u0301", "\u0130", "\u00df", "CON", "con", "NUL", "nul.txt", "AUX", "PRN", "COM1", "com1.txt",
     "LPT1", "a/CON/b", "a.", "a ", " a", "a. ", "trailing/", "a//b", "a//", "a::$DATA", "a:b", "a:", ":a", "*", "?", "a?b", "a#b", "<a>", "|a", "a|b", "\"a\"",
-    "'", "''", "a'; drop table storage.objects;--", "a%27", "-rf", "--help", ".git/config", ".htaccess", ".mainstay/keys.json", "node_modules/x",
+    "'", "''", "a'; drop table buckets;--", "a%27", "-rf", "--help", ".git/config", ".htaccess", ".mainstay/keys.json", "vendor/x",
     "__proto__", "constructor", "toString", "hasOwnProperty", "__proto__/a", "emptyFolderPlaceholder", ".emptyFolderPlaceholder",
     "sign", "public", "authenticated", "info", "list", "list-v2", "upload/sign/a", "public/open/a", "render/image/public/open/a",
     "a".repeat(255), "a".repeat(256), "a".repeat(1_024), "a".repeat(1_025), "a".repeat(8_000), "\u{1f4a9}".repeat(300), "%41".repeat(400),
