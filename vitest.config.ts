@@ -14,13 +14,14 @@ export default defineConfig({
     // More than a small machine has cores, for most of its time a test waits; and no more than one PostgreSQL has connections for. The same for
     // all projects, or they run one after another.
     maxWorkers: Math.min(Math.max(3, availableParallelism()), 6),
+    // What a file has opened it closes, and nothing of it is left for the next; loading the server once more for each would take a third of the
+    // whole time.
+    isolate: false,
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
-          // Pure: nothing of a file is left for the next, and a process for each would take longer than most of them.
-          isolate: false,
           include: ["{packages,tools,examples}/**/*.test.ts"],
           exclude: ["**/*.pg.test.ts", "**/node_modules/**"],
         },

@@ -269,11 +269,14 @@ describe("R08 what was said before somebody came", () => {
     await app.sql(
       `insert into public.rights values ('${reader}', '${topic}', true, false, false), ('${shower}', '${topic}', false, false, true)`,
     );
+    // What is in the log by the time somebody joins is replayed; what is not yet, he hears as it comes.
+    const witness = await joined(reader, { private: true }, `realtime:${topic}`);
     for (const body of ["one", "two"]) await send(body, topic);
     await app.sql(
       `insert into public.rights values ('${late}', '${topic}', true, false, false, false, now() at time zone 'utc')`,
     );
     for (const body of ["three", "four"]) await send(body, topic);
+    await expect.poll(() => bodies(witness)).toEqual(["one", "two", "three", "four"]);
     const [early, newcomer, deaf] = await Promise.all(
       [reader, late, shower].map((sub) => joined(sub, replay, `realtime:${topic}`)),
     );
