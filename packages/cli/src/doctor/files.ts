@@ -49,25 +49,30 @@ async function bucketFindings(config: Config): Promise<readonly Finding[]> {
 }
 
 function encryptionFinding({ storage }: Config): Finding {
-  if (storage.storageEncryptionKey === null) return ok("encryption", "files are stored as they come");
+  if (storage.storageEncryptionKey === null) return ok("files: encryption", "files are stored as they come");
   const former = storage.storageEncryptionFormerKeys.length;
   return former === 0
-    ? ok("encryption", "new files are encrypted")
+    ? ok("files: encryption", "new files are encrypted")
     : warn(
-        "encryption",
+        "files: encryption",
         `new files are encrypted, and ${former === 1 ? "a former key is" : `${former} former keys are`} still set`,
         "Run `mainstay storage rotate-key`: when all keys are encrypted by the present one, the former may go.",
       );
 }
 
 async function imageFindings({ storage }: Config): Promise<readonly Finding[]> {
-  if (!storage.storageImagesEnabled) return [ok("images", "are served as they are: other sizes are switched off")];
+  if (!storage.storageImagesEnabled)
+    return [ok("files: images", "are served as they are: other sizes are switched off")];
   const { checkImages } = await import("@mainstay/server/preflight");
   const wrong = await checkImages();
   return [
     wrong === null
-      ? ok("images", "can be served in other sizes and formats")
-      : warn("images", `cannot be served in other sizes: ${trimmed(wrong)}`, "Install the optional package sharp."),
+      ? ok("files: images", "can be served in other sizes and formats")
+      : warn(
+          "files: images",
+          `cannot be served in other sizes: ${trimmed(wrong)}`,
+          "Install the optional package sharp.",
+        ),
   ];
 }
 
@@ -76,11 +81,11 @@ async function scannerFindings(config: Config): Promise<readonly Finding[]> {
   if (storageScanner === "none") return [];
   const { checkScanner } = await import("@mainstay/server/preflight");
   const wrong = await checkScanner(config);
-  if (wrong === null) return [ok("scanner", `clamd at ${address} scans`)];
+  if (wrong === null) return [ok("files: scanner", `clamd at ${address} scans`)];
   const outcome = unscanned === "refuse" ? "uploads are refused" : "uploads are taken without a scan";
   return [
     fail(
-      "scanner",
+      "files: scanner",
       `clamd at ${address}: ${trimmed(wrong)}; ${outcome}`,
       "Start clamd, or set MAINSTAY_STORAGE_CLAMD_ADDRESS.",
     ),

@@ -27,7 +27,6 @@ interface Found {
   readonly found: string;
 }
 const keyFrom = (first: number) => Buffer.from(Array.from({ length: 32 }, (_, at) => first + at)).toString("base64");
-const parts = ["files", "encryption", "images", "scanner", "buckets", "policies", "bytes", "sweep"];
 
 /** What the real command says about files: `state name: found`. */
 async function examine(env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
@@ -36,18 +35,18 @@ async function examine(env: Readonly<Record<string, string>> = {}): Promise<read
     env: { DATABASE_URL: app.databaseUrl, MAINSTAY_STORAGE_FOLDER: join(files.path, "objects"), ...env },
   });
   return (JSON.parse(out) as readonly Found[])
-    .filter(({ name }) => parts.includes(name))
+    .filter(({ name }) => name.startsWith("files"))
     .map(({ name, state, found }) => `${state} ${name}: ${found.replace(files.path, "")}`);
 }
 
 test("says where files are, which are public, and that nobody wrote a policy", async () => {
   expect(await examine()).toEqual([
-    "ok buckets: none",
-    "ok policies: storage.objects has 0 policies",
-    "ok bytes: no file has any yet",
+    "ok files: buckets: none",
+    "ok files: policies: storage.objects has 0 policies",
+    "ok files: bytes: no file has any yet",
     expect.stringMatching(/^(ok|warn) files: in the folder \/objects, [\d,]+ MB free$/),
-    "ok encryption: files are stored as they come",
-    "ok images: can be served in other sizes and formats",
+    "ok files: encryption: files are stored as they come",
+    "ok files: images: can be served in other sizes and formats",
   ]);
   await app.sql(
     "insert into storage.buckets (id, name, public) values ('photos', 'photos', true), ('own', 'own', false)",
@@ -68,13 +67,13 @@ test("says where files are, which are public, and that nobody wrote a policy", a
     MAINSTAY_STORAGE_ENCRYPTION_FORMER_KEYS: keyFrom(100),
   });
   expect(found).toEqual([
-    "ok buckets: 2 buckets; everybody can read photos",
-    "warn policies: storage.objects has no policy: only the service role can upload, and read what is not public",
-    "ok bytes: 2 runs of bytes were looked for, and are there",
+    "ok files: buckets: 2 buckets; everybody can read photos",
+    "warn files: policies: storage.objects has no policy: only the service role can upload, and read what is not public",
+    "ok files: bytes: 2 runs of bytes looked for and found",
     expect.stringContaining("files: in the folder"),
-    "warn encryption: new files are encrypted, and a former key is still set",
-    "ok images: are served as they are: other sizes are switched off",
-    expect.stringMatching(/^fail scanner: clamd at 127\.0\.0\.1:1: .*ECONNREFUSED.*; uploads are refused$/),
+    "warn files: encryption: new files are encrypted, and a former key is still set",
+    "ok files: images: are served as they are: other sizes are switched off",
+    expect.stringMatching(/^fail files: scanner: clamd at 127\.0\.0\.1:1: .*ECONNREFUSED.*; uploads are refused$/),
   ]);
   expect(await examine({ MAINSTAY_STORAGE_ENABLED: "false" })).toEqual(["ok files: switched off"]);
 });
@@ -84,9 +83,11 @@ test("finds files whose bytes are gone, rules that are switched off, and a folde
   const [outer] = (await readdir(join(files.path, "objects"))).filter((name) => /^[0-9a-f]{2}$/.test(name));
   await rm(join(files.path, "objects", outer!), { recursive: true });
   const found = await examine();
-  expect(found).toContainEqual(expect.stringMatching(/^fail policies: storage\.objects has no row level security/));
   expect(found).toContainEqual(
-    expect.stringMatching(/^fail bytes: of 2 .* 1 are not .*own\/(one|two): its bytes are missing/),
+    expect.stringMatching(/^fail files: policies: storage\.objects has no row level security/),
+  );
+  expect(found).toContainEqual(
+    expect.stringMatching(/^fail files: bytes: of 2 .* 1 are not .*own\/(one|two): its bytes are missing/),
   );
   await app.sql("alter table storage.objects enable row level security");
   const elsewhere = join(files.path, "elsewhere");

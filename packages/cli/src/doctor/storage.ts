@@ -11,20 +11,20 @@ export async function storageFindings(open: OpenProjectDatabase): Promise<readon
 }
 
 function bucketsFinding({ buckets }: StorageExamination): Finding {
-  if (buckets.length === 0) return ok("buckets", "none");
+  if (buckets.length === 0) return ok("files: buckets", "none");
   const open = buckets.filter(({ isPublic }) => isPublic).map(({ id }) => id);
   const count = `${buckets.length} ${buckets.length === 1 ? "bucket" : "buckets"}`;
-  if (open.length === 0) return ok("buckets", `${count}, none of them public`);
-  return ok("buckets", `${count}; everybody can read ${abridged(open)}`);
+  if (open.length === 0) return ok("files: buckets", `${count}, none of them public`);
+  return ok("files: buckets", `${count}; everybody can read ${abridged(open)}`);
 }
 
 function rulesFindings({ rules, hasTriggers, buckets }: StorageExamination): readonly Finding[] {
-  if (rules === null) return [fail("policies", "there is no table storage.objects", "Run: mainstay migrate up")];
+  if (rules === null) return [fail("files: policies", "there is no table storage.objects", "Run: mainstay migrate up")];
   const findings: Finding[] = [];
   if (!rules.hasRowSecurity) {
     findings.push(
       fail(
-        "policies",
+        "files: policies",
         "storage.objects has no row level security: everybody can read, replace and delete every file",
         "alter table storage.objects enable row level security;",
       ),
@@ -32,19 +32,19 @@ function rulesFindings({ rules, hasTriggers, buckets }: StorageExamination): rea
   } else if (rules.policies === 0 && buckets.length > 0) {
     findings.push(
       warn(
-        "policies",
+        "files: policies",
         "storage.objects has no policy: only the service role can upload, and read what is not public",
         "Write policies on storage.objects in a migration: see docs/guide/storage.md.",
       ),
     );
   } else
     findings.push(
-      ok("policies", `storage.objects has ${rules.policies === 1 ? "1 policy" : `${rules.policies} policies`}`),
+      ok("files: policies", `storage.objects has ${rules.policies === 1 ? "1 policy" : `${rules.policies} policies`}`),
     );
   if (!hasTriggers) {
     findings.push(
       fail(
-        "policies",
+        "files: policies",
         "the triggers of storage.objects are missing or disabled: bytes of deleted files stay, and quotas do not count",
         "The owner of storage.objects has to make them: see the warnings of `mainstay migrate up`.",
       ),
@@ -56,19 +56,22 @@ function rulesFindings({ rules, hasTriggers, buckets }: StorageExamination): rea
 function sampleFinding({ sample: { looked, wrong } }: StorageExamination): Finding {
   if (wrong.length > 0) {
     return fail(
-      "bytes",
+      "files: bytes",
       `of ${looked} runs of bytes that were looked for, ${wrong.length} are not as they should be: ${abridged(wrong)}`,
       "See all of it: mainstay storage check",
     );
   }
-  return ok("bytes", looked === 0 ? "no file has any yet" : `${looked} runs of bytes were looked for, and are there`);
+  return ok(
+    "files: bytes",
+    looked === 0 ? "no file has any yet" : `${looked === 1 ? "1 run" : `${looked} runs`} of bytes looked for and found`,
+  );
 }
 
 function unsweptFindings({ unswept: { uploads, blobs } }: StorageExamination): readonly Finding[] {
   if (uploads + blobs === 0) return [];
   return [
     warn(
-      "sweep",
+      "files: sweep",
       `${uploads} broken uploads and ${blobs} blobs wait to be removed for more than an hour`,
       "Start a server: it removes them. If one runs, its log says what fails.",
     ),
