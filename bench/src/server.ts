@@ -39,9 +39,12 @@ export async function startServer(
   return { url, pid: child.pid!, startMs: performance.now() - begun, stop: () => stop(child) };
 }
 
-/** Keys of a project, as `mainstay keys show --json` prints them. */
-export async function keysOf(dir: string): Promise<{ anonKey: string; serviceRoleKey: string }> {
-  return JSON.parse(await output(["keys", "show", "--dir", dir, "--json"])) as {
+/** Keys of a project, as `mainstay keys show --json` prints them. @param env as the server has it */
+export async function keysOf(
+  dir: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ anonKey: string; serviceRoleKey: string }> {
+  return JSON.parse(await output(["keys", "show", "--dir", dir, "--json"], env)) as {
     anonKey: string;
     serviceRoleKey: string;
   };
@@ -52,9 +55,12 @@ export async function databaseUrlOf(dir: string): Promise<string> {
   return (await output(["db", "url", "--dir", dir])).trim();
 }
 
-function output(args: readonly string[]): Promise<string> {
+function output(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cli, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [cli, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    });
     let text = "";
     child.stdout!.on("data", (chunk: Buffer) => {
       text += chunk;

@@ -36,7 +36,7 @@ async function alone(
   try {
     const server = await startServer(project.dir, port, roomForLargeFiles);
     try {
-      const { anonKey } = await keysOf(project.dir);
+      const { anonKey } = await keysOf(project.dir, roomForLargeFiles);
       return await scenario({
         server,
         dir: project.dir,
