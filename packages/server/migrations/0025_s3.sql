@@ -53,28 +53,30 @@ revoke all on mainstay.s3_access_keys, mainstay.s3_parts, mainstay.s3_checksums 
 
 -- A page of a bucket's names, as a caller sees them, in byte order: objects, and what names have in common up to the delimiter. From one common
 -- prefix it goes on behind all that have it, so a page costs as many looks into the index as it has lines, however many objects there are.
--- Called by the server, which hands in the caller; the role stays set until the transaction ends.
+-- Runs as the caller, by whose policies it is, and in whose search_path their functions look.
 create function mainstay.s3_list(
-  caller_role text, caller_claims text, caller_sub text, operation text,
   in_bucket text, with_prefix text, with_delimiter text, start_after text, most integer
 ) returns table (
   is_prefix boolean, object_name text, size_bytes bigint, etag text, modified_at timestamptz, owner_id text, version text
 )
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable
+-- Rows come from the index in order, and few of many are read: statistics of a table that was just filled say otherwise.
+set enable_sort = off set enable_incremental_sort = off set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
 declare
   -- Names from here on: behind what was listed, and not before the prefix.
   at text collate "C" := greatest(start_after collate "C", with_prefix collate "C");
   is_behind boolean := start_after collate "C" >= with_prefix collate "C" and start_after <> '';
   behind_prefix integer := length(with_prefix) + 1;
+  -- Behind a common prefix comes another one mostly: one row tells, and the rest of a page would be read for nothing.
+  is_probing boolean := false;
   found_at integer;
   common text;
   last_code integer;
-  is_jumping boolean;
+  goes_on boolean;
   o record;
 begin
-  perform set_config('role', caller_role, true), set_config('request.jwt.claims', caller_claims, true),
-    set_config('request.jwt.claim.sub', caller_sub, true), set_config('request.jwt.claim.role', caller_role, true),
-    set_config('storage.operation', operation, true);
   -- A page that ended with a common prefix goes on behind all of it.
   if with_delimiter <> '' and is_behind and starts_with(start_after, with_prefix)
     and right(start_after, length(with_delimiter)) = with_delimiter and length(start_after) >= behind_prefix then
@@ -83,14 +85,13 @@ begin
     is_behind := false;
   end if;
   while most > 0 loop
-    is_jumping := false;
+    goes_on := false;
     for o in
-      select s.name, (s.metadata ->> 'size')::numeric::bigint as size, s.metadata ->> 'eTag' as tag,
-        coalesce((s.metadata ->> 'lastModified')::timestamptz, s.updated_at, s.created_at) as modified, s.owner_id as owner, s.version
+      select s.name, s.metadata, s.updated_at, s.created_at, s.owner_id, s.version
       from storage.objects s
       where s.bucket_id = in_bucket and s.name collate "C" >= at and (not is_behind or s.name collate "C" > at)
-      order by s.bucket_id, s.name collate "C"
-      limit most
+      order by s.name collate "C"
+      limit case when is_probing then 1 else most end
     loop
       if not starts_with(o.name, with_prefix) then
         return;
@@ -111,23 +112,28 @@ begin
         last_code := ascii(right(common, 1)) + 1;
         at := left(common, -1) || chr(case when last_code = 55296 then 57344 else last_code end);
         is_behind := false;
-        is_jumping := true;
+        is_probing := true;
+        goes_on := true;
         exit;
       end if;
       is_prefix := false;
       object_name := o.name;
-      size_bytes := coalesce(o.size, 0);
-      etag := o.tag;
-      modified_at := o.modified;
-      owner_id := o.owner;
+      size_bytes := coalesce((o.metadata ->> 'size')::numeric::bigint, 0);
+      etag := o.metadata ->> 'eTag';
+      modified_at := coalesce((o.metadata ->> 'lastModified')::timestamptz, o.updated_at, o.created_at);
+      owner_id := o.owner_id;
       version := o.version;
       return next;
       at := o.name;
       is_behind := true;
+      if is_probing then
+        is_probing := false;
+        goes_on := true;
+        exit;
+      end if;
     end loop;
-    if not is_jumping then
+    if not goes_on then
       return;
     end if;
   end loop;
 end $$;
-revoke execute on function mainstay.s3_list(text, text, text, text, text, text, text, text, integer) from public;

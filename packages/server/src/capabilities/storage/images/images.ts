@@ -60,8 +60,8 @@ export function createImages(needs: {
     // Before it takes a place in the queue, and again when its turn comes: it may have been deleted meanwhile.
     await readerOf(key.version);
     const made = await renderers.render(() => readerOf(key.version), order, signal);
-    // Nobody waits for the disk.
-    void renditions.keep(key, made);
+    // Nobody waits for the disk, and what it does not take is made again.
+    renditions.keep(key, made).catch(() => {});
     return made;
   };
 

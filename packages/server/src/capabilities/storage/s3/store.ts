@@ -1,7 +1,7 @@
 import { compile, type SQL, sql } from "pg-sql2";
 import type { Principal } from "../../../kernel/principal.ts";
 import { asCaller } from "../../../platform/postgres/caller.ts";
-import { type Columns, prepare, readRow } from "../../../platform/postgres/prepared.ts";
+import { type Columns, readRow } from "../../../platform/postgres/prepared.ts";
 import type { Lane, Param, Session } from "../../../platform/postgres/session/types.ts";
 import { sqlStateOf } from "../../../platform/postgres/sql-state.ts";
 import type { StorageContext } from "../context.ts";
@@ -36,34 +36,15 @@ export interface ListedBucket {
   readonly createdAt: string | null;
 }
 
-interface ListArguments extends Readonly<Record<string, string | number>> {
-  readonly role: string;
-  readonly claims: string;
-  readonly sub: string;
-  readonly operation: string;
-  readonly bucket: string;
-  readonly prefix: string;
-  readonly delimiter: string;
-  readonly after: string;
-  readonly most: number;
-}
-
-const lines = prepare<ListArguments>(
-  [
-    ["isPrefix", "flag"],
-    ["name", "text"],
-    ["sizeBytes", "number"],
-    ["etag", "text"],
-    ["modifiedAt", "time"],
-    ["ownerId", "text"],
-    ["version", "text"],
-  ],
-  (p) => sql`
-    select l.is_prefix as "isPrefix", l.object_name as name, l.size_bytes as "sizeBytes", l.etag, l.modified_at at time zone 'UTC' as "modifiedAt",
-      l.owner_id as "ownerId", l.version
-    from mainstay.s3_list(${p("role")}, ${p("claims")}, ${p("sub")}, ${p("operation")}, ${p("bucket")}, ${p("prefix")}, ${p("delimiter")},
-      ${p("after")}, ${p("most")}::integer) l`,
-);
+const lineColumns: Columns = [
+  ["isPrefix", "flag"],
+  ["name", "text"],
+  ["sizeBytes", "number"],
+  ["etag", "text"],
+  ["modifiedAt", "time"],
+  ["ownerId", "text"],
+  ["version", "text"],
+];
 
 /** A statement as a caller: the text is ours, and always the same for the same question. */
 async function asWhom<R extends object>(
@@ -92,24 +73,19 @@ const arrayOf = (names: readonly string[]): string =>
   `{${names.map((name) => `"${name.replace(/["\\]/g, "\\$&")}"`).join(",")}}`;
 
 /** All SQL that runs as the callers of the S3 endpoint. Policies decide; what they hide is not there. */
-export function s3Store({ db, session }: Pick<StorageContext, "db" | "session">) {
+export function s3Store({ session }: Pick<StorageContext, "session">) {
   return {
     /** Objects and common prefixes in byte order of their names. @throws Problem `AccessDenied` */
     async list(who: Principal, operation: Operation, order: ListOrder): Promise<readonly ListedLine[]> {
       const { bucket, prefix, delimiter, after, limit } = order;
-      const caller = { role: who.role, claims: who.claimsJson, sub: who.subject ?? "", operation };
-      try {
-        return await db.execute<ListedLine, ListArguments>(lines, {
-          ...caller,
-          bucket,
-          prefix,
-          delimiter,
-          after,
-          most: limit,
-        });
-      } catch (error) {
-        throw sqlStateOf(error) === "42501" ? problems.accessDenied() : error;
-      }
+      return asWhom(session, who, operation, {
+        columns: lineColumns,
+        lane: "read",
+        statement: sql`
+          select l.is_prefix, l.object_name, l.size_bytes, l.etag, l.modified_at at time zone 'UTC', l.owner_id, l.version
+          from mainstay.s3_list(${sql.value(bucket)}, ${sql.value(prefix)}, ${sql.value(delimiter)}, ${sql.value(after)},
+            ${sql.value(String(limit))}::integer) l`,
+      });
     },
 
     /** Takes objects away. @returns of which the caller could see, and which of them are gone; others were not there for this caller */
