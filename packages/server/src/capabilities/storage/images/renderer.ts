@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Frame, FrameReader, frameStart } from "./frames.ts";
-import { imageKindOf } from "./image-kind.ts";
+import { imageKindOf, kindBytes } from "./image-kind.ts";
 import { imageProblems } from "./problems.ts";
 import { reasonOfEnd, residentBytes, standBack } from "./renderer-process.ts";
 import type { RenderLimits, RenderOrder, Rendition } from "./types.ts";
@@ -163,17 +163,28 @@ export class Renderer {
   async #send(source: ImageSource, order: RenderOrder, signal: AbortSignal, onProgress: () => void): Promise<void> {
     const { inputPixels, frames, outputBytes } = this.#limits;
     let sentBytes = 0;
+    /** What came before it was enough to tell what it is: a file that came in pieces may begin with a few bytes. */
+    let head: Buffer | null = null;
+    const begin = async (first: Buffer): Promise<void> => {
+      // Before anything is sent, so that nothing has to end for what is no image.
+      if (imageKindOf(first) === null) throw imageProblems.notAnImage();
+      await this.#write(
+        frameStart({ order, limits: { inputPixels, frames, outputBytes } } satisfies Order, source.sizeBytes),
+      );
+    };
     try {
       for await (const chunk of source.stream(undefined, signal)) {
+        let bytes = chunk;
         if (sentBytes === 0) {
-          // Before anything is sent, so that nothing has to end for what is no image.
-          if (imageKindOf(chunk) === null) throw imageProblems.notAnImage();
-          await this.#write(
-            frameStart({ order, limits: { inputPixels, frames, outputBytes } } satisfies Order, source.sizeBytes),
-          );
+          bytes = head === null ? chunk : Buffer.concat([head, chunk]);
+          if (bytes.length < Math.min(kindBytes, source.sizeBytes)) {
+            head = bytes;
+            continue;
+          }
+          await begin(bytes);
         }
-        sentBytes += chunk.length;
-        await this.#write(chunk);
+        sentBytes += bytes.length;
+        await this.#write(bytes);
         onProgress();
       }
       if (sentBytes === 0) throw imageProblems.notAnImage();

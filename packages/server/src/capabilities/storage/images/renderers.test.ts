@@ -295,6 +295,17 @@ describe("processes", () => {
     expect((await look((await third).bytes)).width).toBe(102);
   });
 
+  test("take an image that comes in pieces of a few bytes, and none that is none", async () => {
+    const renderers = open();
+    const image = await noise(20, 20).jpeg().toBuffer();
+    const none = new AbortController().signal;
+    const made = await renderers.render(async () => sourceOf(image, 5), order("width=10"), none);
+    expect((await look(made.bytes)).width).toBe(10);
+    for (const bytes of [Buffer.from("x"), Buffer.alloc(200, "x")]) {
+      expect(await codeOf(renderers.render(async () => sourceOf(bytes, 5), order(""), none))).toBe("InvalidImage");
+    }
+  });
+
   test("do without an image that breaks off, and take the next", async () => {
     const renderers = open();
     const image = await noise(600, 600).jpeg().toBuffer();
