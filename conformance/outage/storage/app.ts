@@ -13,7 +13,6 @@ const migration =
 /** So small that what happens once in an hour happens within a test. */
 const smallSettings = {
   MAINSTAY_STORAGE_SWEEP_MS: "200",
-  MAINSTAY_STORAGE_WRITER_LEASE_MS: "2000",
   MAINSTAY_STORAGE_READ_GRACE_MS: "1000",
   MAINSTAY_STORAGE_RESUMABLE_SEGMENT_BYTES: "65536",
   MAINSTAY_STORAGE_RESUMABLE_HOLD_MS: "1000",
