@@ -1,37 +1,14 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { idsOf, namedTests } from "../named-tests.ts";
 
-const root = join(import.meta.dirname, "..", "..", "..");
-const listed = (...paths: string[]): readonly string[] =>
-  execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", ...paths], {
-    cwd: root,
-    encoding: "utf8",
-  })
-    .split("\n")
-    .filter((path) => path.endsWith(".test.ts") && !path.endsWith("threats.test.ts"));
-
-/** Names that tests and groups of tests have, and titles of their tables. */
-const namesIn = (paths: readonly string[]): readonly string[] =>
-  paths.flatMap((path) =>
-    readFileSync(join(root, path), "utf8")
-      .split("\n")
-      .filter((line) => /\b(?:test|it|describe)(?:\.\w+)?(?:\([^"'`]*\))?\(|^\s*\)\(|^\s*\[?["'`].*["'`],$/.test(line)),
-  );
-
-const everywhere = namesIn(listed("*.test.ts"));
-const here = namesIn(listed("conformance/abuse/realtime"));
-
-const has = (names: readonly string[], id: string): boolean =>
-  names.some((line) => new RegExp(`\\b${id}\\b`).test(line));
-
+const everywhere = namedTests("*.test.ts");
+const here = namedTests("conformance/abuse/realtime");
 // R16, what offline clients upload, is a threat to sync, and has its tests where that is.
-const ids = Array.from({ length: 15 }, (_, at) => `R${String(at + 1).padStart(2, "0")}`);
+const ids = idsOf("R", 15);
 
 describe("every threat of section R to realtime has a test that names it", () => {
   test.each(ids)("%s", (id) => {
-    expect(has(everywhere, id), `no test is named after ${id}`).toBe(true);
+    expect(everywhere(id), `no test is named after ${id}`).toBe(true);
   });
 });
 
@@ -40,6 +17,6 @@ describe("from outside, over a websocket", () => {
   const elsewhere = new Set(["R13", "R14"]);
   const others = ["A03", "A04", "A22", "A28", "B02", "B07", "B10", "B12", "X07", "X09"];
   test.each([...ids.filter((id) => !elsewhere.has(id)), ...others])("%s", (id) => {
-    expect(has(here, id), `no test of this folder is named after ${id}`).toBe(true);
+    expect(here(id), `no test of this folder is named after ${id}`).toBe(true);
   });
 });

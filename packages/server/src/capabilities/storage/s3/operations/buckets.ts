@@ -37,7 +37,7 @@ export function bucketOperations(needs: S3Needs) {
   const create: Handler = async (request) => {
     const body = await readWhole(request.payload(), settings.storageS3XmlLimitBytes);
     // Where a bucket is to be, and nothing else that would be lost: there is one place.
-    if (body.length > 0) readDocument(body, "CreateBucketConfiguration");
+    if (body.length > 0) await readDocument(body, "CreateBucketConfiguration");
     if (!(await store.addBucket(request.who, readBucketId(request.bucket)))) throw problems.alreadyOwned();
     return empty(200, ["Location", `/${encodeURIComponent(request.bucket)}`]);
   };

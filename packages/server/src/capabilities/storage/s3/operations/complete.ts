@@ -36,7 +36,7 @@ export function completeOperation(
 
   return async (request) => {
     const body = await readWhole(request.payload(), settings.storageS3XmlLimitBytes);
-    const named = readParts(readDocument(body, "CompleteMultipartUpload"));
+    const named = readParts(await readDocument(body, "CompleteMultipartUpload"));
     const wish: Wish = { request, named, isUpsert: mayReplace(request) };
     try {
       return answer(request, await complete(wish));

@@ -26,7 +26,7 @@ export function deleteOperations(needs: S3Needs) {
 
   const many: Handler = async (request) => {
     const { who, bucket } = request;
-    const root = readDocument(await readWhole(request.payload(), settings.storageS3XmlLimitBytes), "Delete");
+    const root = await readDocument(await readWhole(request.payload(), settings.storageS3XmlLimitBytes), "Delete");
     const objects = elementsOf(root, "Object");
     if (objects.length === 0 || objects.length > maxKeys) throw problems.malformedXml();
     const keys = objects.map((object) => {

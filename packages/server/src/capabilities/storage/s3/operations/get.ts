@@ -138,7 +138,7 @@ export function getOperations(needs: S3Needs) {
   };
 
   const putTags: Handler = async (request) => {
-    const root = readDocument(await readWhole(request.payload(), settings.storageS3XmlLimitBytes), "Tagging");
+    const root = await readDocument(await readWhole(request.payload(), settings.storageS3XmlLimitBytes), "Tagging");
     if (elementsOf(root, "TagSet").some((set) => elementsOf(set, "Tag").length > 0))
       throw problems.notImplemented("tags");
     await findObject(needs, request, "storage.s3.object.info");

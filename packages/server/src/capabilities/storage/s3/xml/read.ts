@@ -1,4 +1,4 @@
-import { XMLParser } from "fast-xml-parser";
+import type { XMLParser } from "fast-xml-parser";
 import { problems } from "../problems.ts";
 
 /** Elements by name, each a list: what there is once and what there is often is read alike. Text is under `#text`. */
@@ -9,17 +9,23 @@ export interface XmlNode {
 /** Deepest nesting of elements: S3's own documents have five levels. */
 const maxDepth = 12;
 
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  removeNSPrefix: true,
-  parseTagValue: false,
-  trimValues: false,
-  processEntities: false,
-  ignoreDeclaration: true,
-  ignorePiTags: true,
-  maxNestedTags: maxDepth,
-  isArray: () => true,
-});
+let opened: Promise<XMLParser> | null = null;
+
+/** Loaded with the first document: most servers never read one. */
+async function openParser(): Promise<XMLParser> {
+  const { XMLParser } = await import("fast-xml-parser");
+  return new XMLParser({
+    ignoreAttributes: true,
+    removeNSPrefix: true,
+    parseTagValue: false,
+    trimValues: false,
+    processEntities: false,
+    ignoreDeclaration: true,
+    ignorePiTags: true,
+    maxNestedTags: maxDepth,
+    isArray: () => true,
+  });
+}
 
 const named: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
@@ -41,9 +47,11 @@ function decodeEntities(text: string): string {
  * The root element of a document. No entities, no DTD, no attributes; bounded in depth, and in size by whoever has read it.
  * @throws Problem `MalformedXML`
  */
-export function readDocument(bytes: Buffer, rootName: string): XmlNode {
+export async function readDocument(bytes: Buffer, rootName: string): Promise<XmlNode> {
   const text = bytes.toString("utf8");
   if (/<!(?!--|\[CDATA\[)/.test(text)) throw problems.malformedXml();
+  opened ??= openParser();
+  const parser = await opened;
   let parsed: unknown;
   try {
     parsed = parser.parse(text, true);
