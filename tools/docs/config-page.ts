@@ -19,6 +19,11 @@ const groupTexts: Readonly<Record<GroupName, string>> = {
   nodes: "How the processes on one database know each other.",
   policies: "How row level security is decided for what the log says.",
   realtime: "Websockets under `/realtime/v1`: channels, broadcast, presence, row changes.",
+  jobs: "Work that outlives a request: jobs, workflows, schedules.",
+  functions:
+    "The app's own code in `functions/`: endpoints under `/functions/v1`, jobs, schedules, reactions to changes.",
+  webhooks:
+    "Calls to other servers that the database causes: webhooks, `net.http_post`, `supabase_functions.http_request`.",
   storage: "Files under `/storage/v1`: buckets, uploads, images, signed URLs, S3.",
   observe: "Logs.",
 };

@@ -5,13 +5,16 @@ import { parseEnv } from "node:util";
 import { authSettings } from "./capabilities/auth/settings.ts";
 import { queryLimitSettings } from "./capabilities/data/parse/settings.ts";
 import { dataSettings } from "./capabilities/data/settings.ts";
+import { functionsSettings } from "./capabilities/functions/settings.ts";
 import { realtimeSettings } from "./capabilities/realtime/settings.ts";
 import type { DeclaredBucket } from "./capabilities/storage/declared/types.ts";
 import { storageSettings } from "./capabilities/storage/settings.ts";
+import { webhooksSettings } from "./capabilities/webhooks/settings.ts";
 import { readSettings, SettingError, type Settings, type Values } from "./kernel/settings.ts";
 import { changesSettings } from "./platform/changes/settings.ts";
 import { httpSettings } from "./platform/http/settings.ts";
 import { identitySettings } from "./platform/identity/settings.ts";
+import { jobsSettings } from "./platform/jobs/settings.ts";
 import { nodesSettings } from "./platform/nodes/settings.ts";
 import { observeSettings } from "./platform/observe/settings.ts";
 import { outboxSettings } from "./platform/outbox/settings.ts";
@@ -41,6 +44,9 @@ export const settingGroups = {
   policies: policiesSettings,
   realtime: realtimeSettings,
   storage: storageSettings,
+  jobs: jobsSettings,
+  functions: functionsSettings,
+  webhooks: webhooksSettings,
   observe: observeSettings,
 } satisfies Readonly<Record<string, Settings>>;
 

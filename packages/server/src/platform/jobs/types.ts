@@ -1,0 +1,165 @@
+import type { Queryable } from "../postgres/database.ts";
+
+/** What JSON can say. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** Work for later. Times are the database's. */
+export interface NewJob {
+  /** Names that begin with `mainstay.` are the server's own. */
+  readonly name: string;
+  readonly payload: Json;
+  /** `default` when left out. */
+  readonly queue?: string;
+  /** While a job of this name and key is kept, no other is made. */
+  readonly key?: string | null;
+  /** Lower first, -32768 to 32767; 0 when left out. */
+  readonly priority?: number;
+  /** Unix ms; wins over `delayMs`. */
+  readonly runAtMs?: number;
+  readonly delayMs?: number;
+  /** Jobs with the same order key (of one name) run one after another, in the order they were put in. */
+  readonly orderKey?: string | null;
+  /** Attempts in all before it is dead; the handler's when left out. */
+  readonly maxAttempts?: number;
+}
+
+export interface EnqueuedJob {
+  readonly id: string;
+  /** False when one of the same name and key was there already. */
+  readonly isNew: boolean;
+}
+
+/**
+ * - `ready`: runs when its time has come; also between attempts.
+ * - `running`: claimed by a node, for a lease that it renews.
+ * - `waiting`: a workflow that waits for an event.
+ * - `done`, `dead` (no attempts left), `cancelled`: over; kept for a while.
+ */
+export type JobState = "ready" | "running" | "waiting" | "done" | "dead" | "cancelled";
+
+/** One run of a job that this node has claimed. */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly name: string;
+  readonly queue: string;
+  readonly payload: Json;
+  readonly key: string | null;
+  /** From 1. With the id it is the claim: whoever has another has none. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly createdAtMs: number;
+}
+
+/** What came of a run. Throwing means: try again. */
+export type JobOutcome =
+  | { readonly kind: "done"; readonly result?: Json }
+  /** It has been settled already, in a transaction of the handler's own (`JobRun.settle`). */
+  | { readonly kind: "settled" }
+  /** A workflow that goes on later: neither an attempt nor a failure. */
+  | { readonly kind: "sleeping"; readonly wakeAtMs: number }
+  | {
+      readonly kind: "waiting";
+      readonly step: string;
+      readonly event: string;
+      readonly key: string | null;
+      readonly untilMs: number | null;
+    };
+
+/** What a handler can do about its run. */
+export interface JobRun {
+  /** Aborted when the job is cancelled, its lease was lost, its time is over or the server stops. `reason` says which. */
+  readonly signal: AbortSignal;
+  /** 0 to 1. */
+  progress(part: number): Promise<void>;
+  /**
+   * Ends the job as done in the caller's transaction, so that its effects and its end are one.
+   * Throws when the claim is no longer ours: then the transaction must be rolled back.
+   */
+  settle(tx: Queryable, result?: Json): Promise<void>;
+  /** Throws unless the claim is still ours, and holds it until the transaction ends: for steps kept in `tx`. */
+  hold(tx: Queryable): Promise<void>;
+}
+
+export interface JobHandler {
+  readonly name: string;
+  /** Of this node. */
+  readonly concurrency?: number;
+  /** Longest run; without one it may take as long as it lives. */
+  readonly timeoutMs?: number;
+  readonly maxAttempts?: number;
+  readonly retryFirstMs?: number;
+  readonly retryMaxMs?: number;
+  /** @throws whatever failed: it is tried again, unless a FinalJobError says that it is of no use */
+  run(job: ClaimedJob, run: JobRun): Promise<JobOutcome>;
+}
+
+/** Takes several that are due at once. */
+export interface BatchJobHandler extends Omit<JobHandler, "run"> {
+  readonly size: number;
+  /** @returns why some failed, by their place. What it throws has failed all of them. */
+  runBatch(jobs: readonly ClaimedJob[], signal: AbortSignal): Promise<ReadonlyMap<number, unknown>>;
+}
+
+/** Thrown by a handler: trying again is of no use. The job is dead. */
+export class FinalJobError extends Error {
+  override readonly name = "FinalJobError";
+}
+
+/** Thrown by a handler: try again, but not before so long (`Retry-After`). */
+export class RetryLaterError extends Error {
+  override readonly name = "RetryLaterError";
+  readonly waitMs: number;
+
+  constructor(message: string, waitMs: number, options?: ErrorOptions) {
+    super(message, options);
+    this.waitMs = waitMs;
+  }
+}
+
+export interface JobInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly queue: string;
+  readonly state: JobState;
+  readonly key: string | null;
+  readonly payload: Json;
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  readonly progress: number | null;
+  readonly result: Json;
+  readonly lastError: string | null;
+  /** ISO 8601, as are the others. */
+  readonly createdAt: string;
+  readonly runAt: string;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+}
+
+export interface JobFilter {
+  readonly name?: string;
+  readonly queue?: string;
+  readonly state?: JobState;
+  /** At most so many, the newest first; 50 when left out. */
+  readonly limit?: number;
+  /** Only those before this id, for the next page. */
+  readonly before?: string;
+}
+
+/** Jobs of one database, as this node sees them. */
+export interface Jobs {
+  /** Puts jobs in, in the given transaction or at once. In the order given; answers in that order. */
+  enqueue(db: Queryable, jobs: readonly NewJob[]): Promise<readonly EnqueuedJob[]>;
+  /** Runs jobs of this name on this node from now on. @returns how to stop: what runs is let finish. */
+  handle(handler: JobHandler | BatchJobHandler): () => Promise<void>;
+  get(id: string): Promise<JobInfo | null>;
+  list(filter: JobFilter): Promise<readonly JobInfo[]>;
+  /** @returns whether there was something to cancel. A run under way hears it by its signal, on whatever node, within seconds. */
+  cancel(id: string): Promise<boolean>;
+  /** Runs one that is dead or cancelled again, with all its attempts. */
+  retry(id: string): Promise<boolean>;
+  /** Wakes workflows that wait for it; kept for `jobsKeepEventsMs` for those that will. */
+  sendEvent(db: Queryable, name: string, payload: Json, key?: string | null): Promise<void>;
+  start(): Promise<void>;
+  /** Claims nothing new, lets what runs finish within the signal's patience, and gives back the rest at once. */
+  stop(signal?: AbortSignal): Promise<void>;
+}
