@@ -104,14 +104,31 @@ export type Services = Readonly<Record<string, Service>>;
 /** Serves `ctx.db`, `ctx.storage`, `ctx.admin`: a request to this server's own routes that does not leave the process. */
 export type InternalFetch = (request: HttpInput, invocation: Invocation, as: "caller" | "admin") => Promise<HttpOutput>;
 
+/** What came of a handler that is no endpoint. `suspended`: it goes on in another run, and `outcome` says when (`Suspension` in thread/wire.ts). */
+export type RunResult =
+  | { readonly kind: "done"; readonly result: Json }
+  | { readonly kind: "suspended"; readonly outcome: Json };
+
+/** What a handler threw. `name` and `stack` are the app's. */
+export class FunctionError extends Error {
+  constructor(thrown: { readonly name: string; readonly message: string; readonly stack: string | null }) {
+    super(thrown.message);
+    this.name = thrown.name;
+    if (thrown.stack !== null) this.stack = thrown.stack;
+  }
+}
+
 /** Runs the project's code, in threads of a process of its own. */
 export interface FunctionHost {
   /** From now on these are run; threads of what is no more finish what they do. @returns what each file defines, or why it could not be loaded */
   load(set: FunctionSet): Promise<ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>>;
   /** Calls the handler of an `http` or `webhook` definition with a request. */
   fetch(invocation: Invocation, input: HttpInput): Promise<HttpOutput>;
-  /** Calls any other handler. `input` is its first argument's JSON, `context` what its context has besides (of a job: `ctx.job`). */
-  run(invocation: Invocation, input: Json, context: Json): Promise<Json | undefined>;
+  /**
+   * Calls any other handler. `input` is its first argument's JSON, `context` what its context has besides (of a job: `{ job: … }`).
+   * Rejects with a FunctionError when the handler threw, and with a Problem when it could not be run or was ended.
+   */
+  run(invocation: Invocation, input: Json, context: Json): Promise<RunResult>;
   stop(signal?: AbortSignal): Promise<void>;
 }
 

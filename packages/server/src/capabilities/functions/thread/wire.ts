@@ -1,0 +1,80 @@
+import type { Json } from "../../../platform/jobs/types.ts";
+import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
+
+/** A thread's way to the server, within one invocation. After its end everything rejects. */
+export interface Wire {
+  /** Asks for a service by name (`jobs.enqueue`). Rejects with a `ServiceError`. */
+  call(service: string, args: readonly Json[]): Promise<Json | undefined>;
+  /** A request to the server's own routes, as the caller or as the service role. `signal` gives up. Rejects when there is no answer. */
+  fetch(input: HttpInput, as: "caller" | "admin", signal?: AbortSignal): Promise<HttpOutput>;
+  log(level: LogLine["level"], message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Why the server did not do what was asked: the code of a Problem or of PostgreSQL (SQLSTATE). */
+export class ServiceError extends Error {
+  override readonly name = "ServiceError";
+  readonly code: string;
+  readonly detail: string | null;
+  readonly hint: string | null;
+
+  constructor(code: string, message: string, detail: string | null = null, hint: string | null = null) {
+    super(message);
+    this.code = code;
+    this.detail = detail;
+    this.hint = hint;
+  }
+}
+
+/** What a thread is told when it begins. It is one function's. */
+export interface ThreadInit {
+  readonly functionName: string;
+  /** Absolute path of the module to import. */
+  readonly bundle: string;
+  /** All that the function may know of its surroundings: `Deno.env`, `process.env`, and of the app's own `ctx.secrets`. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Those of `environment` that are the app's. */
+  readonly secretNames: readonly string[];
+  /** Hosts that may be reached although they are private: `host` or `host:port`. */
+  readonly allowedHosts: readonly string[];
+  /** Where clients in the function believe the project to be. */
+  readonly projectUrl: string;
+  readonly anonKey: string;
+  readonly serviceRoleKey: string;
+  /** Largest answer of another server that `ctx.fetch` takes whole, request that it sends, …: what guards need to know. */
+  readonly limits: { readonly responseBytes: number; readonly logLineBytes: number; readonly logLines: number };
+}
+
+/** Who has called, as far as a function may know. */
+export interface Caller {
+  readonly role: string;
+  /** The `sub` claim; `null` of API keys. */
+  readonly subject: string | null;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** One run of a handler, as the thread sees it. */
+export interface ThreadInvocation {
+  /** The request id, or that of the job's run. */
+  readonly id: string;
+  readonly functionName: string;
+  readonly caller: Caller;
+  /** Whether there was a caller; without one `ctx.user` is `null` and `ctx.db` the service role. */
+  readonly isCalled: boolean;
+  /** What its context has besides, of a handler that is no endpoint: of a job `{ job: { id, name, attempt, maxAttempts, key, createdAt } }`. */
+  readonly context: Json;
+  /** Made when first asked for. Aborted when the caller leaves or the time is over. */
+  readonly signal: AbortSignal;
+  /** Keeps the invocation alive, and its thread, until the promise settles. */
+  waitUntil(work: Promise<unknown>): void;
+}
+
+/** Thrown through a handler that goes on later, in another run: `outcome` is what the runner of jobs makes of it. */
+export class Suspension extends Error {
+  override readonly name = "Suspension";
+  readonly outcome: Json;
+
+  constructor(outcome: Json) {
+    super("This run ends here and goes on later: let this pass, with `throw`.");
+    this.outcome = outcome;
+  }
+}
