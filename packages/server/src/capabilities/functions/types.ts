@@ -27,6 +27,8 @@ export type DefinitionSummary = { readonly index: number } & (
 /** Something to tell the author about a file. */
 export interface Diagnostic {
   readonly severity: "error" | "warning";
+  /** Which function it is about, by its name. One with an error does not run: it answers 503 `BOOT_ERROR`. Left out when it is about none. */
+  readonly functionName?: string;
   /** Relative to the project; `null` when it is about no file. */
   readonly file: string | null;
   /** From 1; `null` when it is about the whole file. */
@@ -56,6 +58,8 @@ export interface FunctionSet {
   readonly functions: readonly BuiltFunction[];
   /** Errors are of files that could not be built: they are not among `functions`. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Absolute: the folders `node_modules` that bundles load packages from. Threads may read them. */
+  readonly packageFolders?: readonly string[];
 }
 
 /** One call of a definition's handler, whatever caused it. */
