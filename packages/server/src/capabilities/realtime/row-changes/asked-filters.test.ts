@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { FilterError } from "../../../platform/changes/filters/filter.ts";
 import type { Channel } from "../types.ts";
 import { AskedFilters } from "./asked-filters.ts";
-import { BindingError } from "./filter.ts";
 import type { ResolvedBinding } from "./resolve.ts";
 
 const channelOf = (socket: object, role = "anon") => ({ socket, who: { role } }) as unknown as Channel;
@@ -18,7 +18,7 @@ describe("R12 filters that PostgreSQL is asked about", () => {
     const [socket, other] = [{}, {}];
     const [one, two] = [channelOf(socket), channelOf(socket)];
     filters.take(one, [binding("a", "A"), binding("b")]);
-    expect(() => filters.take(two, [binding("c", "d")])).toThrow(BindingError);
+    expect(() => filters.take(two, [binding("c", "d")])).toThrow(FilterError);
     filters.take(two, [binding("c")]);
     filters.take(channelOf(other), [binding("c", "d", "e")]);
     // In place of what it had.

@@ -1,5 +1,5 @@
+import { FilterError } from "../../../platform/changes/filters/filter.ts";
 import type { Channel } from "../types.ts";
-import { BindingError } from "./filter.ts";
 import type { ResolvedBinding } from "./resolve.ts";
 
 export interface AskedFilterLimits {
@@ -24,7 +24,7 @@ export class AskedFilters {
     this.#limits = limits;
   }
 
-  /** In place of what the channel had. @throws BindingError beyond a limit, and then it has none */
+  /** In place of what the channel had. @throws FilterError beyond a limit, and then it has none */
   take(channel: Channel, bindings: readonly ResolvedBinding[]): void {
     this.release(channel);
     const asked = bindings.flatMap(({ table, conditions }) =>
@@ -36,13 +36,13 @@ export class AskedFilters {
     const filters = [...new Set(asked)];
     const ofSocket = (this.#bySocket.get(channel.socket) ?? 0) + filters.length;
     if (ofSocket > this.#limits.perSocket) {
-      throw new BindingError(
+      throw new FilterError(
         `a connection can have at most ${this.#limits.perSocket} filters that only the database can decide.`,
       );
     }
     const fresh = filters.filter((filter) => !this.#channelsOf.has(filter)).length;
     if (this.#channelsOf.size + fresh > this.#limits.total) {
-      throw new BindingError("there are too many filters that only the database can decide on this server.");
+      throw new FilterError("there are too many filters that only the database can decide on this server.");
     }
     this.#ofChannel.set(channel, filters);
     this.#bySocket.set(channel.socket, ofSocket);

@@ -1,9 +1,9 @@
 import pg from "pg";
 import type { ChangedRelation, RowImage } from "../../../kernel/change.ts";
 import type { Principal } from "../../../kernel/principal.ts";
+import { arrayOf } from "../../../platform/changes/filters/store.ts";
 import type { Policies, ReadRights, ViewerGroup } from "../../../platform/policies/types.ts";
 import { asCaller } from "../../../platform/postgres/caller.ts";
-import { arrayOf } from "./store.ts";
 
 interface Rules {
   readonly primaryKey: readonly string[];

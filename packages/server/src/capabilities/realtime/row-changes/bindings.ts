@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { BindingError, type Condition, parseFilter } from "./filter.ts";
+import { type Condition, FilterError, parseFilter } from "../../../platform/changes/filters/filter.ts";
 
 export type ChangeEvent = "INSERT" | "UPDATE" | "DELETE";
 
@@ -43,33 +43,33 @@ export function parseBindings(
   const given = sent.map((object, at) => ({ ...object, id: ids[at]! }));
   try {
     if (sent.length > limits.bindings) {
-      throw new BindingError(`A channel can have at most ${limits.bindings} bindings to row changes.`);
+      throw new FilterError(`A channel can have at most ${limits.bindings} bindings to row changes.`);
     }
     const bindings = sent.map((object, at) => ({ ...parseBinding(object, limits), id: ids[at]! }));
     return { given, bindings, problem: null };
   } catch (error) {
-    if (error instanceof BindingError) return { given, bindings: null, problem: error.message };
+    if (error instanceof FilterError) return { given, bindings: null, problem: error.message };
     throw error;
   }
 }
 
-/** @throws BindingError. Shapes are strict: what only looks like a text or a list is refused (threat R03). */
+/** @throws FilterError. Shapes are strict: what only looks like a text or a list is refused (threat R03). */
 function parseBinding(object: Readonly<Record<string, unknown>>, limits: BindingLimits): Binding {
   const { event, schema: sentSchema, table: sentTable, filter, select } = object;
   const table = nameOf(sentTable, "table");
   const schema = nameOf(sentSchema, "schema") ?? (table === null || table === "*" ? null : "public");
-  if (schema === null) throw new BindingError("A binding to row changes needs a schema or a table.");
+  if (schema === null) throw new FilterError("A binding to row changes needs a schema or a table.");
   if (filter !== undefined && filter !== null && typeof filter !== "string") {
-    throw new BindingError("The filter of a binding must be a text.");
+    throw new FilterError("The filter of a binding must be a text.");
   }
   if ((filter?.length ?? 0) > limits.filterLength) {
-    throw new BindingError(`A filter can have at most ${limits.filterLength} characters.`);
+    throw new FilterError(`A filter can have at most ${limits.filterLength} characters.`);
   }
   const conditions = parseFilter(filter ?? "");
   const columns = columnsOf(select);
   const isOneTable = schema !== "*" && table !== null && table !== "*";
-  if (!isOneTable && conditions.length > 0) throw new BindingError("A filter needs one table, not all of them.");
-  if (!isOneTable && columns !== null) throw new BindingError("A select needs one table, not all of them.");
+  if (!isOneTable && conditions.length > 0) throw new FilterError("A filter needs one table, not all of them.");
+  if (!isOneTable && columns !== null) throw new FilterError("A select needs one table, not all of them.");
   return {
     event: eventOf(event),
     schema: schema === "*" ? null : schema,
@@ -81,7 +81,7 @@ function parseBinding(object: Readonly<Record<string, unknown>>, limits: Binding
 
 function nameOf(value: unknown, what: string): string | null {
   if (value === undefined || value === null) return null;
-  if (typeof value !== "string" || value === "") throw new BindingError(`The ${what} of a binding must be a name.`);
+  if (typeof value !== "string" || value === "") throw new FilterError(`The ${what} of a binding must be a name.`);
   return value;
 }
 
@@ -93,7 +93,7 @@ function eventOf(value: unknown): ChangeEvent | "*" {
 function columnsOf(value: unknown): readonly string[] | null {
   if (value === undefined || value === null) return null;
   if (!Array.isArray(value) || !value.every((name): name is string => typeof name === "string")) {
-    throw new BindingError("The select of a binding must be a list of columns.");
+    throw new FilterError("The select of a binding must be a list of columns.");
   }
   return value.length === 0 ? null : [...new Set(value)];
 }

@@ -1,5 +1,8 @@
 import type { Batch, LogEntry, Lsn } from "../../../kernel/change.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
+import { askConditions, askingFor, isFiltersFault } from "../../../platform/changes/filters/asking.ts";
+import { FilterError } from "../../../platform/changes/filters/filter.ts";
+import type { PublishedTables } from "../../../platform/changes/filters/published.ts";
 import { earlierOf } from "../../../platform/changes/lsn.ts";
 import { fillUnchanged } from "../../../platform/changes/unchanged.ts";
 import { AtMostEvery } from "../at-most-every.ts";
@@ -9,14 +12,11 @@ import { tellMissed } from "../resume/missed.ts";
 import type { Channel } from "../types.ts";
 import { within } from "../within.ts";
 import { AskedFilters, isAsked } from "./asked-filters.ts";
-import { askConditions, askingFor, isFiltersFault } from "./asking.ts";
 import { parseBindings } from "./bindings.ts";
-import { BindingError } from "./filter.ts";
 import type { JudgeNeeds } from "./judge.ts";
 import { Lane } from "./lane.ts";
 import { MissedRows } from "./missed-rows.ts";
 import { isBeyond } from "./pipeline.ts";
-import type { PublishedTables } from "./published.ts";
 import { type ResolvedBinding, resolveBindings } from "./resolve.ts";
 import type { Entry } from "./table-index.ts";
 import { TablesReader } from "./tables-reader.ts";
@@ -230,7 +230,7 @@ export class RowChanges {
     const { parsed, channel } = waiting;
     const { session, policies, settings } = this.#context;
     try {
-      if (parsed.bindings === null) throw new BindingError(parsed.problem ?? "malformed bindings.");
+      if (parsed.bindings === null) throw new FilterError(parsed.problem ?? "malformed bindings.");
       const asking = askingFor(session, channel.who, settings.realtimeFilterTimeoutMs);
       const resolving = resolveBindings(parsed.bindings, channel.who, { tables, policies, asking });
       if (!(resolving instanceof Promise)) {
@@ -278,7 +278,7 @@ export class RowChanges {
   #fail(waiting: Waiting, error: unknown, attempt = waiting.attempt): void {
     if (waiting.attempt !== attempt) return;
     this.#deactivate(waiting);
-    if (error instanceof BindingError) {
+    if (error instanceof FilterError) {
       waiting.trouble = {
         message: `Unable to subscribe to changes with given parameters: ${error.message}`,
         isPassing: false,
@@ -370,7 +370,7 @@ export class RowChanges {
     for (const channel of channels) {
       const waiting = this.#waiting.get(channel);
       if (waiting === undefined) continue;
-      this.#fail(waiting, new BindingError(`a filter takes too long to decide, or fails (${error.sqlstate}).`));
+      this.#fail(waiting, new FilterError(`a filter takes too long to decide, or fails (${error.sqlstate}).`));
       this.#report(waiting);
     }
   }

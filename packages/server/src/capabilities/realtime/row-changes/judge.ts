@@ -1,7 +1,7 @@
 import type { Batch, Change, RowImage } from "../../../kernel/change.ts";
 import type { Principal } from "../../../kernel/principal.ts";
+import type { AskCondition, CompiledCondition } from "../../../platform/changes/filters/conditions.ts";
 import type { ViewerGroup } from "../../../platform/policies/types.ts";
-import type { CompiledCondition } from "./conditions.ts";
 import type { RowChange } from "./message.ts";
 import type { Projection } from "./projection.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -12,7 +12,7 @@ export interface JudgeNeeds {
   /** Puts in values that a change has left as they were and the log therefore does not have, where they can still be had. */
   fill(changes: readonly Change[], xid: number): Promise<readonly Change[]>;
   /** Of each value, whether the condition holds. */
-  ask(condition: CompiledCondition, who: Principal, values: readonly (string | null)[]): Promise<readonly boolean[]>;
+  readonly ask: AskCondition;
   /** PostgreSQL gave no answer about a filter of these: they get nothing of it, and everybody else does. */
   readonly onUnanswered: (entries: ReadonlySet<Entry>, error: unknown) => void;
 }

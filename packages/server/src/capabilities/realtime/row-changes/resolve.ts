@@ -1,9 +1,9 @@
 import type { Principal } from "../../../kernel/principal.ts";
+import { type Asking, type CompiledCondition, compileCondition } from "../../../platform/changes/filters/conditions.ts";
+import { FilterError } from "../../../platform/changes/filters/filter.ts";
+import type { PublishedColumn, PublishedTable, PublishedTables } from "../../../platform/changes/filters/published.ts";
 import type { Policies } from "../../../platform/policies/types.ts";
 import type { ChangeEvent, NumberedBinding } from "./bindings.ts";
-import { type Asking, type CompiledCondition, compileCondition } from "./conditions.ts";
-import { BindingError } from "./filter.ts";
-import type { PublishedColumn, PublishedTable, PublishedTables } from "./published.ts";
 
 /** A binding on one table that exists, with a filter that can be decided. */
 export interface ResolvedBinding {
@@ -18,7 +18,7 @@ export interface ResolvedBinding {
  * Finds the tables of bindings and settles their filters, all or none of them. At once unless PostgreSQL must be asked. A binding on all
  * tables is one on those the caller may read: in a publication for all tables are also those of the sign-ins of others, whose names and
  * moments are nobody's business (threat B07).
- * @throws BindingError, or rejects with one: a table that is not published; a column that is not there, which is said of one that the
+ * @throws FilterError, or rejects with one: a table that is not published; a column that is not there, which is said of one that the
  * caller may not select in the same words (threat R03); a value that its type does not know
  */
 export function resolveBindings(
@@ -48,7 +48,7 @@ export function resolveBindings(
     const { columns } = needs.policies.groupOf(table.relation, who).rights;
     const usable = (name: string): PublishedColumn => {
       const column = table.columns.get(name);
-      if (column === undefined || !columns.has(name)) throw new BindingError(`invalid column "${name}".`);
+      if (column === undefined || !columns.has(name)) throw new FilterError(`invalid column "${name}".`);
       return column;
     };
     for (const name of select ?? []) usable(name);
@@ -64,8 +64,8 @@ function isSettled<T>(values: readonly (T | Promise<T>)[]): values is readonly T
   return !values.some((value) => value instanceof Promise);
 }
 
-function notPublished({ schema, table }: NumberedBinding): BindingError {
-  return new BindingError(
+function notPublished({ schema, table }: NumberedBinding): FilterError {
+  return new FilterError(
     `the publication supabase_realtime has no table [schema: ${schema ?? "*"}, table: ${table ?? "*"}]. Is Realtime enabled for it?`,
   );
 }

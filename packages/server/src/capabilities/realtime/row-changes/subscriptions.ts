@@ -1,7 +1,7 @@
 import type { ChangedRelation } from "../../../kernel/change.ts";
+import { isSameShape, type PublishedTable } from "../../../platform/changes/filters/published.ts";
 import type { Policies } from "../../../platform/policies/types.ts";
 import type { Channel } from "../types.ts";
-import { isSameShape, type PublishedTable } from "./published.ts";
 import type { ResolvedBinding } from "./resolve.ts";
 import { TableIndex } from "./table-index.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { type CompiledCondition, compileCondition } from "../../../platform/changes/filters/conditions.ts";
+import { parseFilter } from "../../../platform/changes/filters/filter.ts";
+import { type PublishedColumn, type PublishedTable, relationOf } from "../../../platform/changes/filters/published.ts";
 import type { Policies, ViewerGroup } from "../../../platform/policies/types.ts";
 import type { Channel } from "../types.ts";
-import { type CompiledCondition, compileCondition } from "./conditions.ts";
-import { parseFilter } from "./filter.ts";
-import { type PublishedColumn, type PublishedTable, relationOf } from "./published.ts";
 import type { ResolvedBinding } from "./resolve.ts";
 import { Subscriptions } from "./subscriptions.ts";
 

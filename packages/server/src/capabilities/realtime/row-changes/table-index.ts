@@ -1,10 +1,10 @@
 import type { ChangedRelation, RowImage } from "../../../kernel/change.ts";
 import type { Principal } from "../../../kernel/principal.ts";
+import type { CompiledCondition } from "../../../platform/changes/filters/conditions.ts";
+import type { PublishedTable } from "../../../platform/changes/filters/published.ts";
 import type { Policies, ViewerGroup } from "../../../platform/policies/types.ts";
 import type { Channel } from "../types.ts";
-import type { CompiledCondition } from "./conditions.ts";
 import { type Projection, Projections } from "./projection.ts";
-import type { PublishedTable } from "./published.ts";
 import type { ResolvedBinding } from "./resolve.ts";
 
 export type RowOp = "insert" | "update" | "delete";

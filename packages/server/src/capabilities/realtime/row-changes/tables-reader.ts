@@ -1,7 +1,10 @@
 import { reasonOf } from "../../../kernel/reason.ts";
+import type { PublishedTables } from "../../../platform/changes/filters/published.ts";
+import { loadPublished } from "../../../platform/changes/filters/store.ts";
 import type { RealtimeContext } from "../context.ts";
-import type { PublishedTables } from "./published.ts";
-import { loadPublished } from "./store.ts";
+
+/** What apps, and Supabase's console, put tables into. */
+const rowsPublication = "supabase_realtime";
 
 export type TablesReaderNeeds = Pick<RealtimeContext, "db" | "policies"> & {
   readonly report: (message: string) => void;
@@ -77,7 +80,7 @@ export class TablesReader {
   #load(): Promise<PublishedTables> {
     if (this.#loading !== null) return this.#loading;
     const { db, policies } = this.#needs;
-    const loading = loadPublished(db)
+    const loading = loadPublished(db, rowsPublication)
       .then(async (published) => {
         await policies.prepare(published.matching(null, null).map(({ relation }) => relation));
         if (this.#loading === loading) this.#known = published;

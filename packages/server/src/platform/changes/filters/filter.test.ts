@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BindingError, type Condition, operators, parseFilter } from "./filter.ts";
+import { type Condition, FilterError, operators, parseFilter } from "./filter.ts";
 
 const one = (text: string): Condition => {
   const conditions = parseFilter(text);
@@ -70,7 +70,7 @@ describe("the grammar of filters", () => {
     "id=eq.a\u0000b",
     `id=in.(${Array.from({ length: 101 }, (_, at) => at).join()})`,
   ])("is refused: %j", (text) => {
-    expect(() => parseFilter(text)).toThrow(BindingError);
+    expect(() => parseFilter(text)).toThrow(FilterError);
   });
 
   test("of a list that does not end, what it lacks is said", () => {
@@ -104,10 +104,20 @@ describe("the grammar of filters", () => {
             expect(values.length).toBeGreaterThan(0);
           }
         } catch (error) {
-          expect(error).toBeInstanceOf(BindingError);
+          expect(error).toBeInstanceOf(FilterError);
         }
       }),
       { numRuns: 5_000 },
     );
   });
+});
+
+test("in the words of the REST API's URLs, conditions are joined by an ampersand and a star is any text", () => {
+  expect(parseFilter('title=ilike.*a,b*&id=in.(1,"2&3")&done=is.false', "&")).toEqual([
+    { column: "title", isNegated: false, operator: "ilike", values: ["%a,b%"] },
+    { column: "id", isNegated: false, operator: "in", values: ["1", "2&3"] },
+    { column: "done", isNegated: false, operator: "is", values: ["false"] },
+  ]);
+  expect(() => parseFilter("id=eq.1&", "&")).toThrow(FilterError);
+  expect(() => parseFilter("or=(a.eq.1,b.eq.2)", "&")).toThrow(FilterError);
 });

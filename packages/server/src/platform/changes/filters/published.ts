@@ -21,7 +21,7 @@ export interface PublishedColumn extends ChangedColumn {
   readonly type: ColumnType;
 }
 
-/** A table in the publication `supabase_realtime`, as it is now. */
+/** A table in a publication, as it is now. */
 export interface PublishedTable {
   readonly relation: ChangedRelation;
   readonly columns: ReadonlyMap<string, PublishedColumn>;

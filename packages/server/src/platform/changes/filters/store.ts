@@ -1,9 +1,9 @@
 import { sql } from "pg-sql2";
 import type { ReplicaIdentity } from "../../../kernel/change.ts";
 import type { Principal } from "../../../kernel/principal.ts";
-import { asCaller } from "../../../platform/postgres/caller.ts";
-import type { Queryable } from "../../../platform/postgres/database.ts";
-import type { Param, Session, Statement } from "../../../platform/postgres/session/types.ts";
+import { asCaller } from "../../postgres/caller.ts";
+import type { Queryable } from "../../postgres/database.ts";
+import type { Param, Session, Statement } from "../../postgres/session/types.ts";
 import { type PublishedColumn, type PublishedTable, PublishedTables, relationOf } from "./published.ts";
 
 const identities: Readonly<Record<string, ReplicaIdentity>> = { d: "default", n: "nothing", f: "full", i: "index" };
@@ -20,11 +20,11 @@ interface TableRow {
 }
 
 /**
- * The tables in `supabase_realtime` with their published columns. Not the server's own, which a publication for all tables has too: it
+ * The tables in a publication with their published columns. Not the server's own, which a publication for all tables has too: it
  * writes there what clients have got, and to tell of that would never end. One statement whatever their number: it runs once, and again when the
  * schema changes. Domains are followed to their base types, whose operators compare them.
  */
-export async function loadPublished(db: Pick<Queryable, "query">): Promise<PublishedTables> {
+export async function loadPublished(db: Pick<Queryable, "query">, publication: string): Promise<PublishedTables> {
   const rows = await db.query<TableRow>(sql`
     with recursive base (oid, base) as (
       select oid, oid from pg_catalog.pg_type where typtype <> 'd'
@@ -66,7 +66,7 @@ export async function loadPublished(db: Pick<Queryable, "query">): Promise<Publi
         and case c.relreplident when 'd' then key.indisprimary when 'i' then key.indisreplident else false end
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attname = any (p.attnames)
     ) cols
-    where p.pubname = 'supabase_realtime' and p.schemaname <> 'mainstay'`);
+    where p.pubname = ${sql.value(publication)} and p.schemaname <> 'mainstay'`);
   return new PublishedTables(rows.map(tableOf));
 }
 
@@ -90,8 +90,8 @@ const settings: Statement = {
 };
 
 /**
- * Asks PostgreSQL what only it knows, as the role of the subscriber: so an operator or a type that an app has made itself runs with no
- * more rights than the subscriber's own statements.
+ * Asks PostgreSQL what only it knows, as the role of whoever asks: so an operator or a type that an app has made itself runs with no
+ * more rights than that one's own statements.
  */
 export async function askAs(
   session: Session,

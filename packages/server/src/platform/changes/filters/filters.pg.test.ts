@@ -3,14 +3,14 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readSettings } from "../../../kernel/settings.ts";
-import { type Database, openDatabase } from "../../../platform/postgres/database.ts";
-import { parseConnectionUrl } from "../../../platform/postgres/external/index.ts";
-import { openSession } from "../../../platform/postgres/session/index.ts";
-import type { Session } from "../../../platform/postgres/session/types.ts";
-import { postgresSettings } from "../../../platform/postgres/settings.ts";
+import { type Database, openDatabase } from "../../postgres/database.ts";
+import { parseConnectionUrl } from "../../postgres/external/index.ts";
+import { openSession } from "../../postgres/session/index.ts";
+import type { Session } from "../../postgres/session/types.ts";
+import { postgresSettings } from "../../postgres/settings.ts";
 import { askConditions, askingFor } from "./asking.ts";
 import { compileCondition } from "./conditions.ts";
-import { BindingError, type Condition, type Operator } from "./filter.ts";
+import { type Condition, FilterError, type Operator } from "./filter.ts";
 import type { PublishedColumn } from "./published.ts";
 import { loadPublished } from "./store.ts";
 
@@ -169,7 +169,7 @@ beforeAll(async () => {
   db = openDatabase({ connectionString: database.url });
   const settings = readSettings(postgresSettings, { env: {} }).values;
   session = await openSession({ target: parseConnectionUrl(database.url), settings, observe: () => {} });
-  columns = (await loadPublished(db)).get("public", "all_types")!.columns;
+  columns = (await loadPublished(db, "supabase_realtime")).get("public", "all_types")!.columns;
 });
 afterAll(async () => {
   await session.close(AbortSignal.timeout(2_000));
@@ -267,7 +267,7 @@ test(`R03 filters say what PostgreSQL says, of every type and operator (${cases}
       try {
         compiled = await compileCondition(condition, columns.get(name)!, asking);
       } catch (error) {
-        expect(error).toBeInstanceOf(BindingError);
+        expect(error).toBeInstanceOf(FilterError);
         // Texts match patterns; PostgreSQL would also match what it can turn into text.
         expect(
           truth === null || (["like", "ilike", "match", "imatch"].includes(condition.operator) && name !== "t"),

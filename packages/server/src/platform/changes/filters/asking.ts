@@ -1,8 +1,7 @@
 import type { Principal } from "../../../kernel/principal.ts";
-import { DatabaseError, type Session } from "../../../platform/postgres/session/types.ts";
-import type { Asking } from "./conditions.ts";
-import { BindingError } from "./filter.ts";
-import type { JudgeNeeds } from "./judge.ts";
+import { DatabaseError, type Session } from "../../postgres/session/types.ts";
+import type { AskCondition, Asking } from "./conditions.ts";
+import { FilterError } from "./filter.ts";
 import { askAs, canonicalStatement, conditionStatement } from "./store.ts";
 
 /** Puts to PostgreSQL what only it knows of a caller's filters. */
@@ -21,7 +20,7 @@ export function askingFor(session: Session, who: Principal, timeoutMs: number): 
 }
 
 /** Of many values, whether a condition holds, in one statement. */
-export function askConditions(session: Session, timeoutMs: number): JudgeNeeds["ask"] {
+export function askConditions(session: Session, timeoutMs: number): AskCondition {
   return async ({ question }, who, values) => {
     const { expression, operand } = question!;
     const rows = await askAs(session, who, conditionStatement(expression, operand, values), timeoutMs);
@@ -39,7 +38,7 @@ async function refusing<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (error instanceof DatabaseError && /^(22|42)/.test(error.sqlstate)) {
-      throw new BindingError(`the filter's value or operator does not fit its column (${error.sqlstate}).`);
+      throw new FilterError(`the filter's value or operator does not fit its column (${error.sqlstate}).`);
     }
     throw error;
   }

@@ -1,5 +1,5 @@
 /**
- * The grammar of `postgres_changes` filters (protocols: bindings): conditions joined by commas, all of which must hold.
+ * The grammar of filters on changes (protocols: bindings): conditions, all of which must hold.
  * `title=like.%tea%,owner=eq.5,status=not.in.(done,"a,b")`. Knows no tables.
  */
 
@@ -30,32 +30,37 @@ export interface Condition {
   readonly values: readonly (string | null)[];
 }
 
-/** Why a binding cannot be subscribed to, in words for the app's developer. */
-export class BindingError extends Error {
-  override readonly name = "BindingError";
+/** Why changes cannot be picked as they were asked for, in words for the app's developer. */
+export class FilterError extends Error {
+  override readonly name = "FilterError";
 }
 
 /** Of an `in` list (protocols: bindings). */
 const valuesInList = 100;
+/** In the REST API's URLs `*` stands for `%`, which would have to be escaped there. */
+const patterns = new Set<Operator>(["like", "ilike"]);
 const isValues = new Set(["null", "true", "false", "unknown"]);
 
-/** @throws BindingError */
-export function parseFilter(text: string): readonly Condition[] {
-  if (text.includes("\u0000")) throw new BindingError("A filter cannot contain the character U+0000.");
+/**
+ * @param separator between conditions: `,` as in realtime's bindings, `&` as in the REST API's URLs
+ * @throws FilterError
+ */
+export function parseFilter(text: string, separator: "," | "&" = ","): readonly Condition[] {
+  if (text.includes("\u0000")) throw new FilterError("A filter cannot contain the character U+0000.");
   if (text.trim() === "") return [];
-  const reader = new Reader(text);
+  const reader = new Reader(text, separator);
   const conditions = [condition(reader)];
   while (!reader.isAtEnd) {
-    reader.expect(",");
+    reader.expect(separator);
     conditions.push(condition(reader));
   }
   return conditions;
 }
 
 function condition(reader: Reader): Condition {
-  const column = reader.until("=", ",").trim();
+  const column = reader.until("=", reader.separator).trim();
   if (column === "" || !reader.isAt("=")) {
-    throw new BindingError("A filter is written as column=operator.value, with commas between several.");
+    throw new FilterError(`A filter is written as column=operator.value, with "${reader.separator}" between several.`);
   }
   reader.expect("=");
   let word = reader.until(".").trim();
@@ -65,7 +70,7 @@ function condition(reader: Reader): Condition {
     word = reader.until(".").trim();
   }
   const operator = operators.find((known) => known === word);
-  if (operator === undefined) throw new BindingError(`The filter on "${column}" has an unknown operator.`);
+  if (operator === undefined) throw new FilterError(`The filter on "${column}" has an unknown operator.`);
   reader.expect(".");
   return { column, isNegated, operator, values: valuesOf(reader, operator, column) };
 }
@@ -75,46 +80,49 @@ function valuesOf(reader: Reader, operator: Operator, column: string): readonly 
   const isQuoted = reader.isAt('"');
   const value = isQuoted ? reader.quoted() : reader.raw();
   reader.skipSpaces();
-  if (!reader.isAtEnd && !reader.isAt(",")) {
-    throw new BindingError(`The filter on "${column}" goes on after its quoted value.`);
+  if (!reader.isAtEnd && !reader.isAt(reader.separator)) {
+    throw new FilterError(`The filter on "${column}" goes on after its quoted value.`);
   }
   const word = value.toLowerCase();
   if (operator === "is") {
-    if (!isValues.has(word))
-      throw new BindingError(`The filter on "${column}": is takes null, true, false or unknown.`);
+    if (!isValues.has(word)) throw new FilterError(`The filter on "${column}": is takes null, true, false or unknown.`);
     return [word];
   }
-  return operator === "isdistinct" && !isQuoted && word === "null" ? [null] : [value];
+  return operator === "isdistinct" && !isQuoted && word === "null"
+    ? [null]
+    : [reader.separator === "&" && patterns.has(operator) ? value.replaceAll("*", "%") : value];
 }
 
 function listOf(reader: Reader, column: string): readonly string[] {
   reader.expect("(");
   const values: string[] = [];
   reader.skipSpaces();
-  if (reader.isAt(")")) throw new BindingError(`The filter on "${column}" has an empty list.`);
+  if (reader.isAt(")")) throw new FilterError(`The filter on "${column}" has an empty list.`);
   for (;;) {
     reader.skipSpaces();
     values.push(reader.isAt('"') ? reader.quoted() : reader.until(",", ")").trim());
     reader.skipSpaces();
     if (reader.isAt(")")) break;
     if (reader.isAtEnd)
-      throw new BindingError(`The filter on "${column}" has a list that does not end: it lacks a ")".`);
+      throw new FilterError(`The filter on "${column}" has a list that does not end: it lacks a ")".`);
     reader.expect(",");
   }
   reader.expect(")");
   reader.skipSpaces();
   if (values.length > valuesInList) {
-    throw new BindingError(`The filter on "${column}" has more than ${valuesInList} values.`);
+    throw new FilterError(`The filter on "${column}" has more than ${valuesInList} values.`);
   }
   return values;
 }
 
 class Reader {
+  readonly separator: "," | "&";
   readonly #text: string;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, separator: "," | "&") {
     this.#text = text;
+    this.separator = separator;
   }
 
   get isAtEnd(): boolean {
@@ -126,8 +134,7 @@ class Reader {
   }
 
   expect(character: string): void {
-    if (!this.isAt(character))
-      throw new BindingError(`The filter lacks a "${character}" at character ${this.#at + 1}.`);
+    if (!this.isAt(character)) throw new FilterError(`The filter lacks a "${character}" at character ${this.#at + 1}.`);
     this.#at += 1;
   }
 
@@ -142,7 +149,7 @@ class Reader {
     return this.#text.slice(from, this.#at);
   }
 
-  /** Up to a comma outside parentheses. Without the spaces around it: SDKs quote values that need theirs. */
+  /** Up to the separator outside parentheses. Without the spaces around it: SDKs quote values that need theirs. */
   raw(): string {
     const from = this.#at;
     let depth = 0;
@@ -150,7 +157,7 @@ class Reader {
       const character = this.#text[this.#at];
       if (character === "(") depth += 1;
       else if (character === ")") depth = Math.max(0, depth - 1);
-      else if (character === "," && depth === 0) break;
+      else if (character === this.separator && depth === 0) break;
     }
     return this.#text.slice(from, this.#at).trim();
   }
@@ -165,6 +172,6 @@ class Reader {
       if (character !== "\\") value += character;
       else if (!this.isAtEnd) value += this.#text[this.#at++];
     }
-    throw new BindingError("The filter has a quote that does not end.");
+    throw new FilterError("The filter has a quote that does not end.");
   }
 }

@@ -1,5 +1,6 @@
+import type { Principal } from "../../../kernel/principal.ts";
 import { type Comparison, comparisonOf } from "./compare.ts";
-import { BindingError, type Condition, type Operator } from "./filter.ts";
+import { type Condition, FilterError, type Operator } from "./filter.ts";
 import { endsWithEscape, likeMatcher } from "./like.ts";
 import type { ColumnType, PublishedColumn } from "./published.ts";
 import { arrayOf } from "./store.ts";
@@ -25,11 +26,18 @@ export interface CompiledCondition {
   readonly only: { readonly keys: readonly string[]; readonly keyOf: (text: string) => string } | null;
 }
 
-/** Asks PostgreSQL for the words the log has for values, or of a question whether it can be asked. Rejects with BindingError. */
+/** Asks PostgreSQL for the words the log has for values, or of a question whether it can be asked. Rejects with FilterError. */
 export interface Asking {
   canonical(type: ColumnType, values: readonly string[]): Promise<readonly string[]>;
   check(question: Question, sample: string | null): Promise<void>;
 }
+
+/** Of each value, whether a condition holds that PostgreSQL is asked about. */
+export type AskCondition = (
+  condition: CompiledCondition,
+  who: Principal,
+  values: readonly (string | null)[],
+) => Promise<readonly boolean[]>;
 
 const sqlOperators: Readonly<Partial<Record<Operator, string>>> = {
   eq: "=",
@@ -47,7 +55,7 @@ const forText = new Set<Operator>(["like", "ilike", "match", "imatch"]);
 
 /**
  * Makes a condition for its column. At once when nothing must be asked, so that most joins wait for nothing.
- * @throws BindingError, or rejects with one
+ * @throws FilterError, or rejects with one
  */
 export function compileCondition(
   condition: Condition,
@@ -56,7 +64,7 @@ export function compileCondition(
 ): CompiledCondition | Promise<CompiledCondition> {
   const { type } = column;
   const { operator, values } = condition;
-  const refuse = () => new BindingError(`The filter on "${column.name}": ${operator} does not go with its type.`);
+  const refuse = () => new FilterError(`The filter on "${column.name}": ${operator} does not go with its type.`);
   if (operator === "is") {
     if (values[0] !== "null" && type.name !== "bool") throw refuse();
     return known(condition, isDecide(values[0]!));
@@ -66,7 +74,7 @@ export function compileCondition(
   if (forText.has(operator)) {
     if (!type.isText) throw refuse();
     if ((operator === "like" || operator === "ilike") && endsWithEscape(given[0]!)) {
-      throw new BindingError(`The filter on "${column.name}": a pattern must not end with a backslash.`);
+      throw new FilterError(`The filter on "${column.name}": a pattern must not end with a backslash.`);
     }
     if (operator === "like" && type.isDeterministic && (type.name === "text" || type.name === "varchar")) {
       const matches = likeMatcher(given[0]!);
