@@ -1,3 +1,5 @@
+import type { Context, JobContext } from "@mainstay/functions";
+import type { Definition } from "@mainstay/functions/definition";
 import type { Json } from "../../../platform/jobs/types.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 
@@ -77,4 +79,19 @@ export class Suspension extends Error {
     super("This run ends here and goes on later: let this pass, with `throw`.");
     this.outcome = outcome;
   }
+}
+
+/** What `thread/world.ts` exports: all that a function sees. The thread's main loop knows no more of it. */
+export interface World {
+  /** Before the function's module is imported: guards, environment, globals. */
+  prepareWorld(init: ThreadInit): void;
+  /** What a module defines: what has registered itself, its default export, `Deno.serve`. The order is that of `DefinitionSummary.index`. */
+  handlersOf(module: unknown): readonly Definition[];
+  /** `signal` is only asked for it when the handler looks. */
+  createRequest(input: HttpInput, signal: () => AbortSignal): Request;
+  /** The first argument of a handler that is no endpoint: as its kind says, with times as `Date`. */
+  createInput(definition: Definition, input: Json): unknown;
+  createContext(invocation: ThreadInvocation, wire: Wire): Context | JobContext;
+  /** What a handler gave, ready to be sent. At once wherever that is possible. Throws a TypeError for what is no `Response`. */
+  readResponse(response: unknown): HttpOutput | Promise<HttpOutput>;
 }
