@@ -49,7 +49,7 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /** The IPv4 address in `::ffff:0:0/96` (RFC 4291) and `64:ff9b::/96` (RFC 6052). */
-function embedded4(address: string): string | null {
+export function embedded4(address: string): string | null {
   // The URL parser writes IPv6 in its one short form, dotted tails included.
   const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [, prefix, tail = ""] = /^(::ffff:|64:ff9b::)([0-9a-f:]*)$/.exec(short) ?? [];

@@ -1,5 +1,5 @@
 /**
- * Leaves a provider alone after it has failed some times in a row, longer each time, then asks it with a single message
+ * Leaves another server alone after it has failed some times in a row, longer each time, then asks it with a single message
  * (threat X12). Time is monotonic (threat X18).
  */
 export class Breaker {
