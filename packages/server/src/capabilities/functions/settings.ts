@@ -1,4 +1,4 @@
-import { flag, type Settings } from "../../kernel/settings.ts";
+import { flag, integer, list, type Settings, text } from "../../kernel/settings.ts";
 
 /** The app's own code. */
 export const functionsSettings = {
@@ -6,5 +6,131 @@ export const functionsSettings = {
     env: ["MAINSTAY_FUNCTIONS_ENABLED", "FUNCTIONS_ENABLED"],
     default: true,
     summary: "Run what is in the project's folder `functions/`.",
+  }),
+  functionsTimeoutMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_TIMEOUT_MS"],
+    default: 150_000,
+    unit: "ms",
+    min: 10,
+    summary:
+      "Longest run of an endpoint, from its request to the last byte of its answer, where the function has no limit of its own.",
+  }),
+  functionsGraceMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_GRACE_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 0,
+    summary:
+      "How long an invocation that nobody waits for any more may go on after its signal, before its thread is ended.",
+  }),
+  functionsBlockedMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_BLOCKED_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 50,
+    summary: "Longest time that a function may compute without a pause; then its thread is ended.",
+  }),
+  functionsMemoryMb: integer({
+    env: ["MAINSTAY_FUNCTIONS_MEMORY_MB"],
+    default: 256,
+    unit: "MiB",
+    min: 16,
+    summary:
+      "Most memory of one thread, for its heap and as much again for buffers, where the function has no limit of its own.",
+  }),
+  functionsProcessMemoryMb: integer({
+    env: ["MAINSTAY_FUNCTIONS_PROCESS_MEMORY_MB"],
+    default: 1_024,
+    unit: "MiB",
+    min: 64,
+    summary:
+      "Most memory of all functions together; beyond it the thread that has most is ended. Twice as much is out of reach altogether.",
+  }),
+  functionsThreads: integer({
+    env: ["MAINSTAY_FUNCTIONS_THREADS"],
+    default: 32,
+    unit: "threads",
+    min: 1,
+    summary: "Most threads that functions run in. One invocation that waits has one.",
+  }),
+  functionsConcurrency: integer({
+    env: ["MAINSTAY_FUNCTIONS_CONCURRENCY"],
+    default: 24,
+    unit: "threads",
+    min: 1,
+    summary: "Most threads of one function, where it has no limit of its own.",
+  }),
+  functionsQueueLimit: integer({
+    env: ["MAINSTAY_FUNCTIONS_QUEUE_LIMIT"],
+    default: 2_048,
+    unit: "invocations",
+    min: 0,
+    summary: "Most invocations of one function that wait for a thread; further ones are asked to retry.",
+  }),
+  functionsQueueMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_QUEUE_MS"],
+    default: 30_000,
+    unit: "ms",
+    min: 10,
+    summary: "Longest time that an endpoint's invocation waits for a thread.",
+  }),
+  functionsIdleMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_IDLE_MS"],
+    default: 60_000,
+    unit: "ms",
+    min: 100,
+    summary: "How long a thread without work is kept. One of each function stays.",
+  }),
+  functionsBootMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_BOOT_MS"],
+    default: 10_000,
+    unit: "ms",
+    min: 100,
+    summary: "Longest time that a function's module may take to load.",
+  }),
+  functionsBodyLimitBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_BODY_LIMIT_BYTES"],
+    default: 104_857_600,
+    unit: "bytes",
+    min: 0,
+    summary: "Largest request body of an endpoint. It streams: a function that keeps all of it needs the memory.",
+  }),
+  functionsResponseLimitBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_RESPONSE_LIMIT_BYTES"],
+    default: 1_073_741_824,
+    unit: "bytes",
+    min: 0,
+    summary: "Largest answer of an endpoint; a longer one is cut off.",
+  }),
+  functionsLogLineBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_LOG_LINE_BYTES"],
+    default: 16_384,
+    unit: "bytes",
+    min: 256,
+    summary: "Longest line that a function writes into its log; the rest is cut.",
+  }),
+  functionsLogLines: integer({
+    env: ["MAINSTAY_FUNCTIONS_LOG_LINES"],
+    default: 1_000,
+    unit: "lines",
+    min: 0,
+    summary: "Most log lines of one invocation; further ones are dropped.",
+  }),
+  functionsSecrets: list({
+    env: ["MAINSTAY_FUNCTIONS_SECRETS"],
+    default: [],
+    summary:
+      "Names of variables in the server's environment that functions may see, besides what is in `functions/.env`.",
+  }),
+  functionsAllowedHosts: list({
+    env: ["MAINSTAY_FUNCTIONS_ALLOWED_HOSTS"],
+    default: [],
+    summary: "Private hosts that functions may reach, as `host` or `host:port`; public ones they all may.",
+  }),
+  functionsDatabaseUrl: text<string | null>({
+    env: ["MAINSTAY_FUNCTIONS_DATABASE_URL"],
+    default: null,
+    isSecret: true,
+    summary: "What functions see as `SUPABASE_DB_URL`; nothing when left out.",
   }),
 } satisfies Settings;

@@ -41,7 +41,8 @@ export class FrameReader {
     let at = 0;
     while (bytes.length - at >= 4) {
       const sizeBytes = bytes.readUInt32LE(at);
-      if (sizeBytes > this.#limitBytes || sizeBytes < headBytes - 4) throw new Error(`A frame of ${sizeBytes} bytes came.`);
+      if (sizeBytes > this.#limitBytes || sizeBytes < headBytes - 4)
+        throw new Error(`A frame of ${sizeBytes} bytes came.`);
       const end = at + 4 + sizeBytes;
       if (end > bytes.length) {
         this.#neededBytes = sizeBytes + 4;

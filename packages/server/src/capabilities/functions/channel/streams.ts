@@ -1,5 +1,5 @@
-import { frameKind, streamWindowBytes } from "./kinds.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { frameKind, streamWindowBytes } from "./kinds.ts";
 
 /** Larger pieces are sent in parts, so that others come in between. */
 const pieceBytes = 65_536;
@@ -60,7 +60,10 @@ export class Streams {
       this.#writer.begin(frameKind.end, number).end();
     } catch (error) {
       if (outgoing.isStopped) return;
-      this.#writer.begin(frameKind.broken, number).text(JSON.stringify(messageOf(error))).end();
+      this.#writer
+        .begin(frameKind.broken, number)
+        .text(JSON.stringify(messageOf(error)))
+        .end();
       throw error;
     } finally {
       this.#outgoing.delete(number);

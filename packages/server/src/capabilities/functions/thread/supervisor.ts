@@ -1,0 +1,161 @@
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import {
+  type EndReason,
+  type Order,
+  type ProcessLimits,
+  type Report,
+  sharedSlot,
+  type ThreadStart,
+} from "../channel/messages.ts";
+
+/**
+ * The main thread of the process that runs functions. It runs none itself: it starts and ends threads, and looks after those that take too much memory, or
+ * never come to the end of what they do. It stays able to do so whatever they do.
+ */
+const limits = JSON.parse(process.argv.at(-1)!) as ProcessLimits;
+const mib = 1_048_576;
+const threadFile = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
+
+interface Thread {
+  readonly worker: Worker;
+  readonly shared: Int32Array;
+  readonly memoryBytes: number;
+  /** Why it is ended, when it is us. */
+  reason: EndReason | null;
+  message: string | null;
+  /** The look it was asked to answer, and when; 0 when it has. */
+  askedAtMs: number;
+  look: number;
+  /** Of the heap and what lies outside of it. */
+  mostBytes: number;
+  isMeasured: boolean;
+}
+
+const threads = new Map<number, Thread>();
+let watching: NodeJS.Timeout | null = null;
+let look = 0;
+
+const report = (said: Report): void => void process.send!(said);
+
+process.on("message", (order: Order) => {
+  switch (order.kind) {
+    case "start":
+      return begin(order.thread, order.start, order.memoryMb, order.stackMb);
+    case "end":
+      return end(order.thread, "ended");
+    case "watch":
+      return watch(order.isOn);
+    case "ping":
+      return report({ kind: "pong", number: order.number });
+  }
+});
+// Nobody is left to work for.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+report({ kind: "ready" });
+
+function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: number): void {
+  const shared = new SharedArrayBuffer(8);
+  const worker = new Worker(threadFile, {
+    workerData: { start, shared },
+    env: { ...start.init.environment },
+    // What is written past `console` belongs to nobody.
+    stdout: true,
+    stderr: true,
+    resourceLimits: {
+      maxOldGenerationSizeMb: memoryMb,
+      maxYoungGenerationSizeMb: Math.min(16, memoryMb),
+      stackSizeMb: stackMb,
+    },
+    name: start.init.functionName,
+  });
+  worker.stdout.resume();
+  worker.stderr.resume();
+  const thread: Thread = {
+    worker,
+    shared: new Int32Array(shared),
+    memoryBytes: memoryMb * mib,
+    reason: null,
+    message: null,
+    askedAtMs: 0,
+    look: 0,
+    mostBytes: 0,
+    isMeasured: false,
+  };
+  threads.set(number, thread);
+  worker.on("error", (error: NodeJS.ErrnoException) => {
+    thread.reason ??= error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "memory" : "crashed";
+    thread.message ??= error.message;
+  });
+  worker.on("exit", () => {
+    threads.delete(number);
+    const { reason, message } = thread;
+    report({
+      kind: "ended",
+      thread: number,
+      reason: reason ?? "crashed",
+      begun: thread.shared[sharedSlot.begun]! >>> 0,
+      message,
+    });
+  });
+}
+
+function end(number: number, reason: EndReason, message: string | null = null): void {
+  const thread = threads.get(number);
+  if (thread === undefined) return;
+  thread.reason ??= reason;
+  thread.message ??= message;
+  void thread.worker.terminate();
+}
+
+function watch(isOn: boolean): void {
+  if (!isOn && watching !== null) {
+    clearInterval(watching);
+    watching = null;
+    for (const thread of threads.values()) thread.askedAtMs = 0;
+  } else if (isOn && watching === null) {
+    watching = setInterval(lookAtAll, limits.lookMs);
+  }
+}
+
+function lookAtAll(): void {
+  const nowMs = performance.now();
+  look = (look + 1) & 0x7fff_ffff;
+  for (const [number, thread] of threads) {
+    if (thread.reason !== null) continue;
+    lookWhetherItGoesOn(number, thread, nowMs);
+    lookAtMemory(number, thread).catch(() => {});
+  }
+  lookAtAllMemory();
+}
+
+function lookWhetherItGoesOn(number: number, thread: Thread, nowMs: number): void {
+  if (thread.askedAtMs !== 0 && thread.shared[sharedSlot.seen] !== thread.look) {
+    if (nowMs - thread.askedAtMs > limits.blockedMs) end(number, "blocked");
+    return;
+  }
+  thread.askedAtMs = nowMs;
+  thread.look = look;
+  thread.worker.postMessage(look);
+}
+
+/** The heap has a limit of its own; what lies outside (buffers) has none but this. */
+async function lookAtMemory(number: number, thread: Thread): Promise<void> {
+  if (thread.isMeasured) return;
+  thread.isMeasured = true;
+  const { total_heap_size: heap, external_memory: external } = await thread.worker.getHeapStatistics();
+  thread.isMeasured = false;
+  const bytes = heap + external;
+  if (bytes > thread.mostBytes * 1.1) report({ kind: "memory", thread: number, bytes });
+  thread.mostBytes = Math.max(thread.mostBytes, bytes);
+  if (external > thread.memoryBytes) end(number, "memory");
+}
+
+/** Together they may have less than the sum of what each may. */
+function lookAtAllMemory(): void {
+  if (process.memoryUsage.rss() < limits.memoryBytes) return;
+  let largest: readonly [number, Thread] | null = null;
+  for (const one of threads)
+    if (one[1].reason === null && (largest === null || one[1].mostBytes > largest[1].mostBytes)) largest = one;
+  if (largest !== null) end(largest[0], "memory", "All functions together take too much memory, and this one most.");
+}
