@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Principal } from "../../kernel/principal.ts";
-import { Problem } from "../../kernel/problem.ts";
+import type { Problem } from "../../kernel/problem.ts";
 import type { Call, Method, Route, RouteGroup } from "../../kernel/route.ts";
 import type { Identity } from "../identity/types.ts";
 import type { Observe } from "../observe/observation.ts";
+import { identifyIfPossible } from "./access.ts";
 import { callerAddress, canonicalAddress, type IsTrusted } from "./address.ts";
 import { type BodyMemory, decodeBody, decoderFor, type Request, receive } from "./body.ts";
 import { BodyStream } from "./body-stream.ts";
@@ -123,7 +124,7 @@ export class HttpCall implements Call, Held {
   }
 
   get who(): Principal {
-    this.#who ??= this.#identifyIfPossible();
+    this.#who ??= identifyIfPossible(this.platform.identity, this.headers, this.query);
     return this.#who;
   }
 
@@ -270,20 +271,10 @@ export class HttpCall implements Call, Held {
     this.#heldBytes += bytes;
     return true;
   }
-
-  #identifyIfPossible(): Principal {
-    const { identity } = this.platform;
-    try {
-      return identity.identify(this.headers, this.query);
-    } catch (error) {
-      if (error instanceof Problem) return identity.anonymous;
-      throw error;
-    }
-  }
 }
 
 /** A proxy may ask with the whole URL, and a server must understand it (RFC 9112 §3.2.2). The authority is not believed. */
-function originForm(target: string): string {
+export function originForm(target: string): string {
   if (target.charCodeAt(0) === 47) return target;
   const path = /^https?:\/\/[^/?#]*(.*)$/is.exec(target)?.[1] ?? target;
   return path.startsWith("/") ? path : `/${path}`;

@@ -7,22 +7,28 @@ export function writeHead(call: HttpCall, reply: Reply, headers: string[]): void
   else call.response.writeHead(reply.status, reply.statusText, headers);
 }
 
+/** The reply's headers with those of the platform and of its connection, in a list of our own. */
+export function headersOf(call: HttpCall, reply: Reply, isLast: boolean): string[] {
+  const headers = ownHeadersOf(call, reply);
+  if (call.corsHeaders !== null) headers.push(...call.corsHeaders);
+  if (isLast || call.isConnectionBroken || call.isLastOfConnection || call.platform.isDraining)
+    headers.push("Connection", "close");
+  return headers;
+}
+
 /**
- * The reply's headers with those of the platform, in a list of our own: the reply's may be shared.
+ * The reply's headers with those that every reply has, in a list of our own: the reply's may be shared.
  *
  * Threat X06: a reply that may depend on who asked says `private, no-store` unless the route says something else. RFC 9111
  * §3.5 keeps shared caches off requests with `Authorization` anyway; an identity can also come as `apikey`, in a header or
  * in the URL, and no cache knows that. PostgREST says nothing here, and no client of it looks.
  */
-export function headersOf(call: HttpCall, reply: Reply, isLast: boolean): string[] {
+export function ownHeadersOf(call: { readonly id: string; readonly isPrivate: boolean }, reply: Reply): string[] {
   const headers = reply.headers.slice();
   if ((call.isPrivate || has(reply.headers, "set-cookie")) && !has(reply.headers, "cache-control")) {
     headers.push("Cache-Control", "private, no-store");
   }
-  if (call.corsHeaders !== null) headers.push(...call.corsHeaders);
   headers.push("X-Request-Id", call.id);
-  if (isLast || call.isConnectionBroken || call.isLastOfConnection || call.platform.isDraining)
-    headers.push("Connection", "close");
   return headers;
 }
 

@@ -1,7 +1,9 @@
 import { Problem } from "../../kernel/problem.ts";
-import type { Reply } from "../../kernel/route.ts";
+import type { Call, Reply } from "../../kernel/route.ts";
+import { admit } from "./access.ts";
 import { problemJson } from "./boundary.ts";
-import type { HttpCall } from "./call.ts";
+import type { HttpCall, Platform, Target } from "./call.ts";
+import { limitHead } from "./limits.ts";
 import { problems } from "./problems.ts";
 import { sentRequestId } from "./request-id.ts";
 
@@ -21,7 +23,13 @@ export function run(call: HttpCall): Reply | Promise<Reply> {
 }
 
 /** The reply for anything thrown: a Problem in its boundary's shape; whatever else is our bug, reported whole, shown as `internal`. */
-export function replyTo(thrown: unknown, call: HttpCall): Reply {
+export function replyTo(
+  thrown: unknown,
+  call: Pick<Call, "id" | "method" | "headers"> & {
+    readonly target: Target;
+    readonly platform: Pick<Platform, "observe">;
+  },
+): Reply {
   const { boundary } = call.target.group;
   try {
     if (thrown instanceof Problem) return boundary.render(thrown, call);
@@ -54,60 +62,15 @@ function answerPreflight(call: HttpCall): Reply | undefined {
 
 function limitIt(call: HttpCall): undefined {
   const { platform, request } = call;
-  const url = request.url!;
   if (request.httpVersionMajor !== 1) throw problems.malformedRequest(); // HTTP/0.9: a reply without status line or headers
-  if (url.length > platform.urlLimitBytes) throw problems.urlTooLong(platform.urlLimitBytes);
-  if (url.includes("#")) throw problems.malformedUrl();
-  if (request.rawHeaders.length > platform.headersLimitCount * 2) throw problems.headersTooLarge();
-  refuseRepeatedHeaders(request.rawHeaders);
+  limitHead(request.url!, request.rawHeaders, platform);
   if (call.expectedBytes > call.target.bodyLimitBytes) throw problems.bodyTooLarge(call.target.bodyLimitBytes);
   if (platform.inFlight.count > platform.inFlightLimit) throw problems.busy();
 }
 
-/**
- * Node keeps the first of these and drops the rest, where a proxy or a web application firewall before us may have read the
- * last (threats X08, B13). By length first: most names are none of them.
- */
-function refuseRepeatedHeaders(rawHeaders: readonly string[]): void {
-  let seen = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const bit = bitOf(rawHeaders[i]!);
-    if ((seen & bit) !== 0) throw problems.repeatedHeader(rawHeaders[i]!.toLowerCase());
-    seen |= bit;
-  }
-}
-
-function bitOf(name: string): number {
-  switch (name.length) {
-    case 4:
-      return name.toLowerCase() === "host" ? 1 : 0;
-    case 12:
-      return name.toLowerCase() === "content-type" ? 2 : 0;
-    case 13:
-      return name.toLowerCase() === "authorization" ? 4 : 0;
-    default:
-      return 0;
-  }
-}
-
-/** Roles that count as the service: `supabase_admin` is what GoTrue accepts besides. */
-const serviceRoles: ReadonlySet<string> = new Set(["service_role", "supabase_admin"]);
-
 function identifyIt(call: HttpCall): undefined {
-  const { identity } = call.platform;
-  switch (call.target.route.access) {
-    case "open": // settled when somebody asks for `call.who`
-      return;
-    case "key":
-      call.who = identity.identifyKey(call.headers, call.query);
-      return;
-    case "caller":
-      call.who = identity.identify(call.headers, call.query);
-      return;
-    case "service":
-      call.who = identity.identify(call.headers, call.query);
-      if (!serviceRoles.has(call.who.role)) throw problems.serviceOnly();
-  }
+  const who = admit(call.target.route.access, call.platform.identity, call.headers, call.query);
+  if (who !== null) call.who = who;
 }
 
 function routeIt(call: HttpCall): Reply | Promise<Reply> {

@@ -61,6 +61,11 @@ export const problems = {
     new Problem("http/service-only", 403, "Only the service role may do this.", {
       hint: "Send the service key, from a server of yours and never from an app.",
     }),
+  /** Functions have called each other so many times in a row (`functionsDepthLimit`): mostly one that calls itself without end. */
+  tooDeep: (limit: number) =>
+    new Problem("http/too-deep", 508, `More than ${limit} functions have called each other in a row.`, {
+      hint: "Let a function enqueue a job instead of calling another, or raise MAINSTAY_FUNCTIONS_DEPTH_LIMIT.",
+    }),
   /** Our mistake. The log has the whole error under the request's id. */
   internal: (cause: unknown) => new Problem("internal", 500, "Something went wrong on our side.", { cause }),
   /** Another program listens on the port already. */

@@ -11,6 +11,8 @@ import { problems } from "./problems.ts";
 
 export type Params = Readonly<Record<string, string>>;
 export type Dispatch = (request: Request, response: ServerResponse, params: Params, target: Target) => void;
+/** Where a request with this method and target would go, without there being one. */
+export type FindRoute = (method: string, url: string) => { readonly target: Target; readonly params: Params };
 export type Listener = (request: Request, response: ServerResponse) => void;
 
 export interface RouterNeeds {
@@ -38,7 +40,9 @@ const noSchemas = (): never => {
  * looks at the body, whose content type is the route's business.
  * @throws when two routes share a method and path.
  */
-export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; close(): Promise<void> }> {
+export async function openRouter(
+  needs: RouterNeeds,
+): Promise<{ readonly server: Server; readonly find: FindRoute; close(): Promise<void> }> {
   const { dispatch } = needs;
   const groups = needs.groups.filter(({ hosts }) => hosts === undefined);
   const targets = groups.map((group) => ({
@@ -63,16 +67,25 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
         else dispatch(request, response, noParams, misses.targetFor(request.url!));
       }),
     clientErrorHandler: needs.refuseBytes,
-    frameworkErrors: (_error, { raw: request }, reply) =>
-      dispatch(request as Request, reply.raw, noParams, misses.malformedFor(request.url!)),
+    frameworkErrors: (_error, { raw: request }, reply) => {
+      const target = misses.malformedFor(request.url!);
+      if (isProbe(request)) request.found = { target, params: noParams };
+      else dispatch(request as Request, reply.raw, noParams, target);
+    },
   });
   methods = new Set(router.supportedMethods); // a getter that makes a list
-  const register = (method: readonly HTTPMethods[], url: string, target: (request: Request) => Target) =>
+  const register = (
+    method: readonly HTTPMethods[],
+    url: string,
+    target: (request: { readonly url?: string | undefined }) => Target,
+  ) =>
     router.route({
       method: [...method],
       url,
-      onRequest: (request, reply, _next) =>
-        dispatch(request.raw, reply.raw, request.params as Params, target(request.raw)),
+      onRequest: ({ raw, params }, reply, _next) => {
+        if (isProbe(raw)) raw.found = { target: target(raw), params: params as Params };
+        else dispatch(raw, reply.raw, params as Params, target(raw));
+      },
       handler: () => {
         throw new Error("onRequest has taken the request over");
       },
@@ -82,7 +95,7 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
       const target = targetOf(route);
       // What serves all the rest leaves the refusals under a mount to that mount.
       const find = isRest(group, route)
-        ? (request: Request) => misses.mountedFor(request.url!) ?? target
+        ? (request: { readonly url?: string | undefined }) => misses.mountedFor(request.url!) ?? target
         : () => target;
       for (const url of urlsOf(group, route)) register(methodsOf(route, group), url, find);
     }
@@ -95,8 +108,34 @@ export async function openRouter(needs: RouterNeeds): Promise<{ server: Server; 
   const unserved = (router.supportedMethods as HTTPMethods[]).filter((method) => !rest.has(method));
   register(unserved, "*", (request) => misses.targetFor(request.url!));
   await router.ready();
-  return { server: router.server, close: () => router.close() };
+  const find: FindRoute = (method, url) => {
+    if (!methods.has(method)) return { target: misses.targetFor(url), params: noParams };
+    const probe = new Probe(method, url);
+    router.routing(probe as unknown as Request, noResponse);
+    return probe.found ?? { target: misses.targetFor(url), params: noParams };
+  };
+  return { server: router.server, find, close: () => router.close() };
 }
+
+/** What stands where a request would, for the router's answer alone: so that who asks from within is sent where a socket would be. */
+class Probe {
+  readonly method: string;
+  readonly url: string;
+  readonly headers = {};
+  /** Of a request with this Fastify touches no connection. */
+  readonly httpVersionMajor = 2;
+  found: ReturnType<FindRoute> | null = null;
+
+  constructor(method: string, url: string) {
+    this.method = method;
+    this.url = url;
+  }
+}
+
+const isProbe = (request: unknown): request is Probe => request instanceof Probe;
+
+/** Nothing is ever written to it. */
+const noResponse = {} as ServerResponse;
 
 /** Whether a route serves all that no other does. */
 const isRest = (group: RouteGroup, route: Route): boolean => group.mount === "" && route.path === "*";

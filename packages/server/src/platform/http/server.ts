@@ -11,6 +11,7 @@ import { HttpCall, type Platform, type Refuse } from "./call.ts";
 import { connectionIsAt, refuseBytes, reportDropped } from "./connections.ts";
 import { healthRoutes, type Readiness } from "./health.ts";
 import { InFlight } from "./in-flight.ts";
+import type { Internal } from "./internal.ts";
 import { listen } from "./listen.ts";
 import { replyTo, run } from "./pipeline.ts";
 import { requestIds } from "./request-id.ts";
@@ -26,6 +27,8 @@ export interface HttpServerNeeds {
   readonly settings: Values<typeof httpSettings>;
   /** State others keep; must be cheap (threat X10). `draining` is added here. */
   readonly isReady: () => Readiness;
+  /** Requests from within: they go where those of the socket go, from now on. */
+  readonly internal?: Internal;
 }
 
 /** A listening server. */
@@ -66,6 +69,7 @@ export async function openHttpServer(needs: HttpServerNeeds): Promise<HttpServer
     createServer: (listener) => createNodeServer(settings, listener, upgrades),
     refuseBytes,
   });
+  needs.internal?.attach({ find: router.find, bodyMemory: platform.bodyMemory });
   const { server } = router;
   reportDropped(server, observe);
   let listening: Awaited<ReturnType<typeof listen>>;

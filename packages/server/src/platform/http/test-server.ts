@@ -7,6 +7,7 @@ import type { Identity } from "../identity/types.ts";
 import type { Observation, Observe } from "../observe/observation.ts";
 import { gatewayCors } from "./boundary.ts";
 import type { Readiness } from "./health.ts";
+import type { Internal } from "./internal.ts";
 import { type HttpServer, openHttpServer } from "./server.ts";
 import { httpSettings } from "./settings.ts";
 
@@ -83,6 +84,7 @@ export async function openTestServer(
     readonly settings?: Partial<Values<typeof httpSettings>>;
     readonly isReady?: () => Readiness;
     readonly wants?: Observe["wants"];
+    readonly internal?: Internal;
   } = {},
 ): Promise<TestServer> {
   const observations: Observation[] = [];
@@ -96,6 +98,7 @@ export async function openTestServer(
     observe,
     settings: { ...readSettings(httpSettings, { env: {} }).values, port: 0, drainMs: 2000, ...options.settings },
     isReady: options.isReady ?? (() => ({ parts: { database: "ok" } })),
+    ...(options.internal === undefined ? {} : { internal: options.internal }),
   });
   return { ...server, observations };
 }

@@ -5,6 +5,7 @@ import type { Principal } from "../../kernel/principal.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Values } from "../../kernel/settings.ts";
 import { type ClaimRules, keyPrincipal, principalOf, serviceRole } from "./claims.ts";
+import { givenIn } from "./given.ts";
 import type { Issuers } from "./issuers.ts";
 import { isSignedBy, JwsError, type ParsedJws, parseJws, type VerificationKey } from "./jws.ts";
 import type { Keyring } from "./keyring.ts";
@@ -136,6 +137,8 @@ export class Authenticator implements Identity {
   }
 
   identify(headers: IncomingHttpHeaders, query: string): Principal {
+    const given = givenIn(headers);
+    if (given !== undefined) return this.#unlessOver(given);
     const authorization = headers.authorization;
     const apikey = headers.apikey;
     if (typeof apikey === "string") {
@@ -164,6 +167,12 @@ export class Authenticator implements Identity {
   }
 
   identifyKey(headers: IncomingHttpHeaders, query: string): Principal {
+    const given = givenIn(headers);
+    if (given !== undefined) {
+      // A user's token is no key, and what comes with it over a socket is the anonymous one.
+      const isKey = given.subject === null && given.role === serviceRole;
+      return isKey ? this.#unlessOver(given) : this.anonymous;
+    }
     const key = keyOf(headers, query) ?? this.#keyInBearer(bearerOf(headers.authorization));
     if (key === null) {
       if (this.#settings.apiKeyRequired) throw problems.keyMissing();
@@ -175,6 +184,8 @@ export class Authenticator implements Identity {
   }
 
   identifyBearer(headers: IncomingHttpHeaders): Principal {
+    const given = givenIn(headers);
+    if (given !== undefined) return this.#unlessOver(given);
     const bearer = bearerOf(headers.authorization);
     if (bearer === null) return this.anonymous;
     const settled = this.#lookUpBearer(bearer);
@@ -207,6 +218,12 @@ export class Authenticator implements Identity {
       }
       throw error;
     }
+  }
+
+  /** Somebody verified earlier, who may have ceased to be good since. */
+  #unlessOver(principal: Principal): Principal {
+    if (principal.expiresAtMs <= this.#clock.nowMs()) throw problems.tokenExpired();
+    return this.#unlessEnded(principal);
   }
 
   #unlessEnded(principal: Principal): Principal {
