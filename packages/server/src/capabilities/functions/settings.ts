@@ -133,4 +133,18 @@ export const functionsSettings = {
     isSecret: true,
     summary: "What functions see as `SUPABASE_DB_URL`; nothing when left out.",
   }),
+  functionsSourceLimitBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_SOURCE_LIMIT_BYTES"],
+    default: 4_194_304,
+    unit: "bytes",
+    min: 1_024,
+    summary: "Largest source file of a function, and of what it imports from the project.",
+  }),
+  functionsBundleLimitBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_BUNDLE_LIMIT_BYTES"],
+    default: 20_971_520,
+    unit: "bytes",
+    min: 1_024,
+    summary: "Largest bundle of a function: its source with all it imports, without npm packages.",
+  }),
 } satisfies Settings;
