@@ -1,4 +1,4 @@
-import { integer, type Settings } from "../../kernel/settings.ts";
+import { integer, list, type Settings } from "../../kernel/settings.ts";
 
 /** Calls to other servers that are caused by what happens in the database. */
 export const webhooksSettings = {
@@ -9,5 +9,136 @@ export const webhooksSettings = {
     min: 100,
     max: 120_000,
     summary: "Longest single attempt to deliver a webhook, where its definition says nothing else.",
+  }),
+  webhookAllowedHosts: list({
+    env: ["MAINSTAY_WEBHOOK_ALLOWED_HOSTS"],
+    default: [],
+    summary:
+      "Hosts in private networks that webhooks and `net.http_post` may call: names, `name:port`, `*.name`, addresses, networks (CIDR). The public internet and this server itself need no entry.",
+  }),
+  webhookConcurrency: integer({
+    env: ["MAINSTAY_WEBHOOK_CONCURRENCY"],
+    default: 16,
+    unit: "deliveries",
+    min: 1,
+    max: 1_000,
+    summary: "Webhooks that one node delivers at once.",
+  }),
+  webhookMaxAttempts: integer({
+    env: ["MAINSTAY_WEBHOOK_MAX_ATTEMPTS"],
+    default: 16,
+    unit: "attempts",
+    min: 1,
+    max: 100,
+    summary: "Attempts to deliver a webhook before it has failed. A failed one can be replayed.",
+  }),
+  webhookRetryFirstMs: integer({
+    env: ["MAINSTAY_WEBHOOK_RETRY_FIRST_MS"],
+    default: 5_000,
+    unit: "ms",
+    min: 10,
+    max: 3_600_000,
+    summary: "Wait after the first failed attempt to deliver a webhook; it doubles with each further one.",
+  }),
+  webhookRetryMaxMs: integer({
+    env: ["MAINSTAY_WEBHOOK_RETRY_MAX_MS"],
+    default: 43_200_000,
+    unit: "ms",
+    min: 10,
+    max: 604_800_000,
+    summary: "Longest wait between two attempts to deliver a webhook, that a `Retry-After` asks for included.",
+  }),
+  webhookBreakerFailures: integer({
+    env: ["MAINSTAY_WEBHOOK_BREAKER_FAILURES"],
+    default: 5,
+    unit: "failures",
+    min: 1,
+    max: 1_000,
+    summary:
+      "Failures of an endpoint in a row after which a node leaves it alone for a while, then asks it with one message.",
+  }),
+  webhookDisableAfterSeconds: integer({
+    env: ["MAINSTAY_WEBHOOK_DISABLE_AFTER_SECONDS"],
+    default: 432_000,
+    unit: "s",
+    min: 1,
+    summary: "After how long without a single success a webhook is turned off.",
+  }),
+  webhookAnswerBytes: integer({
+    env: ["MAINSTAY_WEBHOOK_ANSWER_BYTES"],
+    default: 1_024,
+    unit: "bytes",
+    min: 0,
+    max: 65_536,
+    summary: "How much of a receiver's answer the delivery log keeps.",
+  }),
+  webhookBodyBytes: integer({
+    env: ["MAINSTAY_WEBHOOK_BODY_BYTES"],
+    default: 1_048_576,
+    unit: "bytes",
+    min: 1_024,
+    summary: "Largest row that a webhook sends whole; of a larger one, values above 64 bytes are left out.",
+  }),
+  webhookKeepDeliveriesSeconds: integer({
+    env: ["MAINSTAY_WEBHOOK_KEEP_DELIVERIES_SECONDS"],
+    default: 604_800,
+    unit: "s",
+    min: 60,
+    summary: "How long the delivery log keeps what is over.",
+  }),
+  webhookKeepDeliveries: integer({
+    env: ["MAINSTAY_WEBHOOK_KEEP_DELIVERIES"],
+    default: 100_000,
+    unit: "deliveries",
+    min: 0,
+    summary: "How many deliveries that are over the log keeps, the newest.",
+  }),
+  webhookFilterTimeoutMs: integer({
+    env: ["MAINSTAY_WEBHOOK_FILTER_TIMEOUT_MS"],
+    default: 2_000,
+    unit: "ms",
+    min: 10,
+    max: 60_000,
+    summary: "How long PostgreSQL may take over the filter of a webhook; one that takes longer is turned off.",
+  }),
+  netConcurrency: integer({
+    env: ["MAINSTAY_NET_CONCURRENCY"],
+    default: 64,
+    unit: "requests",
+    min: 1,
+    max: 1_000,
+    summary: "Requests of `net.http_get`, `http_post` and `http_delete` that one node has under way at once.",
+  }),
+  netRetries: integer({
+    env: ["MAINSTAY_NET_RETRIES"],
+    default: 0,
+    unit: "retries",
+    min: 0,
+    max: 20,
+    summary:
+      "How often a request of `net.http_post` and its like is tried again after no answer, 429 or 5xx. pg_net tries once.",
+  }),
+  netTimeoutMaxMs: integer({
+    env: ["MAINSTAY_NET_TIMEOUT_MAX_MS"],
+    default: 300_000,
+    unit: "ms",
+    min: 100,
+    max: 3_600_000,
+    summary: "Longest `timeout_milliseconds` of such a request; a longer one counts as this.",
+  }),
+  netAnswerBytes: integer({
+    env: ["MAINSTAY_NET_ANSWER_BYTES"],
+    default: 1_048_576,
+    unit: "bytes",
+    min: 1_024,
+    max: 104_857_600,
+    summary: "Largest answer that `net._http_response` takes; a request with a larger one has failed.",
+  }),
+  netResponseTtlSeconds: integer({
+    env: ["MAINSTAY_NET_RESPONSE_TTL_SECONDS"],
+    default: 21_600,
+    unit: "s",
+    min: 1,
+    summary: "How long `net._http_response` keeps an answer, as `pg_net.ttl`.",
   }),
 } satisfies Settings;

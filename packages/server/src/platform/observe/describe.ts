@@ -4,7 +4,9 @@ import type { LogLevel } from "./settings.ts";
 type Level = Exclude<LogLevel, "silent">;
 
 /** How serious each kind is. `request.finished` has a setting of its own. */
-const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | "postgres.log">, Level>> = {
+const levels: Readonly<
+  Record<Exclude<Observation["kind"], "request.finished" | "postgres.log" | "functions.log">, Level>
+> = {
   "server.listening": "info",
   "server.stopping": "info",
   "server.stopped": "info",
@@ -26,12 +28,17 @@ const levels: Readonly<Record<Exclude<Observation["kind"], "request.finished" | 
   "log.slot-lost": "warn",
   "log.reader-failed": "error",
   "log.reader-recovered": "info",
+  "functions.changes-missed": "error",
+  "functions.run-finished": "debug",
+  "functions.thread-ended": "warn",
+  "functions.process-died": "error",
   "realtime.state": "info",
   "nodes.changed": "info",
   "auth.event": "info",
   "outbox.provider-down": "error",
   "outbox.provider-back": "info",
   "outbox.given-up": "error",
+  "webhook.disabled": "error",
   "storage.swept": "debug",
   "storage.sweep-failed": "warn",
   "storage.damaged": "error",
@@ -50,6 +57,8 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
       return logRequests === "off" ? null : logRequests;
     case "postgres.log":
       return postgresLevel(observation.level);
+    case "functions.log":
+      return observation.level;
     default:
       return levels[observation.kind];
   }
@@ -58,7 +67,7 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
 /** The most serious level a kind can have: decides whether anybody reads it at all. */
 export function highestLevelOf(kind: Observation["kind"], logRequests: LogRequests): Level | null {
   if (kind === "request.finished") return logRequests === "off" ? null : logRequests;
-  return kind === "postgres.log" ? "error" : levels[kind];
+  return kind === "postgres.log" || kind === "functions.log" ? "error" : levels[kind];
 }
 
 /** https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS */
@@ -125,6 +134,16 @@ export function sentenceOf(observation: Observation): string {
       return `A reader of the log failed and is tried again (${observation.reader})`;
     case "log.reader-recovered":
       return `A reader of the log goes on (${observation.reader})`;
+    case "functions.changes-missed":
+      return `Functions could not be told of changes (${observation.handlers.join(", ")}: ${observation.reason}): see mainstay.change_gaps`;
+    case "functions.run-finished":
+      return `${observation.functionName} ${observation.status ?? (observation.error === null ? "done" : "failed")}`;
+    case "functions.log":
+      return `${observation.functionName}: ${observation.message}`;
+    case "functions.thread-ended":
+      return `A thread of the function ${observation.functionName} ended (${observation.reason}): ${observation.message ?? "it says nothing"}`;
+    case "functions.process-died":
+      return `The process that runs functions died (${observation.signal ?? observation.code}) and is started anew`;
     case "realtime.state":
       return `Realtime: ${observation.connections} connections, ${observation.channels} channels in ${observation.rooms} rooms`;
     case "nodes.changed": {
@@ -143,6 +162,8 @@ export function sentenceOf(observation: Observation): string {
       return `Messages are delivered again (${observation.channel})`;
     case "outbox.given-up":
       return `A message could not be delivered (${observation.channel})`;
+    case "webhook.disabled":
+      return `The webhook "${observation.webhook}" was turned off: ${observation.reason}`;
     case "storage.swept":
       return `Removed what nobody needs of files: ${observation.blobs} blobs, ${observation.uploads} broken uploads`;
     case "storage.sweep-failed":

@@ -40,6 +40,13 @@ export type Observation =
   | { readonly kind: "log.slot-lost"; readonly slot: string; readonly reason: string | null }
   | { readonly kind: "log.reader-failed"; readonly reader: string; readonly error: unknown }
   | { readonly kind: "log.reader-recovered"; readonly reader: string; readonly attempts: number }
+  /** Functions could not be told of changes; it is written down in `mainstay.change_gaps`. */
+  | {
+      readonly kind: "functions.changes-missed";
+      readonly handlers: readonly string[];
+      readonly reason: string;
+      readonly detail: string | null;
+    }
   /** How many are here, when that has changed. `refused` and `cut…` are counts since the start. */
   | {
       readonly kind: "realtime.state";
@@ -76,6 +83,8 @@ export type Observation =
       readonly attempts: number;
       readonly error: unknown;
     }
+  /** A webhook was turned off: its endpoint is gone or has failed for long, or its filter cannot be decided. */
+  | { readonly kind: "webhook.disabled"; readonly webhook: string; readonly reason: string }
   /** Bytes of files that nobody needs any more are gone. */
   | {
       readonly kind: "storage.swept";
@@ -93,6 +102,44 @@ export type Observation =
   /** Where bytes of files are does not answer, or has no room. Said once, until it is over. */
   | { readonly kind: "storage.store-failed"; readonly store: string; readonly error: unknown }
   | { readonly kind: "storage.store-recovered"; readonly store: string }
+  /** An invocation of an app's function is over. */
+  | {
+      readonly kind: "functions.run-finished";
+      readonly id: string;
+      readonly functionName: string;
+      /** Of the answer; `null` of what is no endpoint. */
+      readonly status: number | null;
+      readonly durationMs: number;
+      /** Of its thread, from the handler's beginning to its end. */
+      readonly cpuMs: number;
+      /** The most its thread was seen to have; 0 when nobody looked meanwhile. */
+      readonly memoryBytes: number;
+      /** What it threw, or why it was ended; `null` when it came to its end. */
+      readonly error: unknown;
+    }
+  /** A line that a function wrote. */
+  | {
+      readonly kind: "functions.log";
+      readonly id: string;
+      readonly functionName: string;
+      readonly level: "debug" | "info" | "warn" | "error";
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  /** A thread that runs a function has ended by itself, or was ended for what it did. */
+  | {
+      readonly kind: "functions.thread-ended";
+      readonly functionName: string;
+      readonly reason: string;
+      readonly message: string | null;
+    }
+  /** The process that runs functions has died, and is started anew. */
+  | {
+      readonly kind: "functions.process-died";
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly lastWords: string;
+    }
   | { readonly kind: "warning"; readonly area: string; readonly message: string };
 
 /** Where observations go. Must not throw and must not wait. */

@@ -24,6 +24,10 @@ export interface OutboundRequest {
    * closed. Never with `isAllowedAddress`: an idle connection was not checked.
    */
   readonly isRepeatable?: boolean;
+  /** True: a redirect is an answer like any other, and not followed either. */
+  readonly takesRedirects?: boolean;
+  /** True: of a longer answer `maxBytes` are taken, and the rest is not waited for. */
+  readonly cutsOff?: boolean;
 }
 
 export interface OutboundReply {
@@ -70,8 +74,10 @@ async function exchange(target: URL, request: OutboundRequest, signal: AbortSign
   const response = await send(target, request, signal, request.isRepeatable === true && !request.isAllowedAddress);
   try {
     const status = response.statusCode ?? 0;
-    if (redirects.includes(status)) throw new OutboundError("redirect", `the answer was a redirect (${status})`);
-    return { status, headers: headersOf(response), body: await read(response, request.maxBytes) };
+    if (redirects.includes(status) && request.takesRedirects !== true) {
+      throw new OutboundError("redirect", `the answer was a redirect (${status})`);
+    }
+    return { status, headers: headersOf(response), body: await read(response, request) };
   } finally {
     // Whatever was not read is not wanted; a response read to its end has given its connection back already.
     if (!response.complete) response.destroy();
@@ -104,17 +110,19 @@ function send(target: URL, request: OutboundRequest, signal: AbortSignal, reuses
   });
 }
 
-async function read(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function read(response: IncomingMessage, { maxBytes, cutsOff = false }: OutboundRequest): Promise<Buffer> {
   const tooLarge = () => new OutboundError("too-large", `the answer is larger than ${maxBytes} bytes`);
-  if (Number(response.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
+  if (!cutsOff && Number(response.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > maxBytes) throw tooLarge();
     chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes <= maxBytes) continue;
+    if (!cutsOff) throw tooLarge();
+    break;
   }
-  return Buffer.concat(chunks);
+  return Buffer.concat(chunks).subarray(0, maxBytes);
 }
 
 function headersOf({ rawHeaders }: IncomingMessage): Headers {

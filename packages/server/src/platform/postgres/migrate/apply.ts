@@ -1,5 +1,5 @@
 import pg from "pg";
-import { absentExtension } from "./extensions.ts";
+import { leftOut } from "./extensions.ts";
 import { failure } from "./failure.ts";
 import type { MigrationFile } from "./files.ts";
 import { type ParsedFile, parseFile, type Statement } from "./parser.ts";
@@ -109,9 +109,9 @@ async function applyUnits(
 
 async function run(session: Session, file: MigrationFile, statement: Statement, afterwards: string): Promise<void> {
   session.signal.throwIfAborted();
-  const skipped = await absentExtension(session.client, statement.node);
+  const skipped = await leftOut(session.client, statement.node);
   if (skipped !== null) {
-    session.warnings.push(`${file.file}:${statement.line}: ${skipped}`);
+    if (skipped.warning !== null) session.warnings.push(`${file.file}:${statement.line}: ${skipped.warning}`);
     return;
   }
   try {
