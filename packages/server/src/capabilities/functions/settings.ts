@@ -1,4 +1,6 @@
 import { flag, integer, list, type Settings, text } from "../../kernel/settings.ts";
+import { changesSettings } from "./changes/settings.ts";
+import { inboundSettings } from "./inbound/settings.ts";
 
 /** The app's own code. */
 export const functionsSettings = {
@@ -147,4 +149,6 @@ export const functionsSettings = {
     min: 1_024,
     summary: "Largest bundle of a function: its source with all it imports, without npm packages.",
   }),
+  ...changesSettings,
+  ...inboundSettings,
 } satisfies Settings;

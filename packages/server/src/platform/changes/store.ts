@@ -25,6 +25,8 @@ export const publicationNames = [
   "supabase_realtime",
   "supabase_realtime_messages_publication",
   "mainstay_policies",
+  "mainstay_readers",
+  "mainstay_webhooks",
 ] as const;
 
 export const changesStore = {

@@ -9,7 +9,7 @@ export interface WebhookHeaders {
 }
 
 /** How far a message's time may be from ours, in seconds: what Standard Webhooks' libraries allow. */
-const toleranceSeconds = 300;
+const defaultToleranceSeconds = 300;
 
 /**
  * The keys in a setting: `v1,whsec_<base64>`, several divided by `|` while they are being changed. The scheme's version, which
@@ -62,7 +62,10 @@ export function isSignedWebhook(message: {
   readonly body: string | Buffer;
   readonly keys: readonly Buffer[];
   readonly nowMs: number;
+  /** How far its time may be from ours; 300 when left out. */
+  readonly toleranceSeconds?: number;
 }): boolean {
+  const { toleranceSeconds = defaultToleranceSeconds } = message;
   const header = (name: keyof WebhookHeaders): string => {
     const value = message.headers[name];
     return (typeof value === "string" ? value : value?.[0]) ?? "";

@@ -1,0 +1,80 @@
+import { Problem } from "../../../kernel/problem.ts";
+import type { Pause, Steps } from "../../../platform/jobs/steps/index.ts";
+import type { ClaimedJob, JobOutcome, JobRun, Json } from "../../../platform/jobs/types.ts";
+import type { Queryable } from "../../../platform/postgres/database.ts";
+import type { Invocation, Services } from "../types.ts";
+
+/** Transactions that handlers have opened. */
+export interface OpenTransactions {
+  /** Works in an invocation's open transaction as the server itself. Rejects when it has none of this handle. */
+  asServer<T>(invocation: Invocation, handle: Json, work: (tx: Queryable) => Promise<T>): Promise<T>;
+}
+
+export interface JobServicesNeeds {
+  readonly job: ClaimedJob;
+  readonly run: JobRun;
+  readonly steps: Steps;
+  readonly transactions: OpenTransactions;
+  /** The run is to end with this. */
+  readonly onPause: (outcome: JobOutcome) => void;
+  /** The job has been settled in a transaction that is to be committed. */
+  readonly onSettled: () => void;
+}
+
+/** What a job's handler may ask of its own job. Each holds the claim: a run that has lost it changes nothing. */
+export function jobServices({ job, run, steps, transactions, onPause, onSettled }: JobServicesNeeds): Services {
+  const paused = (pause: Pause<JobOutcome>): Json => {
+    if (pause.isDone) return { isDone: true, value: pause.value };
+    onPause(pause.outcome);
+    return { isDone: false, suspended: pause.outcome as unknown as Json };
+  };
+  return {
+    "job.progress": async ([part]) => {
+      if (typeof part !== "number" || !(part >= 0 && part <= 1)) throw badArgument("progress", "a part from 0 to 1");
+      await run.progress(part);
+      return undefined;
+    },
+    "job.step": async ([name]) => {
+      const { isDone, value } = await steps.find(job.id, text(name));
+      return { isDone, value };
+    },
+    "job.stepDone": async ([name, value]) => {
+      await steps.keepAlone(job, run, text(name), value ?? null);
+      return undefined;
+    },
+    "job.stepCommit": async ([handle, name, value], invocation) => {
+      await transactions.asServer(invocation, handle ?? null, (tx) =>
+        steps.keep(tx, job, run, text(name), value ?? null),
+      );
+      return undefined;
+    },
+    "job.complete": async ([handle, result], invocation) => {
+      await transactions.asServer(invocation, handle ?? null, (tx) => run.settle(tx, result ?? null));
+      onSettled();
+      return undefined;
+    },
+    "job.sleep": async ([name, untilMs]) => paused(await steps.sleep(job, run, text(name), { untilMs: time(untilMs) })),
+    "job.wait": async ([name, event, key, untilMs]) =>
+      paused(
+        await steps.awaitEvent(job, run, text(name), {
+          event: text(event),
+          key: key == null ? null : text(key),
+          until: untilMs == null ? null : { untilMs: time(untilMs) },
+        }),
+      ),
+  };
+}
+
+function text(value: Json | undefined): string {
+  if (typeof value !== "string") throw badArgument("step", "a text");
+  return value;
+}
+
+function time(value: Json | undefined): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw badArgument("time", "Unix milliseconds");
+  return value;
+}
+
+/** Only a thread that speaks for itself, past `ctx`, comes by it. */
+const badArgument = (what: string, expected: string): Problem =>
+  new Problem("functions/bad-argument", 400, `The ${what} must be ${expected}.`);
