@@ -124,8 +124,14 @@ export class FunctionError extends Error {
 
 /** Runs the project's code, in threads of a process of its own. */
 export interface FunctionHost {
-  /** From now on these are run; threads of what is no more finish what they do. @returns what each file defines, or why it could not be loaded */
-  load(set: FunctionSet): Promise<ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>>;
+  /**
+   * From now on these are run; threads of what is no more finish what they do. `isAnew`: also those that are the same, since what surrounds them is
+   * another (secrets). @returns what each file defines, or why it could not be loaded
+   */
+  load(
+    set: FunctionSet,
+    options?: { readonly isAnew?: boolean },
+  ): Promise<ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>>;
   /** Calls the handler of an `http` or `webhook` definition with a request. */
   fetch(invocation: Invocation, input: HttpInput): Promise<HttpOutput>;
   /**

@@ -56,7 +56,7 @@ export class FrameWriter {
   latin1(text: string): this {
     const room = this.#makeRoom(4 + text.length);
     this.#putU32(text.length);
-    this.#at += room.latin1Write(text, this.#at);
+    this.#at += room.write(text, this.#at, "latin1");
     return this;
   }
 
@@ -64,7 +64,7 @@ export class FrameWriter {
   text(text: string): this {
     const sizeBytes = text.length * 3;
     const room = this.#makeRoom(sizeBytes);
-    this.#at += room.utf8Write(text, this.#at);
+    this.#at += room.write(text, this.#at, "utf8");
     return this;
   }
 

@@ -21,5 +21,5 @@ export function joinHead(parts: readonly string[]): string {
 
 /** @returns the parts; none of an empty head */
 export function splitHead(bytes: Buffer, start: number, end: number): string[] {
-  return start === end ? [] : bytes.latin1Slice(start, end).split(divider);
+  return start === end ? [] : bytes.toString("latin1", start, end).split(divider);
 }

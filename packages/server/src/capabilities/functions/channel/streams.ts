@@ -81,7 +81,7 @@ export class Streams {
         this.#settle(number)?.finish();
         return true;
       case frameKind.broken:
-        this.#settle(number)?.fail(new StreamBroken(JSON.parse(bytes.utf8Slice(start, end)) as string));
+        this.#settle(number)?.fail(new StreamBroken(JSON.parse(bytes.toString("utf8", start, end)) as string));
         return true;
       case frameKind.credit:
         this.#outgoing.get(number)?.add(bytes.readUInt32LE(start));

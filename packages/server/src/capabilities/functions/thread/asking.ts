@@ -90,7 +90,7 @@ export class Asking {
     const asked = this.#asked.get(number);
     this.#asked.delete(number);
     if (kind === frameKind.reply) {
-      const reply = JSON.parse(bytes.utf8Slice(start, end)) as Reply;
+      const reply = JSON.parse(bytes.toString("utf8", start, end)) as Reply;
       if ("error" in reply) {
         const { code, message, detail, hint } = reply.error;
         asked?.reject(new ServiceError(code, message, detail, hint));

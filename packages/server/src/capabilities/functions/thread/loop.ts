@@ -56,10 +56,10 @@ export class Loop {
         this.#queue.push(this.#readRun(number, bytes, start, end));
         return true;
       case frameKind.caller:
-        this.#callers.set(number, JSON.parse(bytes.utf8Slice(start, end)) as Caller);
+        this.#callers.set(number, JSON.parse(bytes.toString("utf8", start, end)) as Caller);
         return true;
       case frameKind.cancel:
-        this.#cancel(number, bytes.utf8Slice(start, end));
+        this.#cancel(number, bytes.toString("utf8", start, end));
         return true;
       default:
         return false;
@@ -230,6 +230,7 @@ export class Loop {
       this.#needs.flush();
     }
     this.#runs.delete(run.number);
+    if (run.hasStream) this.#needs.streams.drop(run.number, new Error("The invocation is over."));
     this.#pending--;
     this.pump();
   }
@@ -256,8 +257,8 @@ export class Loop {
 
   #readRun(number: number, bytes: Buffer, start: number, end: number): Run {
     const idEnd = start + 9 + bytes.readUInt32LE(start + 5);
-    const id = bytes.latin1Slice(start + 9, idEnd);
-    const [input, context] = JSON.parse(bytes.utf8Slice(idEnd, end)) as [Json, Json];
+    const id = bytes.toString("latin1", start + 9, idEnd);
+    const [input, context] = JSON.parse(bytes.toString("utf8", idEnd, end)) as [Json, Json];
     return this.#runOf(number, id, bytes, start, input, context, false);
   }
 

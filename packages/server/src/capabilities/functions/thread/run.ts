@@ -49,6 +49,13 @@ export class Run implements ThreadInvocation, Wire {
     this.#onSettled = onSettled;
   }
 
+  /** Whether the request's body comes as it is sent. */
+  get hasStream(): boolean {
+    if (!this.isRequest) return false;
+    const { body } = this.input as HttpInput;
+    return body !== null && !Buffer.isBuffer(body);
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === null) {
       this.#abort = new AbortController();

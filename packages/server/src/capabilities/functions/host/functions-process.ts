@@ -1,0 +1,297 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { constants, setPriority, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FrameReader } from "../channel/frame-reader.ts";
+import { frameKind } from "../channel/kinds.ts";
+import type { Order, ProcessLimits, Report, ThreadStart } from "../channel/messages.ts";
+
+type Ended = Extract<Report, { kind: "ended" }>;
+
+/** What is told of a thread that was started. */
+export interface ThreadEvents {
+  /** It has come in and said who it is. From here on the socket is the listener's. */
+  connected(socket: Socket): void;
+  /** It is gone, or will never be there. `null`: with the whole process. */
+  ended(report: Ended | null): void;
+  memory(bytes: number): void;
+}
+
+export interface ProcessNeeds {
+  readonly limits: ProcessLimits;
+  /** What threads may read: files and folders, absolute. */
+  readonly readable: readonly string[];
+  /** Told when the process has died by itself, with its last words. */
+  onDeath(why: { readonly code: number | null; readonly signal: string | null; readonly lastWords: string }): void;
+}
+
+const startFile = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../thread/supervisor.ts" : "../thread/supervisor.js", import.meta.url),
+);
+/** How long a process that was asked something may take, while something runs, before it counts as hanging. */
+const hangMs = 10_000;
+const pingMs = 1_000;
+const helloMs = 10_000;
+const lastWordsBytes = 4_096;
+const firstWaitMs = 100;
+const mostWaitMs = 10_000;
+/** A process that has lived for so long begins with the first wait again. */
+const steadyMs = 30_000;
+
+/**
+ * The process that runs functions, from the server's side. It is started with the first thread, and again when it has died, after a wait that doubles.
+ * It has no environment, may read what it must and write nothing, starts no processes and loads no addons (threat X23); when memory is short it is what
+ * the kernel ends.
+ */
+export class FunctionsProcess {
+  readonly #needs: ProcessNeeds;
+  readonly #threads = new Map<number, { readonly events: ThreadEvents; readonly token: string }>();
+  readonly #byToken = new Map<string, number>();
+  #folder: string | null = null;
+  #server: Server | null = null;
+  #child: ChildProcess | null = null;
+  #orders: Order[] = [];
+  #isReady = false;
+  #next = 1;
+  #startedAtMs = 0;
+  #waitMs = firstWaitMs;
+  #restart: NodeJS.Timeout | null = null;
+  #ping: NodeJS.Timeout | null = null;
+  #answeredAtMs = 0;
+  #isWatching = false;
+  #isClosed = false;
+  #onUnused: (() => void) | null = null;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(needs: ProcessNeeds) {
+    this.#needs = needs;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  /** @returns the thread's number */
+  start(
+    start: Omit<ThreadStart, "socketPath" | "token">,
+    limits: { readonly memoryMb: number; readonly stackMb: number },
+    events: ThreadEvents,
+  ): number {
+    const thread = this.#next++;
+    const token = randomBytes(24).toString("base64url");
+    this.#threads.set(thread, { events, token });
+    this.#byToken.set(token, thread);
+    const socketPath = this.#listen();
+    this.#order({ kind: "start", thread, start: { ...start, socketPath, token }, ...limits });
+    return thread;
+  }
+
+  end(thread: number): void {
+    this.#order({ kind: "end", thread });
+  }
+
+  /** Whether anything runs: only then somebody looks whether it goes on. */
+  watch(isOn: boolean): void {
+    if (this.#isWatching === isOn) return;
+    this.#isWatching = isOn;
+    if (this.#child !== null) this.#order({ kind: "watch", isOn });
+    if (this.#ping !== null) clearInterval(this.#ping);
+    this.#ping = null;
+    if (isOn) {
+      this.#answeredAtMs = performance.now();
+      this.#ping = setInterval(() => this.#lookWhetherItLives(), pingMs);
+    }
+  }
+
+  /** Ends all of it at once; it starts anew with the next thread. */
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** Closes it when its last thread has ended. */
+  async closeWhenUnused(): Promise<void> {
+    if (this.#threads.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onUnused = resolve;
+      });
+    }
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#onUnused?.();
+    this.watch(false);
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    const child = this.#child;
+    if (child !== null) {
+      const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
+      child.kill("SIGKILL");
+      await gone;
+    }
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server?.close();
+    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #order(order: Order): void {
+    if (this.#isClosed) return;
+    if (this.#isReady && this.#child?.connected === true) this.#child.send(order);
+    else this.#orders.push(order);
+    if (this.#child === null && this.#restart === null) this.#spawn();
+  }
+
+  /** A path in a folder that is ours alone: paths of sockets may not be longer than some 100 bytes, and a project's may. */
+  #listen(): string {
+    if (this.#folder === null) {
+      this.#folder = mkdtempSync(join(tmpdir(), "mst-"));
+      this.#server = createServer((socket) => this.#greet(socket));
+      this.#server.on("error", () => {});
+      this.#server.listen(join(this.#folder, "s"));
+      this.#server.unref();
+    }
+    return join(this.#folder, "s");
+  }
+
+  /** Whoever connects has to say first which thread it is, and soon. */
+  #greet(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", () => {});
+    const timer = setTimeout(() => socket.destroy(), helloMs);
+    const reader = new FrameReader(256, (kind, _number, bytes, start, end) => {
+      const token = bytes.toString("latin1", start, end);
+      const thread = kind === frameKind.hello ? this.#byToken.get(token) : undefined;
+      const events = thread === undefined ? undefined : this.#threads.get(thread)?.events;
+      clearTimeout(timer);
+      this.#byToken.delete(token);
+      socket.removeAllListeners("data");
+      if (events === undefined) socket.destroy();
+      else events.connected(socket);
+    });
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch {
+        socket.destroy();
+      }
+    });
+    socket.once("close", () => clearTimeout(timer));
+  }
+
+  #spawn(): void {
+    const { limits, readable } = this.#needs;
+    const options = [
+      "--permission",
+      "--allow-worker",
+      ...[...new Set(readable)].map((path) => `--allow-fs-read=${path}`),
+      "--enable-source-maps",
+      "--no-warnings",
+      startFile,
+      JSON.stringify(limits),
+    ];
+    const [command, args] = bounded(limits.memoryBytes * 2, process.execPath, options);
+    const child = spawn(command, args, {
+      env: {},
+      cwd: this.#folder ?? undefined,
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    this.#child = child;
+    this.#isReady = false;
+    this.#startedAtMs = performance.now();
+    this.#answeredAtMs = this.#startedAtMs;
+    let lastWords = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      lastWords = (lastWords + chunk.toString("utf8")).slice(-lastWordsBytes);
+    });
+    child.on("message", (report: Report) => this.#hear(report));
+    child.on("error", () => {});
+    child.once("close", (code, signal) => this.#onDeath(child, code, signal, lastWords));
+    standBack(child.pid);
+    // It does not keep the server from ending.
+    child.unref();
+    child.channel?.unref();
+    (child.stderr as unknown as { unref(): void }).unref();
+  }
+
+  #hear(report: Report): void {
+    switch (report.kind) {
+      case "ready": {
+        this.#isReady = true;
+        this.#answeredAtMs = performance.now();
+        const orders = this.#orders.splice(0);
+        if (this.#isWatching) this.#child!.send({ kind: "watch", isOn: true } satisfies Order);
+        for (const order of orders) this.#child!.send(order);
+        return;
+      }
+      case "ended": {
+        const thread = this.#forget(report.thread);
+        thread?.ended(report);
+        return;
+      }
+      case "memory":
+        this.#threads.get(report.thread)?.events.memory(report.bytes);
+        return;
+      case "pong":
+        this.#answeredAtMs = performance.now();
+    }
+  }
+
+  #forget(thread: number): ThreadEvents | undefined {
+    const known = this.#threads.get(thread);
+    if (known === undefined) return undefined;
+    this.#threads.delete(thread);
+    this.#byToken.delete(known.token);
+    if (this.#threads.size === 0) this.#onUnused?.();
+    return known.events;
+  }
+
+  #onDeath(child: ChildProcess, code: number | null, signal: string | null, lastWords: string): void {
+    if (this.#child !== child) return;
+    this.#child = null;
+    this.#isReady = false;
+    this.#orders = [];
+    const lost = [...this.#threads.keys()].map((thread) => this.#forget(thread)!);
+    if (performance.now() - this.#startedAtMs > steadyMs) this.#waitMs = firstWaitMs;
+    if (!this.#isClosed) {
+      this.#needs.onDeath({ code, signal, lastWords });
+      const waitMs = this.#waitMs;
+      this.#waitMs = Math.min(waitMs * 2, mostWaitMs);
+      this.#restart = setTimeout(() => {
+        this.#restart = null;
+        if (this.#orders.length > 0) this.#spawn();
+      }, waitMs);
+      this.#restart.unref();
+    }
+    for (const events of lost) events.ended(null);
+  }
+
+  #lookWhetherItLives(): void {
+    if (this.#child === null) return;
+    if (this.#isReady) this.#child.send({ kind: "ping", number: 0 } satisfies Order);
+    if (performance.now() - this.#answeredAtMs > hangMs) this.kill();
+  }
+}
+
+/** Where there is a shell that can, memory that is written has a bound that nothing in the process can lift. */
+function bounded(dataBytes: number, command: string, args: readonly string[]): [string, string[]] {
+  if (process.platform !== "linux") return [command, [...args]];
+  // Stacks of threads count, written or not: room for them besides.
+  const kib = Math.ceil(dataBytes / 1_024) + 1_048_576;
+  const script = 'ulimit -c 0; ulimit -d "$0" 2>/dev/null; exec "$@"';
+  return ["/bin/sh", ["-c", script, String(kib), command, ...args]];
+}
+
+/** Requests go first, and when memory is short this is what the kernel ends. Where neither can be said it works as well. */
+function standBack(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {}
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
+  } catch {}
+}

@@ -1,0 +1,1 @@
+export { createFunctionHost, type HostNeeds } from "./host.ts";

@@ -1,0 +1,358 @@
+import type { Socket } from "node:net";
+import type { Principal } from "../../../kernel/principal.ts";
+import { FrameReader } from "../channel/frame-reader.ts";
+import { FrameWriter } from "../channel/frame-writer.ts";
+import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
+import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
+import type { EndReason, Loaded, Report, Result, ThreadStart, Thrown } from "../channel/messages.ts";
+import { Streams } from "../channel/streams.ts";
+import type { Caller } from "../thread/wire.ts";
+import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
+import { Asked, type AskedNeeds } from "./asked.ts";
+import type { FunctionsProcess } from "./functions-process.ts";
+import { LimitedBody } from "./limited-body.ts";
+import type { Task } from "./task.ts";
+
+/** Why a thread is no more, for those whose invocations it had begun. */
+export interface ThreadEnd {
+  /** `process`: the whole process has died. */
+  readonly reason: EndReason | "process";
+  readonly message: string | null;
+}
+
+export interface ThreadNeeds extends AskedNeeds {
+  readonly process: FunctionsProcess;
+  readonly start: Omit<ThreadStart, "socketPath" | "token">;
+  readonly memoryMb: number;
+  /** Longest time until its module is loaded. */
+  readonly bootMs: number;
+  readonly responseLimitBytes: number;
+  readonly logLines: number;
+  onLoaded(thread: Thread, loaded: Loaded): void;
+  /** It has room for another. */
+  onRoom(thread: Thread): void;
+  /** An answer was given; `atOnce`: without waiting, in so many microseconds. */
+  onAnswer(atOnce: boolean, micros: number): void;
+  onOver(task: Task, micros: number): void;
+  onLog(line: LogLine): void;
+  /** Not begun: others must do it. In the order they came. */
+  onReturned(tasks: readonly Task[]): void;
+  onEnded(thread: Thread, begun: readonly Task[], end: ThreadEnd): void;
+}
+
+const callersLimit = 256;
+/** Numbers grow and are compared: a thread ends before they would begin anew. */
+const numbersLimit = 0x4000_0000;
+const stackMb = 4;
+
+/** One thread of the functions process, from the server's side. */
+export class Thread {
+  readonly tasks = new Map<number, Task>();
+  /** It has said what it defines, and takes invocations. */
+  isReady = false;
+  isEnded = false;
+  /** Its module was loaded, or could not be. */
+  hasLoaded = false;
+  /** One of its invocations waits for something: nothing else is to be sent. */
+  isWaiting = false;
+  /** Nothing new is given to it. */
+  isRetired = false;
+  /** Performance clock, since when it has nothing to do. */
+  idleSinceMs = performance.now();
+  memoryBytes = 0;
+  readonly #needs: ThreadNeeds;
+  readonly #id: number;
+  readonly #boot: NodeJS.Timeout;
+  #socket: Socket | null = null;
+  #writer: FrameWriter | null = null;
+  #streams: Streams | null = null;
+  #asked: Asked | null = null;
+  #next = 1;
+  #isFlushDue = false;
+  #crash: Thrown | null = null;
+  #reason: ThreadEnd | null = null;
+  readonly #callers = new Map<Principal, number>();
+  readonly #callerAt: (Principal | undefined)[] = [];
+  #nextCaller = 0;
+  readonly #flushNow = (): void => {
+    this.#isFlushDue = false;
+    this.#writer?.flush();
+  };
+  readonly #flush = (): void => {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(this.#flushNow);
+  };
+
+  constructor(needs: ThreadNeeds) {
+    this.#needs = needs;
+    this.#boot = setTimeout(() => this.end({ reason: "blocked", message: "It took too long to load." }), needs.bootMs);
+    this.#id = needs.process.start(
+      needs.start,
+      { memoryMb: needs.memoryMb, stackMb },
+      {
+        connected: (socket) => this.#connect(socket),
+        memory: (bytes) => {
+          this.memoryBytes = Math.max(this.memoryBytes, bytes);
+        },
+        ended: (report) => this.#onEnd(report),
+      },
+    );
+  }
+
+  get hasWorn(): boolean {
+    return this.#next >= numbersLimit;
+  }
+
+  send(task: Task): void {
+    const number = this.#next++;
+    task.thread = this;
+    task.number = number;
+    this.tasks.set(number, task);
+    const writer = this.#writer!;
+    const { invocation, work } = task;
+    const caller = this.#callerOf(invocation.who);
+    const mark = invocation.isCalled ? bodyFlag.mark : 0;
+    if (work.kind === "run") {
+      writer
+        .begin(frameKind.run, number)
+        .u16(invocation.index)
+        .u8(mark)
+        .u16(caller)
+        .latin1(invocation.id)
+        .text(JSON.stringify([work.input, work.context]))
+        .end();
+    } else {
+      const { method, url, headers, body } = work.input;
+      const isWhole = Buffer.isBuffer(body);
+      writer
+        .begin(frameKind.request, number)
+        .u16(invocation.index)
+        .u8(mark | (isWhole ? bodyFlag.whole : body === null ? 0 : bodyFlag.streams))
+        .u16(caller)
+        .latin1(headOf(invocation.id, method, url, headers));
+      if (isWhole) writer.bytes(body);
+      writer.end();
+      if (body !== null && !isWhole) {
+        task.streamsIn = true;
+        this.#streams!.send(number, body).catch(() => {});
+      }
+    }
+    this.#flush();
+  }
+
+  /** Tells the handler that nobody wants what it does. */
+  cancel(task: Task, message: string): void {
+    if (this.#writer === null || !this.tasks.has(task.number)) return;
+    this.#writer.begin(frameKind.cancel, task.number).text(message).end();
+    this.#flush();
+  }
+
+  /** Cuts off an answer that streams. */
+  cut(task: Task, why: Error): void {
+    this.#streams?.drop(task.number, why);
+  }
+
+  end(reason: ThreadEnd = { reason: "ended", message: null }): void {
+    if (this.isEnded) return;
+    this.isRetired = true;
+    this.#reason ??= reason;
+    this.#needs.process.end(this.#id);
+  }
+
+  #connect(socket: Socket): void {
+    const writer = new FrameWriter(socket);
+    const streams = new Streams(writer, this.#flush);
+    this.#socket = socket;
+    this.#writer = writer;
+    this.#streams = streams;
+    this.#asked = new Asked(this.#needs, writer, streams, this.#flush);
+    const reader = new FrameReader(frameLimitBytes + 1024, (kind, number, bytes, start, end) =>
+      this.#take(kind, number, bytes, start, end),
+    );
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        // Whatever speaks there is not what we have written.
+        this.end({ reason: "crashed", message: error instanceof Error ? error.message : String(error) });
+        socket.destroy();
+      }
+    });
+    socket.on("close", () => streams.dropAll(new Error("The function ended while it answered.")));
+  }
+
+  #take(kind: number, number: number, bytes: Buffer, start: number, end: number): void {
+    switch (kind) {
+      case frameKind.answer:
+        return this.#onAnswer(number, bytes, start, end);
+      case frameKind.over:
+        return this.#finish(number, bytes.readUInt32LE(start));
+      case frameKind.result:
+        return this.#onResult(number, bytes.readUInt32LE(start), JSON.parse(bytes.toString("utf8", start + 4, end)) as Result);
+      case frameKind.call:
+        return this.#asked!.call(number, this.#invocationOf(bytes, start), bytes.toString("utf8", start + 4, end));
+      case frameKind.fetch:
+        return this.#asked!.fetch(number, this.#invocationOf(bytes, start), bytes, start + 4, end);
+      case frameKind.cancel:
+        return this.#streams!.drop(number, new Error("The function does not want it any more."));
+      case frameKind.returned:
+        return this.#onReturned(bytes, start, end);
+      case frameKind.log:
+        return this.#onLog(number, bytes.toString("utf8", start, end));
+      case frameKind.loaded:
+        if (this.hasLoaded) return;
+        this.hasLoaded = true;
+        clearTimeout(this.#boot);
+        return this.#needs.onLoaded(this, JSON.parse(bytes.toString("utf8", start, end)) as Loaded);
+      case frameKind.crashed:
+        this.#crash = JSON.parse(bytes.toString("utf8", start, end)) as Thrown;
+        return;
+      default:
+        this.#streams!.take(kind, number, bytes, start, end);
+    }
+  }
+
+  #invocationOf(bytes: Buffer, start: number) {
+    return this.tasks.get(bytes.readUInt32LE(start))?.invocation;
+  }
+
+  #onAnswer(number: number, bytes: Buffer, start: number, end: number): void {
+    const task = this.tasks.get(number);
+    const flags = bytes[start + 2]!;
+    if (task === undefined) return;
+    const micros = bytes.readUInt32LE(start + 3);
+    const headEnd = start + 11 + bytes.readUInt32LE(start + 7);
+    const output: HttpOutput = {
+      status: bytes.readUInt16LE(start),
+      headers: splitHead(bytes, start + 11, headEnd),
+      body:
+        (flags & bodyFlag.whole) !== 0
+          ? bytes.subarray(headEnd, end)
+          : (flags & bodyFlag.streams) !== 0
+            ? new LimitedBody(this.#streams!.receive(number), this.#needs.responseLimitBytes)
+            : null,
+    };
+    this.#needs.onAnswer((flags & bodyFlag.atOnce) !== 0, micros);
+    const isGone = task.isSettled;
+    task.answer(output);
+    if (isGone && output.body !== null && !Buffer.isBuffer(output.body))
+      void output.body[Symbol.asyncIterator]().return?.();
+    if ((flags & bodyFlag.mark) !== 0) this.#finish(number, micros);
+  }
+
+  #onResult(number: number, micros: number, result: Result): void {
+    const task = this.tasks.get(number);
+    if (task === undefined) return;
+    this.#needs.onAnswer(false, micros);
+    if (result.kind === "threw") task.threw(result.thrown);
+    else task.give(result);
+  }
+
+  #onReturned(bytes: Buffer, start: number, end: number): void {
+    const returned: Task[] = [];
+    for (let at = start; at < end; at += 4) {
+      const number = bytes.readUInt32LE(at);
+      const task = this.tasks.get(number);
+      if (task === undefined) continue;
+      this.tasks.delete(number);
+      task.thread = null;
+      returned.push(task);
+    }
+    this.isWaiting = this.tasks.size > 0;
+    this.#needs.onReturned(returned);
+  }
+
+  #onLog(number: number, text: string): void {
+    const [invocationId, level, message, atMs, fields] = JSON.parse(text) as [
+      string,
+      LogLine["level"],
+      string,
+      number,
+      Record<string, unknown>,
+    ];
+    const task = this.tasks.get(number);
+    const { logLines } = this.#needs;
+    if (task !== undefined && ++task.logLines > logLines) {
+      if (task.logLines > logLines + 1) return;
+      return this.#log(invocationId, "warn", `More than ${logLines} lines: the rest is dropped.`, atMs);
+    }
+    this.#log(invocationId, level, message, atMs, fields);
+  }
+
+  #log(
+    invocationId: string,
+    level: LogLine["level"],
+    message: string,
+    atMs: number,
+    fields: LogLine["fields"] = {},
+  ): void {
+    this.#needs.onLog({
+      invocationId,
+      functionName: this.#needs.start.init.functionName,
+      level,
+      message,
+      fields,
+      atMs,
+    });
+  }
+
+  #finish(number: number, micros: number): void {
+    const task = this.tasks.get(number);
+    if (task === undefined) return;
+    this.tasks.delete(number);
+    if (task.streamsIn) this.#streams!.drop(number, new Error("The function is over."));
+    if (this.tasks.size === 0) {
+      this.isWaiting = false;
+      this.idleSinceMs = performance.now();
+    }
+    this.#needs.onOver(task, micros);
+    this.#needs.onRoom(this);
+  }
+
+  #onEnd(report: Extract<Report, { kind: "ended" }> | null): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.isReady = false;
+    clearTimeout(this.#boot);
+    this.#writer = null;
+    this.#streams?.dropAll(new Error("The function ended while it answered."));
+    this.#socket?.destroy();
+    const all = [...this.tasks.values()];
+    this.tasks.clear();
+    // Of a process that has died nobody knows what it had begun.
+    const begun = report === null ? all : all.filter((task) => task.number <= report.begun);
+    const unbegun = all.filter((task) => !begun.includes(task));
+    for (const task of all) task.thread = null;
+    const end: ThreadEnd =
+      report === null
+        ? { reason: "process", message: null }
+        : (this.#reason ?? {
+            reason: report.reason,
+            message: this.#crash?.stack ?? this.#crash?.message ?? report.message,
+          });
+    this.#needs.onEnded(this, begun, end);
+    if (unbegun.length > 0) this.#needs.onReturned(unbegun);
+  }
+
+  /** A caller is told once, and by its number afterwards. */
+  #callerOf(who: Principal): number {
+    const known = this.#callers.get(who);
+    if (known !== undefined) return known;
+    const number = this.#nextCaller;
+    this.#nextCaller = (number + 1) % callersLimit;
+    const before = this.#callerAt[number];
+    if (before !== undefined) this.#callers.delete(before);
+    this.#callerAt[number] = who;
+    this.#callers.set(who, number);
+    const caller: Caller = { role: who.role, subject: who.subject, claims: who.claims };
+    this.#writer!.begin(frameKind.caller, number).text(JSON.stringify(caller)).end();
+    return number;
+  }
+}
+
+/** Heads are written once, as one text. */
+function headOf(id: string, method: string, url: string, headers: HttpInput["headers"]): string {
+  const head = `${id}\0${method}\0${url}`;
+  return headers.length === 0 ? head : `${head}\0${joinHead(headers)}`;
+}
