@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
-import { extname, join, relative, sep } from "node:path";
-import { pathToFileURL } from "node:url";
+import { extname, relative, sep } from "node:path";
 import type { Loader } from "esbuild";
 import type { Diagnostic } from "../types.ts";
 
@@ -21,7 +19,7 @@ export async function findAbsent(
   table: AbsentTable | null = null,
 ): Promise<readonly Diagnostic[]> {
   if (sources.size === 0) return [];
-  const absent = table ?? (await absentTable());
+  const absent = table ?? (await import("../thread/deno/absent.ts")).absent;
   const found: Diagnostic[] = [];
   for (const [path, source] of sources) {
     const names = Object.keys(absent).filter((name) => source.includes(name.slice(name.lastIndexOf(".") + 1)));
@@ -62,12 +60,4 @@ export async function findAbsent(
     }
   }
   return found;
-}
-
-/** Of whoever makes Deno's names for threads; empty while nobody says what is missing. */
-async function absentTable(): Promise<AbsentTable> {
-  const file = join(import.meta.dirname, "../thread/deno/absent.ts");
-  if (!existsSync(file)) return {};
-  const { absent } = (await import(pathToFileURL(file).href)) as { absent?: AbsentTable };
-  return absent ?? {};
 }

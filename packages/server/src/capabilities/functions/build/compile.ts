@@ -60,6 +60,8 @@ export async function openCompiler(
     sourcesContent: false,
     metafile: true,
     logLevel: "silent",
+    // One that extends a configuration of ours is there before ours is.
+    logOverride: { "tsconfig.json": "silent" },
     plugins: [
       {
         name: "mainstay",

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import type { BuiltFunction, Diagnostic, FunctionSet } from "../types.ts";
+import { checkTypes } from "./check/run.ts";
 import { type Compiled, type Compiler, openCompiler } from "./compile.ts";
 import { readDeclared } from "./declared.ts";
 import { type FoundFunction, findFunctions } from "./find.ts";
@@ -29,6 +30,8 @@ interface State {
   readonly missing: readonly MissingPackage[];
   /** Absolute: all it was made of, as far as a broken one was read. */
   readonly inputs: readonly string[];
+  /** What specifiers stand for. */
+  readonly rewritten: Readonly<Record<string, string>>;
 }
 
 /**
@@ -51,6 +54,7 @@ export async function openFunctionBuild(needs: FunctionBuildNeeds): Promise<Func
       builder.listeners.add(listener);
       return () => builder.listeners.delete(listener);
     },
+    checkTypes: builder.checkTypes,
     async close() {
       stopWatching();
       await builder.rest();
@@ -124,6 +128,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
         diagnostics: [diagnostic],
         missing: [],
         inputs: [found.entry],
+        rewritten: {},
       };
     }
     const known = store.find(found, importMap);
@@ -135,6 +140,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
         diagnostics: known.warnings,
         missing: [],
         inputs: Object.keys(known.inputs).map((path) => join(projectDir, path)),
+        rewritten: known.rewritten,
       };
     const key = hashOf(JSON.stringify([found.entry, importMap.files, importMap.files.map(contentOf)]));
     const compiler = await compilerOf(found, importMap, key);
@@ -147,6 +153,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
       diagnostics: compiled.diagnostics,
       missing: compiled.missing,
       inputs: [...compiled.notes.inputs.keys()],
+      rewritten: Object.fromEntries(compiled.notes.rewritten),
     };
   };
 
@@ -160,6 +167,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
     // Without functions nothing is made, not even a folder.
     if (functions.length > 0) cache ??= openBuildCache(projectDir, cacheDir, layout);
     const store = cache;
+    store?.refresh();
     const built = store === null ? [] : await inParallel(functions, (found) => build(found, store));
     const before = states;
     states = new Map(built.map((state) => [state.found.name, state]));
@@ -237,6 +245,26 @@ function createBuilder(needs: FunctionBuildNeeds) {
     listeners,
     current: () => set,
     update,
+    async checkTypes(signal?: AbortSignal): Promise<readonly Diagnostic[]> {
+      await running;
+      const dir = functionsDir();
+      if (dir === null) return [];
+      const all = [...states.values()];
+      const found = await checkTypes(
+        {
+          projectDir,
+          functionsDir: dir,
+          cacheDir,
+          entries: all.map(({ found }) => found.entry),
+          rewritten: new Map(all.flatMap(({ rewritten }) => Object.entries(rewritten))),
+          paths: new Map(all.flatMap(({ importMap }) => importMap.entries.filter(([, to]) => isAbsolute(to)))),
+        },
+        signal,
+      );
+      // What keeps a file from being built has been said already.
+      const said = new Set(set.diagnostics.map(({ file, line }) => `${file}:${line}`));
+      return found.filter(({ file, line }) => !said.has(`${file}:${line}`));
+    },
     watch(): () => void {
       watching = watchFolders(
         (sinceMs) => {

@@ -40,6 +40,8 @@ const builderVersion = 1;
 
 /** Bundles on disk, and what they were made from: so that a start with nothing new compiles nothing. */
 export interface BuildCache {
+  /** Forgets what was built of other files than there are now. */
+  refresh(): void;
   /** The bundle that was made of this function as it is now, or `null`. */
   find(found: FoundFunction, importMap: ImportMap): BuiltEntry | null;
   keep(found: FoundFunction, importMap: ImportMap, compiled: Compiled): BuiltEntry;
@@ -63,8 +65,9 @@ export function openBuildCache(projectDir: string, cacheDir: string, layout: () 
   const toRelative = (path: string): string => relative(projectDir, path).split(sep).join("/");
   const key = () => hashOf([builderVersion, esbuildVersion(), projectDir, layout()].join("\0"));
   const known = new Map<string, BuiltEntry>();
+  let currentKey = key();
   const stored = read(file);
-  if (stored?.key === key()) for (const entry of stored.entries) known.set(entry.name, entry);
+  if (stored?.key === currentKey) for (const entry of stored.entries) known.set(entry.name, entry);
   const bundlePath = (entry: BuiltEntry): string => join(cacheDir, entry.bundle);
 
   const isCurrent = (entry: BuiltEntry, found: FoundFunction, importMap: ImportMap): boolean =>
@@ -79,6 +82,11 @@ export function openBuildCache(projectDir: string, cacheDir: string, layout: () 
     isWhole(bundlePath(entry), entry);
 
   return {
+    refresh() {
+      const now = key();
+      if (now !== currentKey) known.clear();
+      currentKey = now;
+    },
     find(found, importMap) {
       const entry = known.get(found.name);
       return entry !== undefined && isCurrent(entry, found, importMap) ? entry : null;
@@ -117,7 +125,7 @@ export function openBuildCache(projectDir: string, cacheDir: string, layout: () 
       ),
     ],
     save(entries) {
-      const manifest: Manifest = { key: key(), entries };
+      const manifest: Manifest = { key: currentKey, entries };
       writeWhole(file, `${JSON.stringify(manifest)}\n`);
     },
     sweep(entries) {

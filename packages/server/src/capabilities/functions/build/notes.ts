@@ -8,7 +8,7 @@ export interface BuildNotes {
   readonly packages: Map<string, PackageUse>;
   /** Sources that speak of `Deno`, by absolute path: looked at once more, for what there is not. */
   readonly denoSources: Map<string, string>;
-  /** Specifiers that stand for something else, for the type checker: `npm:stripe@14` is `stripe`, or an absolute path. */
+  /** Specifiers that stand for something else, for the type checker: `npm:stripe@14` is `stripe`, or an absolute path; empty for what is only types. */
   readonly rewritten: Map<string, string>;
 }
 

@@ -147,6 +147,7 @@ export function resolver(
     const wanted = readSpecifier(specifier);
     switch (wanted.kind) {
       case "types":
+        if (!specifier.startsWith(".")) needs.notes().rewritten.set(args.path, "");
         return { path: specifier, namespace: nothing };
       case "node":
         return failure(`Node has no module "node:${wanted.name}".`, "Check its name.");

@@ -1,5 +1,5 @@
 import type { Observe } from "../../../platform/observe/observation.ts";
-import type { FunctionSet } from "../types.ts";
+import type { Diagnostic, FunctionSet } from "../types.ts";
 
 export interface FunctionBuildNeeds {
   /** Absolute: the project's folder. Files are named relative to it. */
@@ -45,6 +45,11 @@ export interface FunctionBuild {
   rebuild(): Promise<FunctionSet>;
   /** Called after every change that matters, in order. @returns how to stop it */
   onChange(listener: BuildListener): () => void;
+  /**
+   * What TypeScript says of the functions as they were built last; what the build has said already is left out. Rejects with a
+   * `NoCompilerError` when there is no TypeScript.
+   */
+  checkTypes(signal?: AbortSignal): Promise<readonly Diagnostic[]>;
   /** Ends the watching and the compiler, and waits for a build under way. */
   close(): Promise<void>;
 }
