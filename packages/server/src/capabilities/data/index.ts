@@ -9,6 +9,7 @@ import type { QueryLimits } from "./parse/index.ts";
 import { createRoot } from "./root.ts";
 import { dataCors, dataRoutes } from "./routes.ts";
 
+export { type CallerContext, createCallerContext } from "./caller-context.ts";
 export { searchPathOf } from "./prologue.ts";
 export { dataSettings } from "./settings.ts";
 

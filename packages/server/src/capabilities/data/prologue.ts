@@ -14,7 +14,10 @@ export interface ContextOptions {
   readonly hoisted: readonly (readonly [name: string, value: string])[];
 }
 
-export type Prologue = (call: Call, options: ContextOptions) => readonly Statement[];
+export type Prologue = (
+  call: Pick<Call, "who" | "method" | "path" | "headers">,
+  options: ContextOptions,
+) => readonly Statement[];
 
 const isolationLevels = new Set(["read uncommitted", "read committed", "repeatable read", "serializable"]);
 

@@ -127,7 +127,56 @@ export const functionsSettings = {
   functionsAllowedHosts: list({
     env: ["MAINSTAY_FUNCTIONS_ALLOWED_HOSTS"],
     default: [],
-    summary: "Private hosts that functions may reach, as `host` or `host:port`; public ones they all may.",
+    summary:
+      "Private hosts that functions may reach besides the public internet: `host`, `*.host`, an address or a network (CIDR); the first three also with `:port`.",
+  }),
+  functionsDepthLimit: integer({
+    env: ["MAINSTAY_FUNCTIONS_DEPTH_LIMIT"],
+    default: 8,
+    unit: "functions",
+    min: 1,
+    max: 100,
+    summary: "How many functions may call each other in a row, so that one that calls itself comes to an end.",
+  }),
+  functionsTransactions: integer({
+    env: ["MAINSTAY_FUNCTIONS_TRANSACTIONS"],
+    default: 8,
+    unit: "connections",
+    min: 1,
+    max: 200,
+    summary:
+      "Connections for transactions of functions, and so how many are open at once. Without work there are none.",
+  }),
+  functionsTransactionsEach: integer({
+    env: ["MAINSTAY_FUNCTIONS_TRANSACTIONS_EACH"],
+    default: 2,
+    unit: "transactions",
+    min: 1,
+    max: 100,
+    summary: "Most transactions that one invocation has open at once.",
+  }),
+  functionsTransactionWaitMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_TRANSACTION_WAIT_MS"],
+    default: 5_000,
+    unit: "ms",
+    min: 1,
+    summary: "Longest wait for a connection for a transaction.",
+  }),
+  functionsTransactionIdleMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_TRANSACTION_IDLE_MS"],
+    default: 10_000,
+    unit: "ms",
+    min: 10,
+    max: 3_600_000,
+    summary:
+      "Longest time that a transaction of a function may be open with nothing asked of it; then it is rolled back.",
+  }),
+  functionsRowsBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_ROWS_BYTES"],
+    default: 33_554_432,
+    unit: "bytes",
+    min: 1_024,
+    summary: "Most room that the rows of one statement in a transaction of a function take.",
   }),
   functionsDatabaseUrl: text<string | null>({
     env: ["MAINSTAY_FUNCTIONS_DATABASE_URL"],

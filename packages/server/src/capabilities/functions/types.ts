@@ -77,6 +77,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** Longest run in ms; `null`: as long as it lives. */
   readonly timeoutMs: number | null;
+  /** How many functions have called each other until here (`depthOf(call)`); 0 when left out. */
+  readonly depth?: number;
   /** Serves what the thread asks for in this invocation, before the services that all invocations have: steps of a job. */
   readonly services?: Services;
 }
@@ -105,8 +107,15 @@ export interface HttpOutput {
 export type Service = (args: readonly Json[], invocation: Invocation) => Promise<Json | undefined>;
 export type Services = Readonly<Record<string, Service>>;
 
-/** Serves `ctx.db`, `ctx.storage`, `ctx.admin`: a request to this server's own routes that does not leave the process. */
-export type InternalFetch = (request: HttpInput, invocation: Invocation, as: "caller" | "admin") => Promise<HttpOutput>;
+/**
+ * Serves `ctx.db`, `ctx.storage`, `ctx.admin`: a request to this server's own routes that does not leave the process. `sent`: as whoever its own headers
+ * name, as over a socket, for what a function asks of the project's URL with keys of its own.
+ */
+export type InternalFetch = (
+  request: HttpInput,
+  invocation: Invocation,
+  as: "caller" | "admin" | "sent",
+) => Promise<HttpOutput>;
 
 /** What came of a handler that is no endpoint. `suspended`: it goes on in another run, and `outcome` says when (`Suspension` in thread/wire.ts). */
 export type RunResult =
