@@ -16,6 +16,7 @@ import { type LogState, openChangeLog } from "./platform/changes/index.ts";
 import { type HttpServer, openHttpServer, type PartState } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
+import { openJobs } from "./platform/jobs/index.ts";
 import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
@@ -196,6 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.outbox,
       observe,
     });
+    const jobs = openJobs({ db: database, nodes, settings: config.jobs, observe });
     const authSettings = authSettingsOf(config);
     const transport = smtpTransport(authSettings);
     if (transport !== null) opened.push(() => transport.close());
@@ -266,6 +268,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     await outbox.start();
     opened.push((signal) => outbox.stop(signal));
+    await jobs.start();
+    opened.push((signal) => jobs.stop(signal));
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());

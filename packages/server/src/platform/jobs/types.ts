@@ -44,8 +44,10 @@ export interface ClaimedJob {
   readonly queue: string;
   readonly payload: Json;
   readonly key: string | null;
-  /** From 1. With the id it is the claim: whoever has another has none. */
+  /** From 1: failures before it, and this one. */
   readonly attempt: number;
+  /** With the id it is the claim: whoever has another has none. Counts up with everything that begins it anew. */
+  readonly claim: number;
   readonly maxAttempts: number;
   readonly createdAtMs: number;
 }
@@ -89,6 +91,11 @@ export interface JobHandler {
   readonly maxAttempts?: number;
   readonly retryFirstMs?: number;
   readonly retryMaxMs?: number;
+  /**
+   * Keeps every job of it for a while when it is done. Otherwise one that has neither a key nor a result, and never failed, is only
+   * counted: that is faster.
+   */
+  readonly keepsDone?: boolean;
   /** @throws whatever failed: it is tried again, unless a FinalJobError says that it is of no use */
   run(job: ClaimedJob, run: JobRun): Promise<JobOutcome>;
 }

@@ -3,10 +3,11 @@ import type { LogLevel } from "./settings.ts";
 
 type Level = Exclude<LogLevel, "silent">;
 
+/** Kinds that say themselves how serious they are. */
+type OwnLevel = "request.finished" | "postgres.log" | "functions.log" | "functions.diagnostic";
+
 /** How serious each kind is. `request.finished` has a setting of its own. */
-const levels: Readonly<
-  Record<Exclude<Observation["kind"], "request.finished" | "postgres.log" | "functions.log">, Level>
-> = {
+const levels: Readonly<Record<Exclude<Observation["kind"], OwnLevel>, Level>> = {
   "server.listening": "info",
   "server.stopping": "info",
   "server.stopped": "info",
@@ -29,6 +30,7 @@ const levels: Readonly<
   "log.reader-failed": "error",
   "log.reader-recovered": "info",
   "functions.changes-missed": "error",
+  "functions.built": "info",
   "functions.run-finished": "debug",
   "functions.thread-ended": "warn",
   "functions.process-died": "error",
@@ -38,6 +40,10 @@ const levels: Readonly<
   "outbox.provider-down": "error",
   "outbox.provider-back": "info",
   "outbox.given-up": "error",
+  "job.failed": "warn",
+  "job.dead": "error",
+  "job.lost": "warn",
+  "job.turn-failed": "warn",
   "webhook.disabled": "error",
   "storage.swept": "debug",
   "storage.sweep-failed": "warn",
@@ -59,6 +65,8 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
       return postgresLevel(observation.level);
     case "functions.log":
       return observation.level;
+    case "functions.diagnostic":
+      return observation.severity === "error" ? "error" : "warn";
     default:
       return levels[observation.kind];
   }
@@ -67,7 +75,9 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
 /** The most serious level a kind can have: decides whether anybody reads it at all. */
 export function highestLevelOf(kind: Observation["kind"], logRequests: LogRequests): Level | null {
   if (kind === "request.finished") return logRequests === "off" ? null : logRequests;
-  return kind === "postgres.log" || kind === "functions.log" ? "error" : levels[kind];
+  return kind === "postgres.log" || kind === "functions.log" || kind === "functions.diagnostic"
+    ? "error"
+    : levels[kind];
 }
 
 /** https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS */
@@ -162,8 +172,23 @@ export function sentenceOf(observation: Observation): string {
       return `Messages are delivered again (${observation.channel})`;
     case "outbox.given-up":
       return `A message could not be delivered (${observation.channel})`;
+    case "job.failed":
+      return `A job failed and is tried again in ${Math.ceil(observation.waitMs / 1_000)} s (${observation.name} ${observation.id}, attempt ${observation.attempt})`;
+    case "job.dead":
+      return `A job failed for good (${observation.name} ${observation.id}, attempts: ${observation.attempts})`;
+    case "job.lost":
+      return `Jobs of this server are run again, since it could not say in time that it lives: ${observation.count}`;
+    case "job.turn-failed":
+      return "PostgreSQL refused what was to be written about jobs, and is asked again";
     case "webhook.disabled":
       return `The webhook "${observation.webhook}" was turned off: ${observation.reason}`;
+    case "functions.built":
+      return `Functions: ${observation.functions.join(", ") || "none"}`;
+    case "functions.diagnostic": {
+      const { file, line, column, message, hint } = observation;
+      const place = [file, line, column].filter((part) => part !== null).join(":");
+      return `${place === "" ? "Functions" : place}: ${message}${hint === null ? "" : ` ${hint}`}`;
+    }
     case "storage.swept":
       return `Removed what nobody needs of files: ${observation.blobs} blobs, ${observation.uploads} broken uploads`;
     case "storage.sweep-failed":

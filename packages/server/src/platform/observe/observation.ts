@@ -83,6 +83,27 @@ export type Observation =
       readonly attempts: number;
       readonly error: unknown;
     }
+  /** An attempt of a job failed, and there will be another. */
+  | {
+      readonly kind: "job.failed";
+      readonly name: string;
+      readonly id: string;
+      readonly attempt: number;
+      readonly waitMs: number;
+      readonly error: unknown;
+    }
+  /** A job has no attempts left, or none would be of use. */
+  | {
+      readonly kind: "job.dead";
+      readonly name: string;
+      readonly id: string;
+      readonly attempts: number;
+      readonly error: unknown;
+    }
+  /** Jobs that this server had are another's, or will be. */
+  | { readonly kind: "job.lost"; readonly count: number }
+  /** PostgreSQL refuses what is said about jobs; it is tried again. */
+  | { readonly kind: "job.turn-failed"; readonly error: unknown }
   /** A webhook was turned off: its endpoint is gone or has failed for long, or its filter cannot be decided. */
   | { readonly kind: "webhook.disabled"; readonly webhook: string; readonly reason: string }
   /** Bytes of files that nobody needs any more are gone. */
@@ -102,6 +123,28 @@ export type Observation =
   /** Where bytes of files are does not answer, or has no room. Said once, until it is over. */
   | { readonly kind: "storage.store-failed"; readonly store: string; readonly error: unknown }
   | { readonly kind: "storage.store-recovered"; readonly store: string }
+  /** Files of functions have changed (or were looked at for the first time), and these run from now on. */
+  | {
+      readonly kind: "functions.built";
+      readonly functions: readonly string[];
+      /** Of them and of those that are gone or broken: what is not as it was. */
+      readonly changed: readonly string[];
+      readonly durationMs: number;
+    }
+  /** Something to tell the author of a function about a file. Said once, until it is something else. */
+  | {
+      readonly kind: "functions.diagnostic";
+      /** An `error` keeps the function from running. */
+      readonly severity: "error" | "warning";
+      readonly functionName: string | null;
+      /** Relative to the project, with the line and column from 1, as far as it is about one. */
+      readonly file: string | null;
+      readonly line: number | null;
+      readonly column: number | null;
+      readonly message: string;
+      readonly hint: string | null;
+      readonly source: string | null;
+    }
   /** An invocation of an app's function is over. */
   | {
       readonly kind: "functions.run-finished";

@@ -1,0 +1,16 @@
+import { Problem } from "../../kernel/problem.ts";
+
+/** What can be wrong with a job that is put in. */
+export const jobsProblems = {
+  /** A job is not as it must be: the message says what. Names and queues have 1 to 200 characters, keys and order keys at most 500. */
+  invalid: (message: string) => new Problem("jobs/invalid", 400, message),
+  /** The payload of a job, or its result, is larger than `jobs.jobsPayloadMaxBytes`. Keep large data in storage, and its name in the job. */
+  tooLarge: (maxBytes: number) =>
+    new Problem("jobs/too-large", 413, `A job's payload or result is larger than ${maxBytes} bytes of JSON.`, {
+      hint: "Keep large data in storage or a table, and its name in the job.",
+    }),
+  /** More jobs in one call than `jobs.jobsEnqueueMax`. Put them in with several calls. */
+  tooMany: (max: number) => new Problem("jobs/too-many", 413, `One call puts in at most ${max} jobs.`),
+  /** A run has lost its job: it was cancelled, or another server has it by now. What it did in the same transaction is rolled back. */
+  claimLost: () => new Problem("jobs/claim-lost", 409, "This run's job is not its own any more."),
+};
