@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import type { BuiltFunction, Diagnostic, FunctionSet } from "../types.ts";
+import { createCheckBehind } from "./check/behind.ts";
 import { checkTypes } from "./check/run.ts";
 import { type Compiled, type Compiler, openCompiler } from "./compile.ts";
 import { readDeclared } from "./declared.ts";
@@ -10,6 +11,7 @@ import { filesIn, foldersIn } from "./layout.ts";
 import { hashOf } from "./load.ts";
 import { type BuildCache, type BuiltEntry, openBuildCache } from "./manifest.ts";
 import { installCommand, type MissingPackage } from "./messages.ts";
+import { createSaying } from "./say.ts";
 import type { BuildListener, FunctionBuild, FunctionBuildNeeds } from "./types.ts";
 import { type Watching, watchFolders } from "./watch.ts";
 
@@ -73,7 +75,12 @@ function createBuilder(needs: FunctionBuildNeeds) {
   let cache: BuildCache | null = null;
   let secrets = "";
   let watching: Watching | null = null;
-
+  const ofBuild = createSaying(needs.observe);
+  const behind = createCheckBehind({
+    check: (signal) => checkNow(signal),
+    found: createSaying(needs.observe).diagnostics,
+    failed: (message) => needs.observe({ kind: "warning", area: "functions", message }),
+  });
   const shown = (path: string): string => relative(projectDir, path).split(sep).join("/");
   const functionsDir = (): string | null =>
     [needs.functionsDir, join(projectDir, "functions"), join(projectDir, "supabase/functions")].find(
@@ -189,6 +196,15 @@ function createBuilder(needs: FunctionBuildNeeds) {
     const hasNewSecrets = env !== secrets;
     secrets = env;
     const names = changedNames(before, states);
+    if (needs.mode !== "look") {
+      ofBuild.built(
+        set.functions.map(({ name }) => name),
+        names,
+        performance.now() - sinceMs,
+      );
+      ofBuild.diagnostics(set.diagnostics);
+    }
+    if (needs.mode === "dev") behind.soon();
     if (!tells || (names.length === 0 && !hasNewSecrets)) return;
     const change = { names, hasNewSecrets, durationMs: performance.now() - sinceMs };
     for (const listener of listeners) listener(set, change);
@@ -223,6 +239,26 @@ function createBuilder(needs: FunctionBuildNeeds) {
     };
   };
 
+  const checkNow = async (signal: AbortSignal | undefined): Promise<readonly Diagnostic[]> => {
+    const dir = functionsDir();
+    if (dir === null || signal?.aborted) return [];
+    const all = [...states.values()];
+    const found = await checkTypes(
+      {
+        projectDir,
+        functionsDir: dir,
+        cacheDir,
+        entries: all.map(({ found }) => found.entry),
+        rewritten: new Map(all.flatMap(({ rewritten }) => Object.entries(rewritten))),
+        paths: new Map(all.flatMap(({ importMap }) => importMap.entries.filter(([, to]) => isAbsolute(to)))),
+      },
+      signal,
+    );
+    // What keeps a file from being built has been said already.
+    const known = new Set(set.diagnostics.map(({ file, line }) => `${file}:${line}`));
+    return found.filter(({ file, line }) => !known.has(`${file}:${line}`));
+  };
+
   const watchedFolders = (dir: string | null): readonly string[] => [
     projectDir,
     ...(dir === null ? [dirname(join(projectDir, "supabase/functions"))] : foldersIn(dir)),
@@ -247,23 +283,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
     update,
     async checkTypes(signal?: AbortSignal): Promise<readonly Diagnostic[]> {
       await running;
-      const dir = functionsDir();
-      if (dir === null) return [];
-      const all = [...states.values()];
-      const found = await checkTypes(
-        {
-          projectDir,
-          functionsDir: dir,
-          cacheDir,
-          entries: all.map(({ found }) => found.entry),
-          rewritten: new Map(all.flatMap(({ rewritten }) => Object.entries(rewritten))),
-          paths: new Map(all.flatMap(({ importMap }) => importMap.entries.filter(([, to]) => isAbsolute(to)))),
-        },
-        signal,
-      );
-      // What keeps a file from being built has been said already.
-      const said = new Set(set.diagnostics.map(({ file, line }) => `${file}:${line}`));
-      return found.filter(({ file, line }) => !said.has(`${file}:${line}`));
+      return checkNow(signal);
     },
     watch(): () => void {
       watching = watchFolders(
@@ -284,6 +304,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
     /** Lets go of the compiler, once nothing is being built. */
     async rest(): Promise<void> {
       await running;
+      await behind.stop();
       if (esbuild === null) return;
       for (const { compiler } of compilers.values()) await compiler.dispose();
       compilers.clear();
