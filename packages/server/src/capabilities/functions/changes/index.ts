@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf } from "../../../kernel/reason.ts";
 import type { Values } from "../../../kernel/settings.ts";
 import type { ChangeLog } from "../../../platform/changes/types.ts";
@@ -45,6 +46,10 @@ const retryMs = 2_000;
 /** Changes of the schema come many at once: so long after the first one, in ms, all of them are looked at. */
 const settleMs = 100;
 
+/** How long a start waits for the reader's place in the log, and how often it looks, in ms. */
+const enrolMs = 10_000;
+const enrolLookMs = 20;
+
 export function createFunctionChanges(needs: FunctionChangesNeeds): FunctionChanges {
   const { db, log, settings, observe } = needs;
   const onMissed = ({ handlers, reason, detail }: Missed) =>
@@ -88,10 +93,18 @@ export function createFunctionChanges(needs: FunctionChangesNeeds): FunctionChan
       if (!isReading) {
         isReading = true;
         log.followDurably(new ChangeReader({ ...needs, onMissed }));
+        await enrolled();
       }
     } finally {
       if (nextMs !== Number.POSITIVE_INFINITY) lookIn(nextMs);
     }
+  };
+
+  /** For the first time in this database the reader begins at whatever place the log has come to: what commits before is not for it. */
+  const enrolled = async (): Promise<void> => {
+    if ((await changeStore.walLevel(db)) !== "logical") return;
+    const untilMs = performance.now() + enrolMs;
+    while (!isStopped && performance.now() < untilMs && !(await changeStore.isEnrolled(db))) await sleep(enrolLookMs);
   };
 
   /** What is new among what authors should know. */

@@ -129,6 +129,10 @@ export class Keeper {
         trouble(name, "error", `Changes cannot be followed: wal_level is ${level}.`, walLevelHint),
       );
     }
+    if (!(await changeStore.isEnrolled(db))) {
+      const message = "Changes are not followed yet: the server that reads the log does not know of functions.";
+      return this.#wanted.map(({ name }) => trouble(name, "warning", message, "Start all servers with this version."));
+    }
     const tables = new Map((await changeStore.wanted(db)).map((one) => [`${one.schema}.${one.name}`, one]));
     const oids = [...tables.values()].flatMap(({ oid }) => (oid === null ? [] : [oid]));
     const states = new Map((await publication.look(db, oids)).map((state) => [state.oid, state]));

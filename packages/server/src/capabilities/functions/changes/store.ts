@@ -151,6 +151,13 @@ export const changeStore = {
     return row!;
   },
 
+  /** Whether the reader has a place in the log: before, nothing is kept for it. */
+  async isEnrolled(db: Db): Promise<boolean> {
+    const [row] = await db.query<{ isEnrolled: boolean }>(sql`
+      select exists (select from mainstay.log_cursors where name = ${sql.value(readerName)}) as "isEnrolled"`);
+    return row!.isEnrolled;
+  },
+
   async walLevel(db: Db): Promise<string> {
     const [row] = await db.query<{ level: string }>(sql`select pg_catalog.current_setting('wal_level') as level`);
     return row!.level;
