@@ -97,7 +97,7 @@ describe("live readers", () => {
     await bench.sql("insert into live values (2, 'b')");
     await node.changes.apply([]);
     await bench.sql("insert into live values (3, 'c')");
-    await poll(() => witness.words.filter(([, table]) => table === "live").length).toBe(3);
+    await poll(() => witness.changes.filter(({ relation }) => relation.name === "live").length).toBe(3);
     expect(witness.gaps).toEqual([]);
     expect(await bench.words("both")).toEqual(["insert 2"]);
     expect(

@@ -9,6 +9,7 @@ import { type RunNeeds, runBatch, runJob } from "./run.ts";
 
 export { cronJobs } from "./plan.ts";
 export type { OpenTransactions } from "./services.ts";
+export { withDefaults } from "./with-defaults.ts";
 
 export interface FunctionRunsNeeds extends RunNeeds {
   readonly jobs: Pick<Jobs, "get" | "handle">;

@@ -6,8 +6,8 @@ import type { Invocation, Services } from "../types.ts";
 
 /** Transactions that handlers have opened. */
 export interface OpenTransactions {
-  /** Works in an invocation's open transaction as the server itself. Rejects when it has none of this handle. */
-  asServer<T>(invocation: Invocation, handle: Json, work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** In an invocation's open transaction, as the server itself. Throws when it has none of this handle. */
+  join(handle: Json, invocation: Invocation): Queryable;
 }
 
 export interface JobServicesNeeds {
@@ -43,13 +43,11 @@ export function jobServices({ job, run, steps, transactions, onPause, onSettled 
       return undefined;
     },
     "job.stepCommit": async ([handle, name, value], invocation) => {
-      await transactions.asServer(invocation, handle ?? null, (tx) =>
-        steps.keep(tx, job, run, text(name), value ?? null),
-      );
+      await steps.keep(transactions.join(handle ?? null, invocation), job, run, text(name), value ?? null);
       return undefined;
     },
     "job.complete": async ([handle, result], invocation) => {
-      await transactions.asServer(invocation, handle ?? null, (tx) => run.settle(tx, result ?? null));
+      await run.settle(transactions.join(handle ?? null, invocation), result ?? null);
       onSettled();
       return undefined;
     },
