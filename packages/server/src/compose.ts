@@ -7,14 +7,18 @@ import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
 import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createData, searchPathOf } from "./capabilities/data/index.ts";
+import { createFunctions, createInternalFetch, functionsMount, jobServices } from "./capabilities/functions/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
 import { type BlobStore, createStorage, hasKeptBytes } from "./capabilities/storage/index.ts";
+import { createWebhooks } from "./capabilities/webhooks/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { localUrl } from "./kernel/local-url.ts";
 import { type LogState, openChangeLog } from "./platform/changes/index.ts";
-import { type HttpServer, openHttpServer, type PartState } from "./platform/http/index.ts";
+import { createInternal, type HttpServer, openHttpServer, type PartState } from "./platform/http/index.ts";
 import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
+import { servicePrincipal } from "./platform/identity/service.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import { openJobs } from "./platform/jobs/index.ts";
 import { openNodes } from "./platform/nodes/index.ts";
@@ -218,7 +222,36 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       hasInbox: isInboxOpen,
     };
 
+    // Known once it listens, which it does last.
+    let listensAt: string | null = null;
+
+    let url = localUrl(config.http.host, config.http.port);
+    const projectUrl = () => url;
+    const internal = createInternal({
+      identity: keys.identity,
+      observe,
+      settings: config.http,
+      depthLimits: new Map([[functionsMount, config.functions.functionsDepthLimit]]),
+    });
+    const functions = createFunctions({
+      projectDir: project.dir,
+      functionsDir: project.functionsDir,
+      supabaseConfigFile: project.supabaseConfigFile,
+      cacheFolder: join(project.dataDir, "cache"),
+      mode: options.mode ?? "start",
+      identity: keys.identity,
+      apiKeys: () => keys.keys,
+      secrets: config.functionSecrets,
+      settings: config.functions,
+      observe,
+      projectUrl,
+      services: jobServices({ db: database, jobs }),
+      internalFetch: createInternalFetch({ internal, service: servicePrincipal(), projectUrl }),
+      receive: null,
+    });
+
     const capabilities: readonly Capability[] = [
+      functions,
       createData({ session, catalog, settings: { ...config.data, ...config.queries }, observe }),
       createAuth({
         db: database,
@@ -259,6 +292,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         },
         { buckets: config.buckets, isKeptUp: options.mode === "dev", onProgress: options.onProgress },
       ),
+      createWebhooks({
+        db: database,
+        jobs,
+        log,
+        key: keys.signer.deriveKey("webhooks"),
+        places: { listensAt: () => listensAt, publicUrl: config.auth.publicUrl },
+        settings: config.webhooks,
+        observe,
+      }),
     ];
     for (const capability of capabilities) {
       await capability.start?.();
@@ -279,10 +321,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
       settings: config.http,
       // A node that cannot follow the log serves everything but realtime.
+      internal,
       isReady: () => ({ parts: { database: watch.state() }, optional: { log: logPart(log.stats().state) } }),
     });
+    url = http.url;
     for (const { path, accept } of capabilities.flatMap(({ upgrades = [] }) => upgrades)) http.onUpgrade(path, accept);
+    listensAt = http.url;
     opened.push((signal) => {
+      listensAt = null;
       const stopped = http.stop(signal);
       for (const capability of capabilities) capability.drain?.();
       return stopped;

@@ -1,5 +1,6 @@
 export type { Accounts, ImportedIdentity, ImportedUser, ImportOutcome } from "./capabilities/auth/index.ts";
 export type { AccessKey, AccessKeys, KeyOrder, StorageFinding, StorageTools } from "./capabilities/storage/index.ts";
+export type { Delivery, DeliveryAttempt, Webhook, WebhookSecret, WebhookTools } from "./capabilities/webhooks/index.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
 export {
   type Config,
@@ -16,10 +17,12 @@ export {
   type OpenProjectDatabase,
   type OpenProjectS3Keys,
   type OpenProjectStorage,
+  type OpenProjectWebhooks,
   openProjectAccounts,
   openProjectDatabase,
   openProjectS3Keys,
   openProjectStorage,
+  openProjectWebhooks,
 } from "./open-project.ts";
 export type { ApiKeys } from "./platform/identity/types.ts";
 export type { Observation, Observe } from "./platform/observe/observation.ts";

@@ -7,10 +7,12 @@ import {
   createStorageTools,
   type StorageTools,
 } from "./capabilities/storage/index.ts";
+import { createWebhookSecrets, createWebhookTools, type WebhookTools } from "./capabilities/webhooks/index.ts";
 import { migrationNeeds, openProjectBlobs, postgresNeeds, type ServerOptions } from "./compose.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { systemClock } from "./kernel/clock.ts";
 import { openIdentity } from "./platform/identity/index.ts";
+import { jobsStore } from "./platform/jobs/store.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
@@ -109,6 +111,34 @@ export async function openProjectS3Keys(
   const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
   return {
     accessKeys: createAccessKeys(database, keys.signer),
+    async close() {
+      await sharing?.close();
+      keys.close();
+    },
+  };
+}
+
+/** A project's webhooks without the server: for commands. */
+export interface OpenProjectWebhooks {
+  readonly tools: WebhookTools;
+  close(): Promise<void>;
+}
+
+/** Webhooks, on a database that is open and migrated. What is to be sent leaves with the next server. To be closed before the database. */
+export async function openProjectWebhooks(
+  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<OpenProjectWebhooks> {
+  const keys = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+  const secrets = createWebhookSecrets(keys.signer.deriveKey("webhooks"));
+  return {
+    tools: createWebhookTools({ db: database, jobs: jobsStore, secrets }),
     async close() {
       await sharing?.close();
       keys.close();

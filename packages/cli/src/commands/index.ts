@@ -39,6 +39,11 @@ export const commands: readonly CommandEntry[] = [
     summary: "check files, rotate their keys, and give out keys of the S3 endpoint",
     load: () => import("./storage.ts"),
   },
+  {
+    name: "webhooks",
+    summary: "look at deliveries of webhooks, and send them again",
+    load: () => import("./webhooks.ts"),
+  },
   { name: "db", summary: "reach the database: its URL, or psql", load: () => import("./db.ts") },
   {
     name: "doctor",
