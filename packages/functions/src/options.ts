@@ -11,6 +11,8 @@ export interface RunOptions {
 export interface ServeOptions extends RunOptions {
   /** Whether callers need a key or token of this project. True when left out. */
   readonly verifyJwt?: boolean;
+  /** Whether the function answers browsers' preflights itself. Left out, the server does, and lets pages of all allowed origins call. */
+  readonly ownsPreflight?: boolean;
   /** Invocations that may wait in one thread at the same time; 1, the default, gives each its own while it waits. */
   readonly sharedBy?: number;
 }

@@ -63,6 +63,8 @@ export type Config = { readonly [G in GroupName]: Values<SettingGroups[G]> } & {
   readonly project: Project;
   /** That `supabase/config.toml` names: made at start. */
   readonly buckets: readonly DeclaredBucket[];
+  /** Variables that the setting `functionsSecrets` names, as they are in the environment. */
+  readonly functionSecrets: Readonly<Record<string, string>>;
   /** Where each value came from: a flag, a variable, a file, `default`. */
   readonly origins: Readonly<Record<GroupName, Readonly<Record<string, string>>>>;
 };
@@ -102,7 +104,11 @@ export async function loadConfig(options: {
       ]),
     );
   }
-  return { ...values, project, buckets, origins } as unknown as Config;
+  const named = (values.functions as Values<typeof functionsSettings>).functionsSecrets;
+  const functionSecrets = Object.fromEntries(
+    named.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  );
+  return { ...values, project, buckets, functionSecrets, origins } as unknown as Config;
 }
 
 async function supabaseConfig(

@@ -12,6 +12,8 @@ export interface BootOptions {
   /** By group, as in `mainstay.config.ts`. */
   readonly settings?: GivenSettings;
   readonly env?: Readonly<Record<string, string>>;
+  /** The project's folder, which whoever gives it removes. An empty one when left out. */
+  readonly projectDir?: string;
 }
 
 /** A whole server on a database of its own. Stop it at the end of the file. */
@@ -37,7 +39,7 @@ const cheapHashes = { hashMemoryKib: 7_168, hashPasses: 1 };
 export async function boot(options: BootOptions = {}): Promise<BootedApp> {
   const [database, projectDir] = await Promise.all([
     templateDatabase().then((template) => testDatabase(template)),
-    mkdtemp(join(tmpdir(), "mainstay-app-")),
+    options.projectDir ?? mkdtemp(join(tmpdir(), "mainstay-app-")),
   ]);
   const admin = new pg.Client({ connectionString: database.url });
   await admin.connect();
@@ -47,7 +49,7 @@ export async function boot(options: BootOptions = {}): Promise<BootedApp> {
   const release = async (): Promise<void> => {
     await admin.end();
     await database.drop();
-    await rm(projectDir, { recursive: true, force: true });
+    if (options.projectDir === undefined) await rm(projectDir, { recursive: true, force: true });
   };
   try {
     if (options.sql) await admin.query(options.sql);

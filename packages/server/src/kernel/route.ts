@@ -93,8 +93,10 @@ export interface RouteGroup {
   /** `/rest/v1`: no trailing slash. */
   readonly mount: string;
   readonly boundary: Boundary;
-  /** `null` where no page of another origin may look or call. */
+  /** `null` where no page of another origin may look or call. A reply that says itself who may read it is left as it is. */
   readonly cors: CorsPolicy | null;
+  /** Whether preflights for a path are its route's to answer; left out: none. */
+  readonly ownsPreflight?: (path: string) => boolean;
   readonly routes: readonly Route[];
   /**
    * Host names that are this group's alone (lower case, without port): its one route, `*` at the mount `""`, gets everything that is asked there,

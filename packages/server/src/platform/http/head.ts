@@ -10,7 +10,9 @@ export function writeHead(call: HttpCall, reply: Reply, headers: string[]): void
 /** The reply's headers with those of the platform and of its connection, in a list of our own. */
 export function headersOf(call: HttpCall, reply: Reply, isLast: boolean): string[] {
   const headers = ownHeadersOf(call, reply);
-  if (call.corsHeaders !== null) headers.push(...call.corsHeaders);
+  // Two answers to who may read it are none: browsers refuse both.
+  if (call.corsHeaders !== null && !has(reply.headers, "access-control-allow-origin"))
+    headers.push(...call.corsHeaders);
   if (isLast || call.isConnectionBroken || call.isLastOfConnection || call.platform.isDraining)
     headers.push("Connection", "close");
   return headers;

@@ -54,6 +54,7 @@ function nameIt(call: HttpCall): undefined {
 function answerPreflight(call: HttpCall): Reply | undefined {
   const { origin } = call.headers;
   if (origin === undefined) return undefined;
+  if (call.method === "OPTIONS" && call.target.group.ownsPreflight?.(call.path) === true) return undefined;
   const preflight = call.target.cors.preflight(call.method, call.headers);
   if (preflight !== null) return preflight;
   call.corsHeaders = call.target.cors.headersFor(origin);

@@ -151,7 +151,7 @@ export function sentenceOf(observation: Observation): string {
     case "functions.log":
       return `${observation.functionName}: ${observation.message}`;
     case "functions.thread-ended":
-      return `A thread of the function ${observation.functionName} ended (${observation.reason}): ${observation.message ?? "it says nothing"}`;
+      return `A thread of the function ${observation.functionName} ended (${observation.reason}) ${observation.message}`;
     case "functions.process-died":
       return `The process that runs functions died (${observation.signal ?? observation.code}) and is started anew`;
     case "realtime.state":

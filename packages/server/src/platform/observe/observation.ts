@@ -174,7 +174,8 @@ export type Observation =
       readonly kind: "functions.thread-ended";
       readonly functionName: string;
       readonly reason: string;
-      readonly message: string | null;
+      /** Its last words; empty when it had none. */
+      readonly message: string;
     }
   /** The process that runs functions has died, and is started anew. */
   | {

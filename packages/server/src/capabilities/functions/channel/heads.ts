@@ -9,10 +9,12 @@ export const bodyFlag = {
   whole: 1,
   /** The body comes in frames of its own. */
   streams: 2,
-  /** Request: there was a caller. Answer: the invocation is over with it. */
+  /** Request: there was a caller. Answer: the invocation is over with it. What a thread asks for: as the service role. */
   mark: 4,
   /** Answer: it was given at once, without waiting for anything. */
   atOnce: 8,
+  /** What a thread asks for: as whoever its own headers name. */
+  sent: 16,
 } as const;
 
 export function joinHead(parts: readonly string[]): string {

@@ -61,7 +61,7 @@ export class Asked {
           : null;
     const input: HttpInput = { method, url, headers, body };
     this.#serve(number, invocation, async (known) => {
-      const as = (flags & bodyFlag.mark) !== 0 ? "admin" : "caller";
+      const as = (flags & bodyFlag.mark) !== 0 ? "admin" : (flags & bodyFlag.sent) !== 0 ? "sent" : "caller";
       this.#sendFetched(number, await this.#needs.internalFetch(input, known, as));
     });
   }

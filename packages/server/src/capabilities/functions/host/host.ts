@@ -36,6 +36,8 @@ export interface HostNeeds {
   readonly readable: readonly string[];
   readonly observe: Observe;
   onLog(line: LogLine): void;
+  /** An invocation is over, however: what it has left open is to be closed. */
+  onOver(invocation: Invocation): void;
 }
 
 const mib = 1_048_576;
@@ -147,6 +149,7 @@ class Host implements FunctionHost {
     this.#deadlines.delete(task);
     const memoryBytes = task.thread?.memoryBytes ?? 0;
     task.forget();
+    this.#needs.onOver(task.invocation);
     if (this.#isWatched) {
       const { id, functionName } = task.invocation;
       this.#needs.observe({
@@ -267,7 +270,7 @@ class Host implements FunctionHost {
         kind: "functions.thread-ended",
         functionName: name,
         reason: end.reason,
-        message: end.message,
+        message: end.message ?? "",
       });
       for (const { invocation } of begun) {
         const { id: invocationId, functionName } = invocation;

@@ -189,7 +189,11 @@ export class Thread {
       case frameKind.over:
         return this.#finish(number, bytes.readUInt32LE(start));
       case frameKind.result:
-        return this.#onResult(number, bytes.readUInt32LE(start), JSON.parse(bytes.toString("utf8", start + 4, end)) as Result);
+        return this.#onResult(
+          number,
+          bytes.readUInt32LE(start),
+          JSON.parse(bytes.toString("utf8", start + 4, end)) as Result,
+        );
       case frameKind.call:
         return this.#asked!.call(number, this.#invocationOf(bytes, start), bytes.toString("utf8", start + 4, end));
       case frameKind.fetch:

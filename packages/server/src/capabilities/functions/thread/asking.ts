@@ -36,14 +36,20 @@ export class Asking {
     });
   }
 
-  fetch(invocation: number, input: HttpInput, as: "caller" | "admin", signal?: AbortSignal): Promise<HttpOutput> {
+  fetch(
+    invocation: number,
+    input: HttpInput,
+    as: "caller" | "admin" | "sent",
+    signal?: AbortSignal,
+  ): Promise<HttpOutput> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     const { body } = input;
     const isWhole = Buffer.isBuffer(body);
     return new Promise((resolve, reject) => {
       const number = this.#number({ kind: "fetch", resolve, reject });
       const flags =
-        (as === "admin" ? bodyFlag.mark : 0) | (body === null ? 0 : isWhole ? bodyFlag.whole : bodyFlag.streams);
+        (as === "admin" ? bodyFlag.mark : as === "sent" ? bodyFlag.sent : 0) |
+        (body === null ? 0 : isWhole ? bodyFlag.whole : bodyFlag.streams);
       this.#writer
         .begin(frameKind.fetch, number)
         .u32(invocation)

@@ -94,7 +94,7 @@ export class Run implements ThreadInvocation, Wire {
     return this.isOver ? tooLate() : this.#asking.call(this.number, service, args);
   }
 
-  fetch(input: HttpInput, as: "caller" | "admin", signal?: AbortSignal): Promise<HttpOutput> {
+  fetch(input: HttpInput, as: "caller" | "admin" | "sent", signal?: AbortSignal): Promise<HttpOutput> {
     return this.isOver ? tooLate() : this.#asking.fetch(this.number, input, as, signal);
   }
 

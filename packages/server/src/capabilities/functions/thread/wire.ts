@@ -8,7 +8,7 @@ export interface Wire {
   /** Asks for a service by name (`jobs.enqueue`). Rejects with a `ServiceError`. */
   call(service: string, args: readonly Json[]): Promise<Json | undefined>;
   /** A request to the server's own routes, as the caller or as the service role. `signal` gives up. Rejects when there is no answer. */
-  fetch(input: HttpInput, as: "caller" | "admin", signal?: AbortSignal): Promise<HttpOutput>;
+  fetch(input: HttpInput, as: "caller" | "admin" | "sent", signal?: AbortSignal): Promise<HttpOutput>;
   log(level: LogLine["level"], message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 

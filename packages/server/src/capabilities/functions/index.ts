@@ -1,0 +1,205 @@
+import { realpathSync } from "node:fs";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { WebhookOptions } from "@mainstay/functions";
+import type { Capability } from "../../kernel/capability.ts";
+import type { Values } from "../../kernel/settings.ts";
+import type { ApiKeys, Identity } from "../../platform/identity/types.ts";
+import type { Observe } from "../../platform/observe/observation.ts";
+import { type FunctionBuild, openFunctionBuild } from "./build/index.ts";
+import { type Endpoint, endpointOf } from "./endpoints.ts";
+import { environmentOf, secretsOf } from "./environment.ts";
+import { createFunctionHost } from "./host/index.ts";
+import { functionRoutes } from "./routes.ts";
+import type { functionsSettings } from "./settings.ts";
+import type {
+  DefinitionSummary,
+  Diagnostic,
+  FunctionHost,
+  FunctionSet,
+  HttpInput,
+  HttpOutput,
+  InternalFetch,
+  Invocation,
+  LogLine,
+  Services,
+} from "./types.ts";
+
+/** By function: what it defines, or why it could not be loaded. */
+export type Definitions = ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>;
+
+export { mount as functionsMount } from "./routes.ts";
+export { createInternalFetch } from "./services/internal-fetch.ts";
+export { jobServices } from "./services/jobs.ts";
+
+export interface FunctionsNeeds {
+  readonly projectDir: string;
+  /** Absolute; `null` when the project has none. */
+  readonly functionsDir: string | null;
+  readonly supabaseConfigFile: string | null;
+  /** Absolute: `.mainstay/cache`. */
+  readonly cacheFolder: string;
+  readonly mode: "dev" | "start";
+  readonly identity: Identity;
+  readonly apiKeys: () => ApiKeys;
+  /** Variables of the server's environment that the setting `functionsSecrets` names. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly settings: Values<typeof functionsSettings>;
+  readonly observe: Observe;
+  /** Where the project is to be reached, as functions see it. */
+  readonly projectUrl: () => string;
+  readonly services: Services;
+  readonly internalFetch: InternalFetch;
+  /** Takes in what a provider sends to the webhook of a function; `null` where nothing does. */
+  readonly receive: ((name: string, options: WebhookOptions, input: HttpInput) => Promise<HttpOutput>) | null;
+  /** An invocation is over: what it has left open is to be closed. */
+  onOver?(invocation: Invocation): void;
+  onLog?(line: LogLine): void;
+}
+
+/** Told after every load. @returns what authors should know besides */
+export type LoadListener = (set: FunctionSet, defined: Definitions) => Promise<readonly Diagnostic[]>;
+
+export interface Functions extends Capability {
+  readonly host: FunctionHost;
+  /** What the project has given its functions under this name, as it is now. */
+  secretOf(name: string): string | undefined;
+  /** Whoever runs what functions define besides endpoints. Before `start`. */
+  onLoaded(listener: LoadListener): void;
+  /** Resolves when the functions have been loaded for the first time. */
+  ready(): Promise<void>;
+  /** What is wrong with functions now. */
+  diagnostics(): readonly Diagnostic[];
+}
+
+/** The app's own code, under `/functions/v1` (protocols: functions). A project without functions costs nothing. */
+export function createFunctions(needs: FunctionsNeeds): Functions {
+  const { settings, observe, identity, functionsDir } = needs;
+  const isOn = settings.functionsEnabled;
+  const bundles = join(needs.cacheFolder, "functions");
+  const listeners: LoadListener[] = [];
+  let endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  let found: readonly Diagnostic[] = [];
+  let build: FunctionBuild | null = null;
+  let loading: Promise<void> | null = null;
+  let turn: Promise<unknown> = Promise.resolve();
+  const secrets = () => secretsOf(functionsDir, needs.secrets);
+
+  const host = createFunctionHost({
+    settings,
+    observe,
+    services: needs.services,
+    internalFetch: needs.internalFetch,
+    readable: [...ownModules(), bundles, ...(functionsDir === null ? [] : [functionsDir])],
+    surroundings() {
+      const given = secrets();
+      const keys = needs.apiKeys();
+      const projectUrl = needs.projectUrl();
+      return {
+        environment: environmentOf({ secrets: given, projectUrl, keys, databaseUrl: settings.functionsDatabaseUrl }),
+        secretNames: Object.keys(given),
+        projectUrl,
+        anonKey: keys.anonKey,
+        serviceRoleKey: keys.serviceRoleKey,
+      };
+    },
+    onLog(line) {
+      const { invocationId: id, functionName, level, message, fields } = line;
+      observe({ kind: "functions.log", id, functionName, level, message, fields });
+      needs.onLog?.(line);
+    },
+    onOver: (invocation) => needs.onOver?.(invocation),
+  });
+
+  const load = async (set: FunctionSet, isAnew: boolean): Promise<void> => {
+    const defined = await host.load(set, { isAnew });
+    const open = new Map<string, Endpoint>();
+    for (const built of set.functions) {
+      const endpoint = endpointOf(built, defined.get(built.name) ?? [], settings.functionsTimeoutMs);
+      if (endpoint !== null) open.set(built.name, endpoint);
+    }
+    const broken = set.diagnostics.filter(({ severity }) => severity === "error");
+    for (const { functionName } of broken) if (functionName !== undefined) open.set(functionName, { kind: "broken" });
+    endpoints = open;
+    const unloaded = [...defined.values()].filter((one): one is Diagnostic => "severity" in one);
+    const besides: Diagnostic[] = [];
+    for (const listener of listeners) besides.push(...(await listener(set, defined)));
+    found = [...set.diagnostics, ...unloaded, ...besides];
+    for (const one of found) observe({ kind: "warning", area: "functions", message: wordsOf(one) });
+  };
+  /** One after another: a later set is never replaced by an earlier one. */
+  const loadInTurn = (set: FunctionSet, isAnew: boolean): Promise<void> => {
+    const done = turn.then(() => load(set, isAnew));
+    turn = done.catch((error: unknown) =>
+      observe({ kind: "warning", area: "functions", message: `Functions could not be loaded: ${String(error)}` }),
+    );
+    return done;
+  };
+  const open = async (): Promise<void> => {
+    build = await openFunctionBuild({
+      projectDir: needs.projectDir,
+      functionsDir,
+      supabaseConfigFile: needs.supabaseConfigFile,
+      cacheDir: bundles,
+      mode: needs.mode,
+      settings,
+      observe,
+    });
+    build.onChange((set, { hasNewSecrets }) => void loadInTurn(set, hasNewSecrets));
+    await loadInTurn(build.current(), false);
+  };
+
+  return {
+    name: "functions",
+    host,
+    secretOf: (name) => secrets()[name],
+    onLoaded: (listener) => void listeners.push(listener),
+    ready: () => loading ?? Promise.resolve(),
+    diagnostics: () => found,
+    routes: isOn
+      ? [
+          functionRoutes({
+            host,
+            identity,
+            endpoint: (name) => endpoints.get(name),
+            loading: () => loading,
+            receive: needs.receive,
+            bodyLimitBytes: settings.functionsBodyLimitBytes,
+          }),
+        ]
+      : [],
+    // The server does not wait: whoever calls meanwhile does.
+    async start() {
+      if (!isOn || (functionsDir === null && needs.mode === "start")) return;
+      loading = open()
+        .catch((error: unknown) =>
+          observe({ kind: "warning", area: "functions", message: `Functions could not be loaded: ${String(error)}` }),
+        )
+        .finally(() => {
+          loading = null;
+        });
+    },
+    async stop(signal) {
+      await loading;
+      await build?.close();
+      await host.stop(signal);
+    },
+  };
+}
+
+const wordsOf = ({ file, line, column, message, hint }: Diagnostic): string => {
+  const at = file === null ? "" : `${file}${line === null ? "" : `:${line}:${column ?? 1}`}: `;
+  return `${at}${message}${hint === null ? "" : ` ${hint}`}`;
+};
+
+/** What threads need of ours: this capability's modules, the package functions are written with, and packages of both. */
+function ownModules(): string[] {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  const definitions = fileURLToPath(import.meta.resolve("@mainstay/functions"));
+  const packages = ["@supabase/postgrest-js", "@mainstay/functions"].map((name) => {
+    const path = fileURLToPath(import.meta.resolve(name));
+    const at = path.lastIndexOf(`${sep}node_modules${sep}`);
+    return at < 0 ? join(path, "..", "..") : path.slice(0, at + `${sep}node_modules`.length);
+  });
+  return [...new Set([here, realpathSync(join(definitions, "..")), ...packages])];
+}

@@ -1,0 +1,118 @@
+import type { WebhookOptions } from "@mainstay/functions";
+import type { Principal } from "../../kernel/principal.ts";
+import type { Call, CorsPolicy, Method, Reply, RouteGroup } from "../../kernel/route.ts";
+import { depthOf } from "../../platform/http/index.ts";
+import type { Identity } from "../../platform/identity/types.ts";
+import { functionsBoundary } from "./boundary.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { inputOf, replyOf } from "./http.ts";
+import { problems } from "./problems.ts";
+import type { FunctionHost, HttpInput, HttpOutput, Invocation } from "./types.ts";
+
+export const mount = "/functions/v1";
+
+/** What pages may send and read, where the function does not say so itself (protocols: functions §2). */
+const cors: CorsPolicy = {
+  allowMethods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+  allowHeaders:
+    "authorization, apikey, x-client-info, content-type, accept, prefer, range, cache-control, x-region, x-retry-count, traceparent, tracestate, baggage",
+  exposeHeaders: "X-Relay-Error, X-Request-Id, Content-Disposition, Content-Range, ETag, Location, Retry-After",
+  maxAgeSeconds: 86_400,
+};
+
+const methods: readonly Method[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+export interface RouteNeeds {
+  readonly host: Pick<FunctionHost, "fetch">;
+  readonly identity: Identity;
+  /** What answers under a name; `undefined`: nothing. */
+  endpoint(name: string): Endpoint | undefined;
+  /** `null` once the functions have been loaded for the first time. */
+  loading(): Promise<unknown> | null;
+  /** Takes in what a provider sends; `null` where nothing does. */
+  readonly receive: ((name: string, options: WebhookOptions, input: HttpInput) => Promise<HttpOutput>) | null;
+  readonly bodyLimitBytes: number;
+}
+
+export function functionRoutes(needs: RouteNeeds): RouteGroup {
+  const handle = (call: Call): Promise<Reply> => {
+    const loading = needs.loading();
+    return loading === null ? answer(needs, call) : loading.then(() => answer(needs, call));
+  };
+  const shared = { method: methods, access: "open", bodyLimitBytes: needs.bodyLimitBytes, handle } as const;
+  return {
+    mount,
+    boundary: functionsBoundary,
+    cors,
+    ownsPreflight(path) {
+      const endpoint = needs.endpoint(path.split("/", 4)[3] ?? "");
+      return endpoint?.kind === "http" && endpoint.ownsPreflight;
+    },
+    routes: [
+      { ...shared, path: "/:name", summary: "Calls a function of the app." },
+      { ...shared, path: "/:name/*", summary: "Calls a function of the app, which sees the rest of the path." },
+    ],
+  };
+}
+
+async function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
+  const name = call.params.name!; // the route has it
+  const endpoint = needs.endpoint(name);
+  if (endpoint === undefined) throw problems.notFound();
+  switch (endpoint.kind) {
+    case "broken":
+      throw problems.bootError();
+    case "webhook": {
+      if (needs.receive === null) throw problems.notFound();
+      return replyOf(call, await needs.receive(name, endpoint.options, await inputOf(call, mount)), false);
+    }
+    case "http": {
+      const who = callerOf(needs.identity, call, endpoint.verifyJwt);
+      const input = await inputOf(call, mount);
+      const output = await needs.host.fetch(new Called(call, name, endpoint.index, endpoint.timeoutMs, who), input);
+      return replyOf(call, output, endpoint.verifyJwt);
+    }
+  }
+}
+
+/**
+ * Whoever a function asks for a key or a token needs one of them: a bearer alone counts, and so does a key alone. Preflights carry neither, and what a
+ * function answers to them is no secret.
+ */
+function callerOf(identity: Identity, call: Call, verifyJwt: boolean): Principal {
+  if (!verifyJwt || call.method === "OPTIONS") return call.who;
+  const { headers, query } = call;
+  const isBearerOnly =
+    headers.apikey === undefined && headers.authorization !== undefined && !query.includes("apikey=");
+  const who = isBearerOnly ? identity.identifyBearer(headers) : identity.identify(headers, query);
+  return who;
+}
+
+/** An invocation on behalf of a request. */
+class Called implements Invocation {
+  readonly functionName: string;
+  readonly index: number;
+  readonly who: Principal;
+  readonly isCalled = true;
+  readonly depth: number;
+  readonly timeoutMs: number;
+  readonly #call: Call;
+
+  constructor(call: Call, functionName: string, index: number, timeoutMs: number, who: Principal) {
+    this.#call = call;
+    this.depth = depthOf(call);
+    this.functionName = functionName;
+    this.index = index;
+    this.timeoutMs = timeoutMs;
+    this.who = who;
+  }
+
+  get id(): string {
+    return this.#call.id;
+  }
+
+  /** Asked for only by what lasts: making one costs. */
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+}
