@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Definition } from "@mainstay/functions/definition";
 import type { Json } from "../../../platform/jobs/types.ts";
 import type { HttpInput } from "../types.ts";
-import type { ThreadInit } from "./wire.ts";
+import type { ThreadInit, Wire } from "./wire.ts";
 
 /** A request to the world of a function, as tests write it. */
 export type AskedRequest = Partial<Omit<HttpInput, "body">> & { readonly body?: string };
@@ -13,7 +13,7 @@ export interface Fetched {
   readonly url: string;
   readonly headers: readonly string[];
   readonly body: string | null;
-  readonly as: "caller" | "admin";
+  readonly as: Parameters<Wire["fetch"]>[1];
 }
 
 export interface TestThreadOptions {

@@ -13,13 +13,14 @@ export { readResponse } from "./http/read-response.ts";
 export { createInput } from "./input.ts";
 
 let shared: Shared | null = null;
+let giveLines: (wire: Wire) => void = () => {};
 
 /** Makes the thread what a function sees, for good. Whatever the thread itself needs of what is taken away it has taken before. */
 export function prepareWorld(init: ThreadInit): void {
   // Stack traces speak of the author's files and lines.
   process.setSourceMapsEnabled(true);
   shared = sharedOf(init);
-  installConsole(init.limits);
+  giveLines = installConsole(init.limits);
   installFetch();
   installDeno();
   installGuard(init);
@@ -32,5 +33,6 @@ export function createRequest(input: HttpInput, signal: () => AbortSignal): Requ
 
 export function createContext(invocation: ThreadInvocation, wire: Wire): Context | JobContext {
   if (shared === null) throw new Error("The world must be prepared first.");
+  giveLines(wire);
   return contextOf(shared, invocation, wire);
 }

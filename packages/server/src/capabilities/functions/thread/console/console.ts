@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { formatWithOptions } from "node:util";
 import type { LogLine } from "../../types.ts";
 import { current } from "../current.ts";
-import type { ThreadInit } from "../wire.ts";
+import type { ThreadInit, Wire } from "../wire.ts";
 
 type Level = LogLine["level"];
 
@@ -12,20 +12,18 @@ const format = { colors: false, depth: 5, breakLength: 120 } as const;
 
 /**
  * Makes `console` and what writes to standard output speak into the log of the invocation that they were called in. Lines that belong to none,
- * as those of a module that loads, go to standard error, as many as an invocation may have.
+ * as those of a module that loads, wait for the next one, as many as an invocation may have.
+ * @returns what gives those that wait to an invocation
  */
-export function installConsole(limits: ThreadInit["limits"]): void {
-  const { stderr } = process;
-  const write = stderr.write.bind(stderr);
-  let linesLeft = limits.logLines;
+export function installConsole(limits: ThreadInit["limits"]): (wire: Pick<Wire, "log">) => void {
+  const waiting: { readonly level: Level; readonly message: string }[] = [];
   const log = (level: Level, message: string): void => {
     const now = current.getStore();
-    if (now !== undefined) return now.wire.log(level, message);
-    if (linesLeft-- > 0) write(`${message.slice(0, limits.logLineBytes)}\n`);
+    if (now !== undefined) now.wire.log(level, message);
+    else if (waiting.length < limits.logLines) waiting.push({ level, message: message.slice(0, limits.logLineBytes) });
   };
-  const stdout = linesTo((line) => log("info", line));
-  const errors = linesTo((line) => log("error", line));
-  const inner = new Console({ stdout, stderr: errors, inspectOptions: format }) as unknown as Record<string, unknown>;
+  const [stdout, stderr] = [linesTo((line) => log("info", line)), linesTo((line) => log("error", line))];
+  const inner = new Console({ stdout, stderr, inspectOptions: format }) as unknown as Record<string, unknown>;
   const target = console as unknown as Record<string, unknown>;
   for (const [name, method] of Object.entries(inner)) if (typeof method === "function") target[name] = method;
   for (const [name, level] of Object.entries(levels)) {
@@ -35,12 +33,14 @@ export function installConsole(limits: ThreadInit["limits"]): void {
     const { stack } = new Error(formatWithOptions(format, ...given));
     log("debug", String(stack).replace(/^Error/, "Trace"));
   };
-  Object.defineProperties(process, {
-    stdout: { value: stdout, configurable: true },
-    stderr: { value: errors, configurable: true },
-    // Warnings of Node itself.
-    _rawDebug: { value: (...given: unknown[]) => log("warn", formatWithOptions(format, ...given)) },
-  });
+  // The streams themselves stay: the thread's port asks them things.
+  process.stdout.write = stdout.write.bind(stdout) as typeof process.stdout.write;
+  process.stderr.write = stderr.write.bind(stderr) as typeof process.stderr.write;
+  // Warnings of Node itself.
+  Object.assign(process, { _rawDebug: (...given: unknown[]) => log("warn", formatWithOptions(format, ...given)) });
+  return (wire) => {
+    for (const { level, message } of waiting.splice(0)) wire.log(level, message);
+  };
 }
 
 /** Longest piece of a line that is kept until its end comes. */

@@ -1,6 +1,6 @@
 import { lookup, Resolver } from "node:dns";
 import { isIP, type LookupFunction, Server, Socket, type TcpNetConnectOpts } from "node:net";
-import { checkedLookup } from "../../../../platform/outbound/index.ts";
+import { checkedLookup, OutboundError } from "../../../../platform/outbound/index.ts";
 import type { Addresses } from "./addresses.ts";
 import { lock, put } from "./put.ts";
 import { AddressRefusedError, RefusedError } from "./refused.ts";
@@ -34,18 +34,23 @@ export function guardConnections(addresses: Addresses, resolve: Resolve = lookup
   const connect = Socket.prototype.connect as Method;
   Socket.prototype.connect = function (this: Socket, ...args: readonly unknown[]) {
     const [options, done] = normalized(args);
-    if (options.path !== undefined) return failing(this, new AddressRefusedError("a local socket"));
+    const target = options.path ? refusing("a local socket") : targetOf(options);
+    return Reflect.apply(connect, this, [{ ...options, ...target, path: undefined }, done]) as Socket;
+  } as typeof Socket.prototype.connect;
+
+  const targetOf = (options: Partial<TcpNetConnectOpts>): Target => {
     const host = String(options.host ?? "localhost");
     const port = Number(options.port);
     const isAllowed = addresses.forHost(host, port);
-    if (isIP(host) !== 0 && !isAllowed(host)) return failing(this, new AddressRefusedError(host));
+    // Node resolves no name that is an address already.
+    if (isIP(host) !== 0) return isAllowed(host) ? { host, port } : refusing(host);
     const checked = checkedLookup(isAllowed, resolve);
-    const byName: LookupFunction = (name, wanted, found) =>
+    const lookup: LookupFunction = (name, wanted, found) =>
       checked(name, wanted, (error, ...rest) =>
-        found(error?.name === "OutboundError" ? new AddressRefusedError(host) : error, ...rest),
+        found(error instanceof OutboundError ? new AddressRefusedError(host) : error, ...rest),
       );
-    return Reflect.apply(connect, this, [{ ...options, host, port, lookup: byName }, done]) as Socket;
-  } as typeof Socket.prototype.connect;
+    return { host, port, lookup };
+  };
 
   guardServers();
   guardResolvers(addresses);
@@ -78,11 +83,14 @@ function normalized(args: readonly unknown[]): [Partial<TcpNetConnectOpts> & { r
   return [{ port: Number(first), ...(typeof second === "string" ? { host: second } : {}) }, done];
 }
 
-function failing(socket: Socket, error: Error): Socket {
-  // Not before whoever asked can listen for it.
-  process.nextTick(() => socket.destroy(error));
-  return socket;
-}
+type Target = Required<Pick<TcpNetConnectOpts, "host" | "port">> & Pick<TcpNetConnectOpts, "lookup">;
+
+/** Fails as a name does that is not there, so that every client is in the state that it knows. */
+const refusing = (asked: string): Target => ({
+  host: "refused.invalid",
+  port: 1,
+  lookup: (_name, _options, found) => process.nextTick(found, new AddressRefusedError(asked), "", 4),
+});
 
 function guardServers(): void {
   put(Server.prototype, {

@@ -39,7 +39,11 @@ type Exports = Record<string, unknown>;
 
 export function guardModules(): void {
   // All before any is closed: some are made of others.
+  const { emitWarning } = process;
+  // That some are experimental is of no matter to who cannot use them.
+  process.emitWarning = () => {};
   const modules = closedModules.map((name) => [name, exportsOf(name)] as const);
+  process.emitWarning = emitWarning;
   for (const [name, exports] of modules) {
     for (const key of Reflect.ownKeys(exports)) {
       const { [key as string]: member } = exports;

@@ -1,5 +1,4 @@
 import { basename } from "node:path";
-import { Readable } from "node:stream";
 import { put } from "./put.ts";
 import { RefusedError } from "./refused.ts";
 
@@ -47,7 +46,6 @@ export function guardProcess(environment: Readonly<Record<string, string>>, bund
     pid: 1,
     ppid: 0,
     title: "function",
-    stdin: Readable.from([]),
   });
 }
 
