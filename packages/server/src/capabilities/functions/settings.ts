@@ -1,6 +1,7 @@
 import { flag, integer, list, type Settings, text } from "../../kernel/settings.ts";
 import { changesSettings } from "./changes/settings.ts";
 import { inboundSettings } from "./inbound/settings.ts";
+import { httpClientSettings } from "./services/http-client/settings.ts";
 
 /** The app's own code. */
 export const functionsSettings = {
@@ -200,4 +201,5 @@ export const functionsSettings = {
   }),
   ...changesSettings,
   ...inboundSettings,
+  ...httpClientSettings,
 } satisfies Settings;

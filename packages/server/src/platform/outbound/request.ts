@@ -5,7 +5,7 @@ import { checkedLookup } from "./checked-lookup.ts";
 import { notAllowed, OutboundError } from "./error.ts";
 
 export interface OutboundRequest {
-  readonly method?: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
   /** From the first look at the name to the last byte of the answer. */

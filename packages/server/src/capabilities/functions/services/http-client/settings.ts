@@ -1,0 +1,88 @@
+import { integer, type Settings } from "../../../../kernel/settings.ts";
+
+/** How functions ask other services (`ctx.http`). */
+export const httpClientSettings = {
+  functionsHttpConcurrency: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_CONCURRENCY"],
+    default: 64,
+    unit: "requests",
+    min: 1,
+    max: 10_000,
+    summary: "Requests of `ctx.http` that one node has under way at once; further ones wait.",
+  }),
+  functionsHttpAnswerBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_ANSWER_BYTES"],
+    default: 10_485_760,
+    unit: "bytes",
+    min: 1_024,
+    summary: "Largest answer that `ctx.http` takes.",
+  }),
+  functionsHttpRetryFirstMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_RETRY_FIRST_MS"],
+    default: 200,
+    unit: "ms",
+    min: 1,
+    max: 60_000,
+    summary: "Wait of `ctx.http` after the first failed attempt; it doubles with each further one, and varies by half.",
+  }),
+  functionsHttpRetryMaxMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_RETRY_MAX_MS"],
+    default: 10_000,
+    unit: "ms",
+    min: 1,
+    max: 600_000,
+    summary: "Longest wait of `ctx.http` between two attempts; a service that asks for more is not waited for.",
+  }),
+  functionsHttpBreakerFailures: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_BREAKER_FAILURES"],
+    default: 5,
+    unit: "failures",
+    min: 1,
+    max: 1_000,
+    summary: "Failures of a service in a row after which `ctx.http` leaves it alone for a while, then asks it once.",
+  }),
+  functionsHttpBreakerFirstMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_BREAKER_FIRST_MS"],
+    default: 1_000,
+    unit: "ms",
+    min: 1,
+    max: 600_000,
+    summary: "How long `ctx.http` leaves a service alone at first; it doubles each time that does not help.",
+  }),
+  functionsHttpBreakerMaxMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_BREAKER_MAX_MS"],
+    default: 60_000,
+    unit: "ms",
+    min: 1,
+    max: 3_600_000,
+    summary: "Longest that `ctx.http` leaves a service alone, also one that asks for more.",
+  }),
+  functionsHttpCacheEntries: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_CACHE_ENTRIES"],
+    default: 10_000,
+    unit: "answers",
+    min: 0,
+    summary: "Most answers of services that the database keeps for all nodes.",
+  }),
+  functionsHttpCacheBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_CACHE_BYTES"],
+    default: 268_435_456,
+    unit: "bytes",
+    min: 0,
+    summary: "Most room that answers of services take in the database.",
+  }),
+  functionsHttpCacheEntryBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_CACHE_ENTRY_BYTES"],
+    default: 2_097_152,
+    unit: "bytes",
+    min: 0,
+    summary: "Largest answer of a service that is kept.",
+  }),
+  functionsHttpMemoryBytes: integer({
+    env: ["MAINSTAY_FUNCTIONS_HTTP_MEMORY_BYTES"],
+    default: 16_777_216,
+    unit: "bytes",
+    min: 0,
+    summary: "Most memory that answers of services take on one node.",
+  }),
+} satisfies Settings;
