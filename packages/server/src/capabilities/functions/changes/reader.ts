@@ -6,7 +6,7 @@ import { loadPublished } from "../../../platform/changes/filters/store.ts";
 import { fillUnchanged } from "../../../platform/changes/index.ts";
 import type { DurableReader, GapReason } from "../../../platform/changes/types.ts";
 import { becomeVisible } from "../../../platform/changes/visible.ts";
-import { keyPrincipal, serviceRole } from "../../../platform/identity/claims.ts";
+import { servicePrincipal } from "../../../platform/identity/service.ts";
 import type { Jobs, NewJob } from "../../../platform/jobs/types.ts";
 import type { Database, Queryable } from "../../../platform/postgres/database.ts";
 import type { Session } from "../../../platform/postgres/session/types.ts";
@@ -35,7 +35,7 @@ const headBytes = 1_000;
 const jobsAtOnce = 500;
 
 /** Whose rights filters are decided with. */
-export const filtersAs = keyPrincipal(serviceRole, "anon");
+export const filtersAs = servicePrincipal();
 
 /**
  * Turns changes into jobs, one for each handler that wants it, in the transaction that moves the cursor: each is put in exactly once.

@@ -1,5 +1,5 @@
 import { Problem } from "../../../kernel/problem.ts";
-import { keyPrincipal, serviceRole } from "../../../platform/identity/claims.ts";
+import { servicePrincipal } from "../../../platform/identity/service.ts";
 import type { Steps } from "../../../platform/jobs/steps/index.ts";
 import {
   type ClaimedJob,
@@ -21,7 +21,7 @@ export interface RunNeeds {
 }
 
 /** What runs without a caller acts as the service role. */
-const who = keyPrincipal(serviceRole, "anon");
+const who = servicePrincipal();
 /** What is no fault of the job: it is tried again after so long, in ms. */
 const retryMs = 1_000;
 const passing: ReadonlySet<string> = new Set(["FUNCTIONS_BUSY", "FUNCTIONS_STOPPING", "BOOT_ERROR", "NOT_FOUND"]);
