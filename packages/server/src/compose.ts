@@ -6,8 +6,15 @@ import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
 import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
-import { createData, searchPathOf } from "./capabilities/data/index.ts";
-import { createFunctions, createInternalFetch, functionsMount, jobServices } from "./capabilities/functions/index.ts";
+import { createCallerContext, createData, searchPathOf } from "./capabilities/data/index.ts";
+import {
+  createFunctions,
+  createFunctionWork,
+  createInternalFetch,
+  createServices,
+  functionsMount,
+  withDefaults,
+} from "./capabilities/functions/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
 import { type BlobStore, createStorage, hasKeptBytes } from "./capabilities/storage/index.ts";
 import { createWebhooks } from "./capabilities/webhooks/index.ts";
@@ -21,6 +28,8 @@ import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import { servicePrincipal } from "./platform/identity/service.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import { openJobs } from "./platform/jobs/index.ts";
+import { createSchedules } from "./platform/jobs/schedules/index.ts";
+import { createEventDelivery, createSteps } from "./platform/jobs/steps/index.ts";
 import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
@@ -166,8 +175,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const sharing = await keys.share({ database, among: { news: revocations, nodes } });
     opened.push(() => sharing.close());
 
+    const login = await postgres.apiLogin(keys.signer.deriveKey("database login"));
     const session = await openSession({
-      target: await postgres.apiLogin(keys.signer.deriveKey("database login")),
+      target: login,
       settings: config.postgres,
       observe,
       defaults: {
@@ -202,6 +212,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
     });
     const jobs = openJobs({ db: database, nodes, settings: config.jobs, observe });
+    const steps = createSteps({ db: database, settings: config.jobs });
+    const events = createEventDelivery({ db: database, settings: config.jobs, observe });
+    const schedules = createSchedules({ db: database, jobs, settings: config.jobs, observe });
     const authSettings = authSettingsOf(config);
     const transport = smtpTransport(authSettings);
     if (transport !== null) opened.push(() => transport.close());
@@ -227,12 +240,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     let url = localUrl(config.http.host, config.http.port);
     const projectUrl = () => url;
+    const listening = Promise.withResolvers<void>();
     const internal = createInternal({
       identity: keys.identity,
       observe,
       settings: config.http,
       depthLimits: new Map([[functionsMount, config.functions.functionsDepthLimit]]),
     });
+    const services = createServices({
+      db: database,
+      jobs,
+      login,
+      contextOf: createCallerContext({ catalog, settings: config.data }),
+      service: servicePrincipal(),
+      nodeId: nodes.id,
+      statementTimeoutMs: config.postgres.statementTimeoutMs,
+      settings: config.functions,
+    });
+    opened.push(() => services.close());
     const functions = createFunctions({
       projectDir: project.dir,
       functionsDir: project.functionsDir,
@@ -245,12 +270,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.functions,
       observe,
       projectUrl,
-      services: jobServices({ db: database, jobs }),
+      listening: listening.promise,
+      services: services.services,
+      onOver: services.onOver,
       internalFetch: createInternalFetch({ internal, service: servicePrincipal(), projectUrl }),
-      receive: null,
+      receive: (name, options, input) => work.receive(name, options, input),
+    });
+    const work = createFunctionWork({
+      functions,
+      db: database,
+      session,
+      log,
+      jobs,
+      schedules,
+      steps,
+      transactions: services,
+      node: nodes.id,
+      settings: { ...config.functions, jobsPayloadMaxBytes: config.jobs.jobsPayloadMaxBytes },
+      observe,
+      clock: systemClock,
     });
 
     const capabilities: readonly Capability[] = [
+      work,
       functions,
       createData({ session, catalog, settings: { ...config.data, ...config.queries }, observe }),
       createAuth({
@@ -312,6 +354,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push((signal) => outbox.stop(signal));
     await jobs.start();
     opened.push((signal) => jobs.stop(signal));
+    await events.start();
+    opened.push(() => events.stop());
+    await schedules.start();
+    opened.push(() => schedules.stop());
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());
@@ -325,6 +371,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isReady: () => ({ parts: { database: watch.state() }, optional: { log: logPart(log.stats().state) } }),
     });
     url = http.url;
+    listening.resolve();
     for (const { path, accept } of capabilities.flatMap(({ upgrades = [] }) => upgrades)) http.onUpgrade(path, accept);
     listensAt = http.url;
     opened.push((signal) => {

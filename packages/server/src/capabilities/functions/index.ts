@@ -7,6 +7,7 @@ import type { Values } from "../../kernel/settings.ts";
 import type { ApiKeys, Identity } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import { type FunctionBuild, openFunctionBuild } from "./build/index.ts";
+import { createSaying } from "./build/say.ts";
 import { type Endpoint, endpointOf } from "./endpoints.ts";
 import { environmentOf, secretsOf } from "./environment.ts";
 import { createFunctionHost } from "./host/index.ts";
@@ -29,8 +30,10 @@ import type {
 export type Definitions = ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>;
 
 export { mount as functionsMount } from "./routes.ts";
+export { withDefaults } from "./runs/index.ts";
+export { createFunctionWork, type FunctionWork } from "./runs/work.ts";
+export { createServices } from "./services/index.ts";
 export { createInternalFetch } from "./services/internal-fetch.ts";
-export { jobServices } from "./services/jobs.ts";
 
 export interface FunctionsNeeds {
   readonly projectDir: string;
@@ -39,7 +42,8 @@ export interface FunctionsNeeds {
   readonly supabaseConfigFile: string | null;
   /** Absolute: `.mainstay/cache`. */
   readonly cacheFolder: string;
-  readonly mode: "dev" | "start";
+  /** `look`: for a command beside a server that may run. */
+  readonly mode: "dev" | "start" | "look";
   readonly identity: Identity;
   readonly apiKeys: () => ApiKeys;
   /** Variables of the server's environment that the setting `functionsSecrets` names. */
@@ -48,6 +52,8 @@ export interface FunctionsNeeds {
   readonly observe: Observe;
   /** Where the project is to be reached, as functions see it. */
   readonly projectUrl: () => string;
+  /** Resolves when that is known: with port 0 not before the server listens. Nothing is loaded before. */
+  readonly listening: Promise<void>;
   readonly services: Services;
   readonly internalFetch: InternalFetch;
   /** Takes in what a provider sends to the webhook of a function; `null` where nothing does. */
@@ -83,6 +89,9 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
   let build: FunctionBuild | null = null;
   let loading: Promise<void> | null = null;
   let turn: Promise<unknown> = Promise.resolve();
+  let isStopped = false;
+  const stopped = Promise.withResolvers<void>();
+  const ofLoad = createSaying(observe);
   const secrets = () => secretsOf(functionsDir, needs.secrets);
 
   const host = createFunctionHost({
@@ -125,7 +134,8 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     const besides: Diagnostic[] = [];
     for (const listener of listeners) besides.push(...(await listener(set, defined)));
     found = [...set.diagnostics, ...unloaded, ...besides];
-    for (const one of found) observe({ kind: "warning", area: "functions", message: wordsOf(one) });
+    // The build has said its own.
+    ofLoad.diagnostics([...unloaded, ...besides]);
   };
   /** One after another: a later set is never replaced by an earlier one. */
   const loadInTurn = (set: FunctionSet, isAnew: boolean): Promise<void> => {
@@ -145,6 +155,8 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
       settings,
       observe,
     });
+    await Promise.race([needs.listening, stopped.promise]);
+    if (isStopped) return;
     build.onChange((set, { hasNewSecrets }) => void loadInTurn(set, hasNewSecrets));
     await loadInTurn(build.current(), false);
   };
@@ -180,6 +192,8 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
         });
     },
     async stop(signal) {
+      isStopped = true;
+      stopped.resolve();
       await loading;
       await build?.close();
       await host.stop(signal);
@@ -187,14 +201,9 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
   };
 }
 
-const wordsOf = ({ file, line, column, message, hint }: Diagnostic): string => {
-  const at = file === null ? "" : `${file}${line === null ? "" : `:${line}:${column ?? 1}`}: `;
-  return `${at}${message}${hint === null ? "" : ` ${hint}`}`;
-};
-
-/** What threads need of ours: this capability's modules, the package functions are written with, and packages of both. */
+/** What threads need of ours, none of it a secret: the server's modules, the package functions are written with, and packages of both. */
 function ownModules(): string[] {
-  const here = fileURLToPath(new URL(".", import.meta.url));
+  const here = fileURLToPath(new URL("../..", import.meta.url));
   const definitions = fileURLToPath(import.meta.resolve("@mainstay/functions"));
   const packages = ["@supabase/postgrest-js", "@mainstay/functions"].map((name) => {
     const path = fileURLToPath(import.meta.resolve(name));

@@ -181,7 +181,7 @@ class Host implements FunctionHost {
       onBootFailed: (loaded) => this.#onBootFailed(pool, loaded),
     });
     const loaded = await pool.load();
-    if (loaded === null || "thrown" in loaded) {
+    if ("thrown" in loaded) {
       this.#definitions.set(built.name, diagnosticOf(built, loaded));
       this.#replace(built.name, null);
       for (const task of pool.retire()) task.fail(problems.bootError());
@@ -289,7 +289,7 @@ class Host implements FunctionHost {
     for (const other of this.#pools.values()) if (other !== pool) other.placesFreed();
   }
 
-  #onBootFailed(pool: FunctionPool, loaded: Loaded | null): void {
+  #onBootFailed(pool: FunctionPool, loaded: Loaded): void {
     if (this.#pools.get(pool.built.name) !== pool) return;
     const { message } = diagnosticOf(pool.built, loaded);
     this.#needs.observe({ kind: "functions.thread-ended", functionName: pool.built.name, reason: "boot", message });
@@ -334,8 +334,8 @@ class Host implements FunctionHost {
 
 type RunInput = Parameters<FunctionHost["run"]>[1];
 
-function diagnosticOf({ name, file }: BuiltFunction, loaded: Loaded | null): Diagnostic {
-  const thrown = loaded !== null && "thrown" in loaded ? loaded.thrown : null;
+function diagnosticOf({ name, file }: BuiltFunction, loaded: Loaded): Diagnostic {
+  const thrown = "thrown" in loaded ? loaded.thrown : null;
   const at = thrown?.stack?.split("\n").find((line) => line.includes(file));
   const [, line, column] = /:(\d+):(\d+)\)?$/.exec(at ?? "") ?? [];
   return {

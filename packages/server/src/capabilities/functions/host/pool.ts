@@ -15,7 +15,7 @@ export interface PoolNeeds {
   /** It ended by itself, or had to be. */
   onThreadEnded(begun: readonly Task[], end: ThreadEnd): void;
   /** A module that was loaded before could not be loaded again. */
-  onBootFailed(loaded: Loaded | null): void;
+  onBootFailed(loaded: Loaded): void;
 }
 
 type ThreadEvents = Pick<
@@ -52,7 +52,7 @@ export class FunctionPool {
   #deaths = 0;
   #retryAtMs = 0;
   readonly #events: ThreadEvents;
-  #onFirst: ((loaded: Loaded | null) => void) | null = null;
+  #onFirst: ((loaded: Loaded) => void) | null = null;
 
   constructor(needs: PoolNeeds) {
     this.built = needs.built;
@@ -68,8 +68,8 @@ export class FunctionPool {
     };
   }
 
-  /** Loads the module in a first thread. @returns what it defines, or why it could not be loaded; `null` when the thread ended over it */
-  load(): Promise<Loaded | null> {
+  /** Loads the module in a first thread. @returns what it defines, or why it could not be loaded */
+  load(): Promise<Loaded> {
     return new Promise((resolve) => {
       this.#onFirst = resolve;
       this.#start();
@@ -217,7 +217,7 @@ export class FunctionPool {
     const isLoading = !thread.hasLoaded;
     if (isLoading) this.#starting--;
     this.#needs.onThreadEnded(begun, end);
-    if (isLoading && end.reason !== "process") this.#bootFailed(null);
+    if (isLoading && end.reason !== "process") this.#bootFailed(overIt(end));
     else if (isLoading && this.#onFirst !== null) this.#loadAgain();
     this.#startSoon();
   }
@@ -225,11 +225,11 @@ export class FunctionPool {
   /** The process died while it was loaded: another function's fault, or its own. */
   #loadAgain(): void {
     if (++this.#deaths < deathsLimit) this.#start();
-    else this.#bootFailed(null);
+    else this.#bootFailed(overIt({ reason: "process", message: "The process died over it." }));
   }
 
   /** It may be the module's fault, or not: it is tried again, ever more rarely. */
-  #bootFailed(loaded: Loaded | null): void {
+  #bootFailed(loaded: Loaded): void {
     this.#onFirst?.(loaded);
     this.#onFirst = null;
     this.#retryAtMs = performance.now() + Math.min(10_000, 100 * 2 ** this.#bootFailures++);
@@ -237,3 +237,11 @@ export class FunctionPool {
     this.#startSoon();
   }
 }
+
+const overIt = ({ reason, message }: ThreadEnd): Loaded => ({
+  thrown: {
+    name: "Error",
+    message: `It ended while it was loaded (${reason}): ${message ?? "it says nothing"}`,
+    stack: null,
+  },
+});

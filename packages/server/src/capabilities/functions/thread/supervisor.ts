@@ -83,9 +83,9 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
     isMeasured: false,
   };
   threads.set(number, thread);
-  worker.on("error", (error: NodeJS.ErrnoException) => {
+  worker.on("error", (error: NodeJS.ErrnoException & { readonly resource?: string }) => {
     thread.reason ??= error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "memory" : "crashed";
-    thread.message ??= error.message;
+    thread.message ??= error.resource === undefined ? error.message : `${error.message} (${error.resource})`;
   });
   worker.on("exit", () => {
     threads.delete(number);
