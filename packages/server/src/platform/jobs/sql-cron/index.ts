@@ -19,7 +19,7 @@ export interface SqlCronNeeds {
 /** Runs what `cron.schedule` has scheduled, where pg_cron itself is not there to do it. */
 export interface SqlCron {
   start(): Promise<void>;
-  /** Lets running commands finish as the queue does. */
+  /** Begins no more commands. Those under way are ended with the queue. */
   stop(): Promise<void>;
 }
 
@@ -48,7 +48,8 @@ export function createSqlCron({ db, jobs, steps, logins, settings }: SqlCronNeed
     },
     async stop() {
       if (sweeps !== null) clearInterval(sweeps);
-      await stopHandling?.();
+      // Not waited for: commands under way are runs of jobs, which the queue waits for as long as it waits for any, and then ends.
+      void stopHandling?.().catch(() => {});
       stopHandling = null;
     },
   };
