@@ -7,6 +7,7 @@ const subcommands: Readonly<Record<string, readonly string[]>> = {
   keys: ["show", "rotate"],
   db: ["url", "psql"],
   config: ["show"],
+  functions: ["new", "list", "check"],
   webhooks: ["list", "deliveries", "replay", "test", "secret"],
   user: ["list", "create", "import", "ban", "unban", "sessions", "delete"],
 };

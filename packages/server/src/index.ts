@@ -1,4 +1,5 @@
 export type { Accounts, ImportedIdentity, ImportedUser, ImportOutcome } from "./capabilities/auth/index.ts";
+export type { DefinitionSummary, Diagnostic } from "./capabilities/functions/types.ts";
 export type { AccessKey, AccessKeys, KeyOrder, StorageFinding, StorageTools } from "./capabilities/storage/index.ts";
 export type { Delivery, DeliveryAttempt, Webhook, WebhookSecret, WebhookTools } from "./capabilities/webhooks/index.ts";
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
@@ -13,6 +14,7 @@ export {
 export { Problem } from "./kernel/problem.ts";
 export { type Origins, type Setting, SettingError, type Settings } from "./kernel/settings.ts";
 export {
+  inspectProjectFunctions,
   type OpenProjectAccounts,
   type OpenProjectDatabase,
   type OpenProjectS3Keys,
@@ -23,6 +25,7 @@ export {
   openProjectS3Keys,
   openProjectStorage,
   openProjectWebhooks,
+  type ProjectFunctions,
 } from "./open-project.ts";
 export type { ApiKeys } from "./platform/identity/types.ts";
 export type { Observation, Observe } from "./platform/observe/observation.ts";

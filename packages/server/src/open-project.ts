@@ -1,6 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Accounts, createAuth } from "./capabilities/auth/index.ts";
+import { createFunctions, type Definitions } from "./capabilities/functions/index.ts";
+import type { DefinitionSummary, Diagnostic, FunctionSet } from "./capabilities/functions/types.ts";
 import {
   type AccessKeys,
   createAccessKeys,
@@ -11,6 +13,7 @@ import { createWebhookSecrets, createWebhookTools, type WebhookTools } from "./c
 import { migrationNeeds, openProjectBlobs, postgresNeeds, type ServerOptions } from "./compose.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { systemClock } from "./kernel/clock.ts";
+import { localUrl } from "./kernel/local-url.ts";
 import { openIdentity } from "./platform/identity/index.ts";
 import { jobsStore } from "./platform/jobs/store.ts";
 import type { Observe } from "./platform/observe/observation.ts";
@@ -144,6 +147,73 @@ export async function openProjectWebhooks(
       keys.close();
     },
   };
+}
+
+/** The project's functions as they are now. */
+export interface ProjectFunctions {
+  readonly functions: readonly {
+    readonly name: string;
+    /** Relative to the project. */
+    readonly file: string;
+    readonly definitions: readonly DefinitionSummary[];
+  }[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Builds the functions of a project and loads each as the server would, to say what they define. Nothing of them runs but their modules, and
+ * what these ask the server for meanwhile is refused. Works beside a server that runs.
+ */
+export async function inspectProjectFunctions(options: ServerOptions): Promise<ProjectFunctions> {
+  const config = await loadConfig(options);
+  const { project } = config;
+  if (project.functionsDir === null) return { functions: [], diagnostics: [] };
+  mkdirSync(project.dataDir, { recursive: true, mode: 0o700 });
+  const keys = await openIdentity({
+    keysDir: join(project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe: options.observe,
+    clock: systemClock,
+  });
+  const functions = createFunctions({
+    projectDir: project.dir,
+    functionsDir: project.functionsDir,
+    supabaseConfigFile: project.supabaseConfigFile,
+    cacheFolder: join(project.dataDir, "cache"),
+    mode: "look",
+    identity: keys.identity,
+    apiKeys: () => keys.keys,
+    secrets: config.functionSecrets,
+    settings: config.functions,
+    observe: options.observe,
+    projectUrl: () => localUrl(config.http.host, config.http.port),
+    listening: Promise.resolve(),
+    services: {},
+    internalFetch: () => Promise.reject(new Error("Nobody serves this project now.")),
+    receive: null,
+  });
+  const loaded: { set: FunctionSet; defined: Definitions }[] = [];
+  functions.onLoaded(async (set, defined) => {
+    loaded.push({ set, defined });
+    return [];
+  });
+  // A server has its port to live for; here nothing else would keep the process while functions load.
+  const alive = setInterval(() => {}, 60_000);
+  try {
+    await functions.start?.();
+    await functions.ready();
+    const found = loaded.flatMap(({ set, defined }) =>
+      set.functions.map(({ name, file }) => {
+        const definitions = defined.get(name) ?? [];
+        return { name, file, definitions: "severity" in definitions ? [] : definitions };
+      }),
+    );
+    return { functions: found, diagnostics: functions.diagnostics() };
+  } finally {
+    await functions.stop?.(AbortSignal.timeout(5_000));
+    clearInterval(alive);
+    keys.close();
+  }
 }
 
 /** Opens a project's database: joins the running one, or starts the embedded one for as long as it is needed. */

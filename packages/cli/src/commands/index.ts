@@ -35,6 +35,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./user.ts"),
   },
   {
+    name: "functions",
+    summary: "write, list and check the app's own code",
+    load: () => import("./functions.ts"),
+  },
+  {
     name: "storage",
     summary: "check files, rotate their keys, and give out keys of the S3 endpoint",
     load: () => import("./storage.ts"),

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type Cli, CommandError, exitCodes } from "../cli.ts";
+import { refreshFunctionTypes } from "../types/function-types.ts";
 import { introspect } from "../types/introspect.ts";
 import { writeTypeScript } from "../types/typescript.ts";
 import { type ProjectOptions, projectDir, withProject } from "./options.ts";
@@ -16,7 +17,9 @@ interface TypesOptions extends ProjectOptions {
 export function command(cli: Cli): Command {
   return withProject(
     new Command("types")
-      .description("Write TypeScript types of the database, for createClient<Database>() of supabase-js.")
+      .description(
+        "Write TypeScript types of the database, for createClient<Database>() of supabase-js; and into functions/database.d.ts, for ctx.db.",
+      )
       .addOption(new Option("-l, --lang <language>", "the language").choices(["ts", "typescript"]).default("ts"))
       .addOption(
         new Option("-s, --schema <names>", "schemas to write, with commas (default: those the API shows)").argParser(
@@ -37,6 +40,11 @@ export function command(cli: Cli): Command {
         const model = await introspect(client);
         const schemas = options.schema ?? open.config.data.schemas;
         await refuseUnknown(schemas, async (text, values) => (await client.query<{ name: string }>(text, values)).rows);
+        const { functionsDir } = open.project;
+        if (functionsDir !== null) {
+          const file = await refreshFunctionTypes(client, functionsDir, open.config.data.schemas);
+          if (file !== null) cli.err.write(`Wrote ${relative(cli.cwd, file)}\n`);
+        }
         return writeTypeScript(model, schemas);
       } finally {
         await client.end();

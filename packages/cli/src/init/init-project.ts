@@ -1,7 +1,17 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CommandError, exitCodes } from "../cli.ts";
-import { configFile, envExample, gitignore, initMigration, packageManifest, readme, seedFile } from "./templates.ts";
+import { templates } from "../functions/templates.ts";
+import {
+  configFile,
+  envExample,
+  functionsTsconfig,
+  gitignore,
+  initMigration,
+  packageManifest,
+  readme,
+  seedFile,
+} from "./templates.ts";
 
 export interface InitResult {
   readonly layout: "mainstay" | "supabase";
@@ -25,6 +35,8 @@ export function initProject(dir: string, now: Date): InitResult {
   if (layout === "mainstay") {
     if (!hasSql(join(dir, "migrations"))) files.push([`migrations/${timestamp(now)}_init.sql`, initMigration]);
     files.push(["seed.sql", seedFile]);
+    if (!existsSync(join(dir, "functions")))
+      files.push(["functions/hello.ts", templates.http("hello")], ["functions/tsconfig.json", functionsTsconfig]);
   }
   files.push(
     [".env.example", envExample],

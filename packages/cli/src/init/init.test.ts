@@ -91,7 +91,7 @@ describe("mainstay init", () => {
     expect(out).toContain("README.md is yours already");
     expect(await read("README.md")).toBe("mine");
     expect(await read("package.json")).toBe('{"name":"mine"}');
-    expect(await read(".gitignore")).toBe("dist\n.env\nnode_modules/\n.mainstay/\n.env.local\n");
+    expect(await read(".gitignore")).toBe("dist\n.env\nnode_modules/\n.mainstay/\n.env.local\nfunctions/.env\n");
   });
 
   it("refuses a project that is one already, and a file", async () => {

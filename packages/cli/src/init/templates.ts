@@ -115,7 +115,10 @@ export const envExample = `# Copy to .env (never committed) and set what you nee
 # \`mainstay doctor\` says what is missing.
 `;
 
-export const gitignore = ["node_modules/", ".mainstay/", ".env", ".env.local"];
+export const gitignore = ["node_modules/", ".mainstay/", ".env", ".env.local", "functions/.env"];
+
+/** For editors: what the checker knows of functions is written into the cache by `dev`. */
+export const functionsTsconfig = `${JSON.stringify({ extends: "../.mainstay/cache/functions/tsconfig.json" }, null, 2)}\n`;
 
 export const readme = (name: string, layout: "mainstay" | "supabase"): string => {
   const base = layout === "supabase" ? "supabase/" : "";
@@ -135,6 +138,7 @@ In a clone of Mainstay the command is \`npx mainstay\`, with \`--dir\` and this 
 |---|---|
 | \`${base}migrations/\` | schema and policies: plain SQL, applied in order, never edited once applied |
 | \`${base}seed.sql\` | first rows |
+| \`${base}functions/\` | your own code: endpoints, jobs, schedules, reactions to changes; its secrets in \`${base}functions/.env\` |
 | \`${base}templates/\` | mails in your own words, if you like: \`confirmation.html\`, \`magic_link.html\` … |
 | \`mainstay.config.ts\` | settings; every one has a default |
 | \`.env\` | secrets, never committed; \`.env.example\` shows what there is |

@@ -1,6 +1,8 @@
 import type { Observation } from "@mainstay/server";
+import { showDiagnostic } from "../functions/show.ts";
 import { describeFailure } from "../output/failure.ts";
 import type { Progress } from "../output/progress.ts";
+import { type Style, styleFor } from "../output/style.ts";
 
 /** Turns what the server observes of its own start into lines for a person. */
 export interface StartReport {
@@ -10,7 +12,7 @@ export interface StartReport {
   end(): void;
 }
 
-export function reportStart(progress: Progress): StartReport {
+export function reportStart(progress: Progress, style: Style = plain): StartReport {
   let migrationCount = 0;
   let isOver = false;
   const endMigrations = () => {
@@ -50,6 +52,10 @@ export function reportStart(progress: Progress): StartReport {
           return progress.update("Opening the API");
         case "catalog.failed":
           return progress.warn(`The schema could not be read: ${describeFailure(observation.error).message}`);
+        case "functions.built":
+          return progress.done(functionsLine(observation));
+        case "functions.diagnostic":
+          return progress.note(showDiagnostic(observation, style));
         case "warning":
           return progress.warn(`${observation.area}: ${observation.message}`);
         default:
@@ -72,7 +78,22 @@ const lasting: ReadonlySet<Observation["kind"]> = new Set([
   "postgres.recovering",
   "migration.history-differs",
   "catalog.failed",
+  "functions.built",
+  "functions.diagnostic",
   "warning",
 ]);
+
+const plain = styleFor({ write: () => {} }, {});
+
+/** What runs now; of what was changed and does not, its own lines say why. */
+function functionsLine({ functions, changed, durationMs }: Extract<Observation, { kind: "functions.built" }>): string {
+  const runs = changed.filter((name) => functions.includes(name));
+  const gone = changed.filter((name) => !functions.includes(name));
+  const parts = [
+    ...(runs.length > 0 ? [`Functions: ${runs.join(", ")}`] : []),
+    ...(gone.length > 0 ? [`no longer served: ${gone.join(", ")}`] : []),
+  ].join("; ");
+  return `${parts.replace(/^no/, "No")} in ${seconds(durationMs)}`;
+}
 
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);

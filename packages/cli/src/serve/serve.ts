@@ -84,7 +84,7 @@ async function start(cli: Cli, options: ServeOptions, progress: Progress, signal
   const config = await loadConfig({ ...given, flags: flagsOf(options) });
   const { port, notice } = await choosePort(config.http.port, config.http.host, options.mode);
   if (notice !== null) progress.warn(notice);
-  const report = reportStart(progress);
+  const report = reportStart(progress, styleFor(cli.err, cli.env));
   const { startServer } = await import("@mainstay/server");
   const server = await startServer({
     ...given,
@@ -136,6 +136,8 @@ const reported: ReadonlySet<Observation["kind"]> = new Set([
   "seed.failed",
   "catalog.loaded",
   "catalog.failed",
+  "functions.built",
+  "functions.diagnostic",
   "warning",
 ]);
 
@@ -148,6 +150,7 @@ async function greet(
 ): Promise<() => Promise<void>> {
   const { sampleTable } = await import("./sample-table.ts");
   const { watchMigrations } = await import("./watch-migrations.ts");
+  const { keepFunctionTypes } = await import("./keep-types.ts");
   const table = await sampleTable(server, server.config.data.schemas).catch(() => null);
   // Counted from the start of this process, which is where the person's wait began.
   const readyMs = performance.now();
@@ -155,7 +158,7 @@ async function greet(
   const dirOption = dir === "" ? "" : ` --dir ${dir.startsWith("..") ? options.projectDir : dir}`;
   const { url, inboxUrl, keys } = server;
   // Before anything is shown: whoever has read it may save a file at once.
-  const stopWatching = watchMigrations(server, progress);
+  const stopWatching = watchMigrations(server, progress, () => keepFunctionTypes(server, progress));
   const command = invocation(cli.cwd, cli.env);
   cli.out.write(announce({ url, inboxUrl, keys, command, dirOption, table, readyMs }, styleFor(cli.out, cli.env)));
   return stopWatching;

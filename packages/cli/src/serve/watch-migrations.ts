@@ -8,12 +8,13 @@ const settleMs = 150;
 
 /**
  * Applies migrations as they appear, those included that have since the start looked for them. One run at a time; a change during a run
- * starts another after it. A failing file is reported and tried again when it changes.
+ * starts another after it. A failing file is reported and tried again when it changes. `afterwards` is called after each run that failed in nothing.
  * @returns a function that ends the watching and waits for the run in progress
  */
 export function watchMigrations(
   server: Pick<RunningServer, "project" | "migrate">,
   progress: Pick<Progress, "done" | "warn">,
+  afterwards: () => Promise<void> = async () => {},
 ): () => Promise<void> {
   const { migrationsDir } = server.project;
   if (migrationsDir === null) return async () => {};
@@ -22,6 +23,7 @@ export function watchMigrations(
   const run = async () => {
     try {
       const { applied } = await server.migrate();
+      await afterwards();
       if (applied.length > 0)
         progress.done(`Applied ${applied.map(({ version, name }) => `${version}_${name}`).join(", ")}`);
     } catch (error) {

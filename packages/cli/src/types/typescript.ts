@@ -7,12 +7,23 @@ import { key, quote, typeNames } from "./type-names.ts";
 /** The PostgREST release whose dialect the server speaks: supabase-js types some of its methods by it. */
 const postgrestVersion = "14.1";
 
+/** What `writeTypeScript` writes, without the values: all of it is declarations. */
+export const databaseType = (model: DatabaseModel, schemas: readonly string[]): string => parts(model, schemas).types;
+
 /**
  * Writes the `Database` type that supabase-js takes (`createClient<Database>`), in the shape the Supabase CLI's `gen types`
  * gives it: an app that moves here replaces the file and compiles.
  * https://supabase.com/docs/guides/api/rest/generating-types
  */
 export function writeTypeScript(model: DatabaseModel, schemas: readonly string[]): string {
+  const { types, constants } = parts(model, schemas);
+  return `${types}\n\n${constants}\n`;
+}
+
+function parts(
+  model: DatabaseModel,
+  schemas: readonly string[],
+): { readonly types: string; readonly constants: string } {
   const written = new Set(schemas);
   const names = typeNames(model, written);
   const inlineRow = (relation: ModelRelation) =>
@@ -81,7 +92,7 @@ export function writeTypeScript(model: DatabaseModel, schemas: readonly string[]
     return `${key(name)}: ${literal([`Enums: ${literal(values)}`])}`;
   });
 
-  return `${[
+  const types = [
     "// Written by `mainstay types`. Changes here are lost: change the schema, and write it again.",
     "export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];",
     `export type Database = ${object([
@@ -89,8 +100,8 @@ export function writeTypeScript(model: DatabaseModel, schemas: readonly string[]
       ...schemas.map(schema),
     ])};`,
     helperTypes(schemas.includes("public") ? "public" : (schemas[0] ?? "public")),
-    `export const Constants = ${literal(constants)} as const;`,
-  ].join("\n\n")}\n`;
+  ].join("\n\n");
+  return { types, constants: `export const Constants = ${literal(constants)} as const;` };
 }
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);

@@ -248,7 +248,8 @@ function createBuilder(needs: FunctionBuildNeeds) {
         projectDir,
         functionsDir: dir,
         cacheDir,
-        entries: all.map(({ found }) => found.entry),
+        // With one file that cannot be read the checker looks at nothing else.
+        entries: all.flatMap(({ found, entry }) => (entry === null ? [] : [found.entry])),
         rewritten: new Map(all.flatMap(({ rewritten }) => Object.entries(rewritten))),
         paths: new Map(all.flatMap(({ importMap }) => importMap.entries.filter(([, to]) => isAbsolute(to)))),
       },
