@@ -28,7 +28,8 @@ import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import { servicePrincipal } from "./platform/identity/service.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import { openJobs } from "./platform/jobs/index.ts";
-import { createJobTime } from "./platform/jobs/time.ts";
+import { createSchedules } from "./platform/jobs/schedules/index.ts";
+import { createEventDelivery, createSteps } from "./platform/jobs/steps/index.ts";
 import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
@@ -39,7 +40,6 @@ import { pgConfigOf } from "./platform/postgres/external/index.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
 import { type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
 import { connectReplication } from "./platform/postgres/replication.ts";
-import { createRoleLogins } from "./platform/postgres/role-login.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
@@ -212,17 +212,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
     });
     const jobs = openJobs({ db: database, nodes, settings: config.jobs, observe });
-    const time = createJobTime({
-      db: database,
-      jobs,
-      logins: createRoleLogins({
-        db: database,
-        administrator: postgres.administrator,
-        secret: keys.signer.deriveKey("logins of roles"),
-      }),
-      settings: config.jobs,
-      observe,
-    });
+    const steps = createSteps({ db: database, settings: config.jobs });
+    const events = createEventDelivery({ db: database, settings: config.jobs, observe });
+    const schedules = createSchedules({ db: database, jobs, settings: config.jobs, observe });
     const authSettings = authSettingsOf(config);
     const transport = smtpTransport(authSettings);
     if (transport !== null) opened.push(() => transport.close());
@@ -255,9 +247,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.http,
       depthLimits: new Map([[functionsMount, config.functions.functionsDepthLimit]]),
     });
+    const unknownJob = (name: string): void => {
+      if (options.mode !== "dev") return;
+      observe({
+        kind: "warning",
+        area: "functions",
+        message: `No function defines the job "${name}": it waits for one.`,
+      });
+    };
     const services = createServices({
       db: database,
-      jobs,
+      jobs: { ...jobs, ...withDefaults(jobs, (name) => work.defaultsOf(name), unknownJob) },
       login,
       contextOf: createCallerContext({ catalog, settings: config.data }),
       service: servicePrincipal(),
@@ -290,9 +290,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       session,
       log,
       jobs,
-      schedules: time.schedules,
-      steps: time.steps,
-      transactions: services,
+      schedules,
+      steps,
+      transactions: services.transactions,
       node: nodes.id,
       settings: { ...config.functions, jobsPayloadMaxBytes: config.jobs.jobsPayloadMaxBytes },
       observe,
@@ -347,7 +347,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         jobs,
         log,
         key: keys.signer.deriveKey("webhooks"),
-        places: { listensAt: () => listensAt, publicUrl: config.auth.publicUrl },
+        places: { listensAt: () => listensAt, publicUrl: authSettings.publicUrl },
         settings: config.webhooks,
         observe,
       }),
@@ -362,8 +362,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push((signal) => outbox.stop(signal));
     await jobs.start();
     opened.push((signal) => jobs.stop(signal));
-    await time.start();
-    opened.push(() => time.stop());
+    await events.start();
+    opened.push(() => events.stop());
+    await schedules.start();
+    opened.push(() => schedules.stop());
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());

@@ -4,6 +4,7 @@ import { smsGateway } from "./adapters/sms/index.ts";
 import { checkMailServer as askMailServer, smtpTransport } from "./adapters/smtp/index.ts";
 import { type AuthSettings, authSettingErrors, hasInbox, settingErrorOf } from "./capabilities/auth/index.ts";
 import { openCipher } from "./capabilities/storage/index.ts";
+import { webhookGuard } from "./capabilities/webhooks/index.ts";
 import type { Config } from "./config.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
@@ -60,6 +61,7 @@ export function settingErrors(
     ...settingErrorOf(() => smsGateway(settings)),
     ...settingErrorOf(() => assertBlobStore(config.storage)),
     ...settingErrorOf(() => (config.storage.storageEnabled ? openCipher(config.storage) : null)),
+    ...settingErrorOf(() => webhookGuard(config.webhooks.webhookAllowedHosts)),
     ...settingErrorOf(() => hasInbox({ settings, isDevelopment, host: config.http.host })),
   ];
 }

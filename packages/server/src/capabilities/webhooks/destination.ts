@@ -1,5 +1,7 @@
+import { SettingError } from "../../kernel/settings.ts";
 import {
   createGuard,
+  type Guard,
   type OutboundReply,
   type OutboundRequest,
   outboundRequest,
@@ -36,10 +38,8 @@ const usualOrigins = [
 /**
  * The way out for URLs of an app: to the public internet, to hosts the operator has named, and to this server itself, however it is named; never
  * elsewhere in private space and never over a redirect (threat X01).
- * @throws TypeError naming an entry of `allowedHosts` that is no host
  */
-export function createCallOut(allowedHosts: readonly string[], { listensAt, publicUrl }: OwnPlaces): CallOut {
-  const guard = createGuard(allowedHosts);
+export function createCallOut(guard: Guard, { listensAt, publicUrl }: OwnPlaces): CallOut {
   const own = new Set(usualOrigins);
   if (URL.canParse(publicUrl)) own.add(new URL(publicUrl).origin);
   const isOurs = (url: URL): boolean => {
@@ -58,4 +58,14 @@ export function createCallOut(allowedHosts: readonly string[], { listensAt, publ
     // Straight to where it listens: its public name may lead to a proxy that this machine cannot reach.
     return outboundRequest(new URL(`${url.pathname}${url.search}`, place), request);
   };
+}
+
+/** Where webhooks may go besides the public internet. @throws SettingError naming an entry that is no host */
+export function webhookGuard(allowedHosts: readonly string[]): Guard {
+  try {
+    return createGuard(allowedHosts);
+  } catch (error) {
+    if (error instanceof TypeError) throw new SettingError(`MAINSTAY_WEBHOOK_ALLOWED_HOSTS: ${error.message}`);
+    throw error;
+  }
 }

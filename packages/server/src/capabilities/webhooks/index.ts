@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Capability } from "../../kernel/capability.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { ChangeLog } from "../../platform/changes/index.ts";
@@ -6,7 +7,7 @@ import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import type { StopListening } from "../../platform/postgres/listener.ts";
 import { deliveryHandler } from "./deliver.ts";
-import { createCallOut, type OwnPlaces } from "./destination.ts";
+import { createCallOut, type OwnPlaces, webhookGuard } from "./destination.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { netHandler } from "./net.ts";
 import { netStore } from "./net-store.ts";
@@ -19,7 +20,7 @@ import { createWebhookTools, type WebhookTools } from "./tools.ts";
 export type { WebhookSecret } from "./secrets.ts";
 export { createWebhookTools, type WebhookTools } from "./tools.ts";
 export type { Delivery, DeliveryAttempt, Webhook } from "./types.ts";
-export { createWebhookSecrets };
+export { createWebhookSecrets, webhookGuard };
 
 export interface WebhooksNeeds {
   readonly db: Database;
@@ -34,17 +35,21 @@ export interface WebhooksNeeds {
 
 /** Between looks for what is old and what was left behind, in ms, at most. */
 const sweepMaxMs = 600_000;
+/** How long a start waits for the reader's place in the log, and how often it looks, in ms. */
+const enrolMs = 10_000;
+const enrolLookMs = 20;
 
-/** Webhooks, and requests that SQL makes. @throws TypeError naming an entry of `webhookAllowedHosts` that is no host */
+/** Webhooks, and requests that SQL makes. @throws SettingError naming an entry of `webhookAllowedHosts` that is no host */
 export function createWebhooks(needs: WebhooksNeeds): Capability & { readonly tools: WebhookTools } {
   const { db, jobs, log, settings, observe } = needs;
   const secrets = createWebhookSecrets(needs.key);
-  const callOut = createCallOut(settings.webhookAllowedHosts, needs.places);
+  const callOut = createCallOut(webhookGuard(settings.webhookAllowedHosts), needs.places);
   const stops: (() => Promise<void>)[] = [];
   let stopListening: StopListening | null = null;
   let sweeps: NodeJS.Timeout | null = null;
   let isReading = false;
   let hasNet = false;
+  let isStopped = false;
 
   // The log is followed on every node that reads it: a project without webhooks does without.
   const readIfWanted = async (): Promise<void> => {
@@ -52,6 +57,13 @@ export function createWebhooks(needs: WebhooksNeeds): Capability & { readonly to
     if (isReading) return;
     isReading = true;
     log.followDurably(webhooksReader({ db, jobs, settings, observe }));
+    await enrolled();
+  };
+
+  /** For the first time in this database the reader begins where the log is by then: what commits before is told to nobody. */
+  const enrolled = async (): Promise<void> => {
+    const untilMs = performance.now() + enrolMs;
+    while (!isStopped && performance.now() < untilMs && !(await webhooksStore.isEnrolled(db))) await sleep(enrolLookMs);
   };
 
   const sweep = async (): Promise<void> => {
@@ -85,6 +97,7 @@ export function createWebhooks(needs: WebhooksNeeds): Capability & { readonly to
       sweeps.unref();
     },
     async stop() {
+      isStopped = true;
       if (sweeps !== null) clearInterval(sweeps);
       await stopListening?.();
       await Promise.all(stops.splice(0).map((stop) => stop()));

@@ -250,3 +250,46 @@ describe("X01 requests of SQL into private space", () => {
     await strict.stop();
   });
 });
+
+describe("settings of requests", () => {
+  test("retry what may pass, wait as asked, and keep answers for their time", async () => {
+    const patient = await boot({
+      settings: { webhooks: { webhookAllowedHosts: ["127.0.0.1"], netRetries: 2, netResponseTtlSeconds: 2 } },
+    });
+    receiver.answer = (_, response, count) => {
+      if (count === 1) response.writeHead(503, { "Retry-After": "1" }).end();
+      else if (count === 2) response.destroy();
+      else response.writeHead(200).end("third");
+    };
+    await patient.sql(`select net.http_get('${receiver.url}')`);
+    const rows = () => patient.sql<ResponseRow>("select * from net._http_response");
+    await vi.waitFor(async () => expect(await rows()).toMatchObject([{ status_code: 200, content: "third" }]), {
+      timeout: 30_000,
+      interval: 20,
+    });
+    expect(receiver.received).toHaveLength(3);
+    await vi.waitFor(async () => expect(await rows()).toEqual([]), { timeout: 30_000, interval: 100 });
+    await patient.stop();
+  });
+
+  test("X11 a request whose server ends leaves with the next one", async () => {
+    const { url } = receiver;
+    await app.sql("select 1");
+    const { startServer } = await import("../../compose.ts");
+    const first = await boot({ settings: { webhooks: { webhookAllowedHosts: ["127.0.0.1"] } } });
+    await first.server.stop();
+    await first.sql(`select net.http_post('${url}/kept', '{"a": 1}')`);
+    await expect(first.sql("select net.check_worker_is_up()")).rejects.toThrow("is not up");
+    const again = await startServer({
+      projectDir: first.server.project.dir,
+      flags: { http: { port: 0 }, webhooks: { webhookAllowedHosts: ["127.0.0.1"] } },
+      env: { DATABASE_URL: first.databaseUrl },
+      observe: () => {},
+    });
+    await vi.waitFor(() => expect(receiver.received.map((one) => one.url)).toEqual(["/hook/kept"]), {
+      timeout: 30_000,
+    });
+    await again.stop();
+    await first.stop();
+  });
+});

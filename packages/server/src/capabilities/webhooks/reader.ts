@@ -7,7 +7,7 @@ import type { Jobs, NewJob } from "../../platform/jobs/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import type { Database, Queryable } from "../../platform/postgres/database.ts";
 import { messageBody, oldImage, type RowChange, rowJson, rowKey } from "./body.ts";
-import { fitting } from "./filter.ts";
+import { fitting } from "./filter-store.ts";
 import type { webhooksSettings } from "./settings.ts";
 import { type NewDelivery, webhooksStore } from "./store.ts";
 import { type Webhook, webhookJobs } from "./types.ts";

@@ -53,6 +53,14 @@ export const webhooksStore = {
     return row!.any;
   },
 
+  /** Whether the reader has its place in the log, or this database has none to read. */
+  async isEnrolled(db: Db): Promise<boolean> {
+    const [row] = await db.query<{ isEnrolled: boolean }>(sql`
+      select current_setting('wal_level') <> 'logical'
+        or exists (select from mainstay.log_cursors where name = 'webhooks') as "isEnrolled"`);
+    return row!.isEnrolled;
+  },
+
   async enabled(db: Db): Promise<readonly Webhook[]> {
     return (await db.query<Row>(sql`select ${columns} from mainstay.webhooks w where w.is_enabled`)).map(webhookOf);
   },

@@ -355,3 +355,29 @@ describe("replay and test", () => {
     expect(await find({ webhook: "again", limit: 1 })).toMatchObject([{ eventId: `test/${id}`, state: "delivered" }]);
   });
 });
+
+describe("the delivery log", () => {
+  test("keeps what is over for its time and up to its number, and what is on its way", async () => {
+    const { webhooksStore } = await import("./store.ts");
+    const db = app.server.database;
+    await app.sql(`select mainstay.create_webhook('kept', '${receiver.url}', 'orders')`);
+    await app.sql("select mainstay.enable_webhook('kept', false)");
+    const put = (state: string, age: string) =>
+      app.sql(
+        `insert into mainstay.webhook_deliveries (webhook_id, event_id, body, job_id, state, created_at)
+         select id, gen_random_uuid()::text, '{}', gen_random_uuid(), $1, now() - $2::interval from mainstay.webhooks`,
+        [state, age],
+      );
+    for (let n = 1; n <= 5; n++) await put("delivered", `${n} minutes`);
+    await put("failed", "8 days");
+    await put("pending", "9 days");
+    await webhooksStore.sweep(db, { keepSeconds: 7 * 86_400, keep: 3 });
+    const states = async () => (await deliveries()).map(({ state }) => state);
+    expect(await states()).toEqual(["pending", "delivered", "delivered", "delivered"]);
+    // Its job is nowhere: nobody would ever deliver it.
+    await webhooksStore.settleStranded(db);
+    expect(await states()).toEqual(["failed", "delivered", "delivered", "delivered"]);
+    await webhooksStore.sweep(db, { keepSeconds: 7 * 86_400, keep: 0 });
+    expect(await states()).toEqual([]);
+  });
+});
