@@ -48,7 +48,8 @@ export async function attempt(needs: AttemptNeeds, ask: Ask, signal: AbortSignal
       if (reply === null) throw problem;
       return reply;
     }
-    await delay(waitMs, undefined, { signal });
+    // Rejects when nobody waits any more, which the next turn says in the signal's own words.
+    await delay(waitMs, undefined, { signal }).catch(() => {});
   }
 }
 
@@ -77,6 +78,7 @@ export function retryAfterMsOf({ headers }: OutboundReply, nowMs = Date.now()): 
   const text = headers.get("retry-after")?.trim();
   if (text === undefined || text === "") return null;
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;
-  const atMs = Date.parse(text);
+  // As dates of HTTP begin (RFC 9110 §5.6.7); `Date.parse` makes a date of nearly anything.
+  const atMs = /^[A-Z][a-z]{2,8}[, ]/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
 }
