@@ -28,8 +28,7 @@ import { openIdentity, weakSecretProblem } from "./platform/identity/index.ts";
 import { servicePrincipal } from "./platform/identity/service.ts";
 import type { ApiKeys } from "./platform/identity/types.ts";
 import { openJobs } from "./platform/jobs/index.ts";
-import { createSchedules } from "./platform/jobs/schedules/index.ts";
-import { createEventDelivery, createSteps } from "./platform/jobs/steps/index.ts";
+import { createJobTime } from "./platform/jobs/time.ts";
 import { openNodes } from "./platform/nodes/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
@@ -40,6 +39,7 @@ import { pgConfigOf } from "./platform/postgres/external/index.ts";
 import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
 import { type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
 import { connectReplication } from "./platform/postgres/replication.ts";
+import { createRoleLogins } from "./platform/postgres/role-login.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
 import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
@@ -212,9 +212,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observe,
     });
     const jobs = openJobs({ db: database, nodes, settings: config.jobs, observe });
-    const steps = createSteps({ db: database, settings: config.jobs });
-    const events = createEventDelivery({ db: database, settings: config.jobs, observe });
-    const schedules = createSchedules({ db: database, jobs, settings: config.jobs, observe });
+    const time = createJobTime({
+      db: database,
+      jobs,
+      logins: createRoleLogins({
+        db: database,
+        administrator: postgres.administrator,
+        secret: keys.signer.deriveKey("logins of roles"),
+      }),
+      settings: config.jobs,
+      observe,
+    });
     const authSettings = authSettingsOf(config);
     const transport = smtpTransport(authSettings);
     if (transport !== null) opened.push(() => transport.close());
@@ -290,8 +298,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       session,
       log,
       jobs,
-      schedules,
-      steps,
+      schedules: time.schedules,
+      steps: time.steps,
       transactions: services.transactions,
       node: nodes.id,
       settings: { ...config.functions, jobsPayloadMaxBytes: config.jobs.jobsPayloadMaxBytes },
@@ -362,10 +370,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push((signal) => outbox.stop(signal));
     await jobs.start();
     opened.push((signal) => jobs.stop(signal));
-    await events.start();
-    opened.push(() => events.stop());
-    await schedules.start();
-    opened.push(() => schedules.stop());
+    await time.start();
+    opened.push(() => time.stop());
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());
