@@ -255,7 +255,8 @@ end $$;
 revoke execute on function mainstay.promote_jobs() from public;
 
 -- One round trip of a node: settles what has ended and claims what is next.
--- done_…: claims that are done and leave no trace. ended: [{id, claim, state, result, error, delay_ms, failures, step, event, event_key}].
+-- done_…: claims that are done and leave no trace.
+-- ended: [{id, claim, state, result, error, delay_ms, failures, max_attempts (dead only if there are no more), step, event, event_key}].
 -- names, wants: handlers, and how many jobs of each at most; total: of all. is_idle: the node has no claims but those that are settled here.
 -- @returns {jobs, lost: how many claims were not ours any more, held: ids that a transaction holds and that are to be tried again,
 -- isFull: there may be more, fellAsleep: what has committed meanwhile was told to nobody, nextDueMs}
@@ -266,7 +267,7 @@ create function mainstay.turn_jobs(
 ) returns json
 language plpgsql set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-  set jit = off set lock_timeout = '5s' as $$
+  set jit = off set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 #variable_conflict use_column
 declare
   found_jobs json := '[]';
@@ -299,10 +300,13 @@ begin
   if ended is not null then
     with e as materialized (
       select * from jsonb_to_recordset(ended) as e (
-        id uuid, claim integer, state smallint, result jsonb, error text, delay_ms float8, failures integer, step text, event text, event_key text)
+        id uuid, claim integer, state smallint, result jsonb, error text, delay_ms float8, failures integer, max_attempts integer)
     ), mine as materialized (
-      select e.* from e cross join lateral (
-        select from mainstay.jobs j where j.id = e.id and j.claim = e.claim and j.claimed_by = node for update skip locked
+      select e.id, e.result, e.error, e.delay_ms, e.failures,
+        -- A workflow that has got on since it was claimed has all its attempts again.
+        case when e.state = 5 and m.failures + 1 < e.max_attempts then 0 else e.state end as state
+      from e cross join lateral (
+        select j.failures from mainstay.jobs j where j.id = e.id and j.claim = e.claim and j.claimed_by = node for update skip locked
       ) m
     ), changed as (
       update mainstay.jobs j set

@@ -32,7 +32,7 @@ export function createEndings({ settings, observe }: EndingsNeeds) {
   const failed = (handler: AnyHandler, job: ClaimedJob, error: unknown): Ending => {
     const text = errorText(error);
     const { id, name, attempt } = job;
-    if (error instanceof FinalJobError || attempt >= job.maxAttempts) {
+    if (error instanceof FinalJobError) {
       observe({ kind: "job.dead", name, id, attempts: attempt, error });
       return kept(job, { state: stateNumbers.dead, failures: 1, error: text });
     }
@@ -40,6 +40,11 @@ export function createEndings({ settings, observe }: EndingsNeeds) {
       firstMs: handler.retryFirstMs ?? settings.jobsRetryFirstMs,
       maxMs: handler.retryMaxMs ?? settings.jobsRetryMaxMs,
     });
+    if (attempt >= job.maxAttempts) {
+      observe({ kind: "job.dead", name, id, attempts: attempt, error });
+      const { maxAttempts: max_attempts } = job;
+      return kept(job, { state: stateNumbers.dead, failures: 1, error: text, max_attempts, delay_ms: waitMs });
+    }
     observe({ kind: "job.failed", name, id, attempt, waitMs, error });
     return kept(job, { state: stateNumbers.ready, failures: 1, error: text, delay_ms: waitMs });
   };

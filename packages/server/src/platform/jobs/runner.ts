@@ -124,7 +124,7 @@ export class Runner {
     await this.#loop;
     this.#member.stop();
     // Without PostgreSQL the lease says it, later.
-    if (this.#settling.isEmpty) await this.#member.leave().catch(() => {});
+    await this.#member.leave().catch(() => {});
   }
 
   /** Resolves when nothing runs, or at the signal. */

@@ -39,6 +39,8 @@ export interface EndedClaim {
   readonly delay_ms?: number;
   /** 1 for an attempt that failed. */
   readonly failures?: number;
+  /** Dead only when these are used up. */
+  readonly max_attempts?: number;
   readonly step?: string;
   readonly event?: string;
   readonly event_key?: string | null;
@@ -168,9 +170,13 @@ export const jobsStore = {
     return idle.length > 0;
   },
 
-  /** The node has no claims and will have none. */
+  /** The node ends. What it may still have, or what may still be under way of it, is anybody's. */
   async leave(db: Db, number: number): Promise<void> {
-    await db.query(sql`delete from mainstay.job_nodes where number = ${sql.value(number)} and not is_gone`);
+    await db.query(sql`
+      with gone as (
+        update mainstay.job_nodes set is_gone = true where number = ${sql.value(number)} and lease_until is not null returning number
+      )
+      delete from mainstay.job_nodes where number = ${sql.value(number)} and lease_until is null`);
   },
 
   /** Takes away nodes of processes that are not there any more. Those with claims keep their lease, which says when. */
@@ -292,6 +298,11 @@ export const jobsStore = {
       )
       update mainstay.jobs set claimed_by = null, losses = losses + 1
       where state = 0 and claimed_by in (select number from gone)`);
+    // Of nodes whose row somebody has deleted. Those that have just joined are not seen here, but neither have they had anything for so long.
+    await db.query(sql`
+      update mainstay.jobs j set claimed_by = null, losses = losses + 1
+      where j.state = 0 and j.claimed_by is not null and j.started_at < clock_timestamp() - interval '1 minute'
+        and not exists (select from mainstay.job_nodes n where n.number = j.claimed_by)`);
     await db.query(sql`
       with recursive keys (name, order_key) as (
         (select name, order_key from mainstay.jobs where state = 2 order by name, order_key limit 1)
