@@ -21,7 +21,7 @@ export function prepareWorld(init: ThreadInit): void {
   process.setSourceMapsEnabled(true);
   shared = sharedOf(init);
   giveLines = installConsole(init.limits);
-  installFetch();
+  installFetch(init.projectUrl);
   installDeno();
   installGuard(init);
 }

@@ -3,8 +3,8 @@ import type { Admin, Db } from "@mainstay/functions";
 import type * as AuthJs from "@supabase/auth-js";
 import type * as PostgrestJs from "@supabase/postgrest-js";
 import type * as StorageJs from "@supabase/storage-js";
+import { wireFetch } from "../http/wire-fetch.ts";
 import type { Wire } from "../wire.ts";
-import { wireFetch } from "./wire-fetch.ts";
 
 /** Loaded by who first asks for one: a function that needs no client waits for none. */
 const load = createRequire(import.meta.url);

@@ -12,9 +12,9 @@ export interface Addresses {
   isAllowed(address: string, port: number): boolean;
 }
 
-/** @param projectUrl may be reached too, wherever it is: clients made by hand talk to it */
-export function createAddresses(allowedHosts: readonly string[], projectUrl: string): Addresses {
-  const guard = createGuard([...allowedHosts, hostOf(new URL(projectUrl))]);
+/** @param urls what the server itself has told the function of, and may be reached wherever it is: the project, its database */
+export function createAddresses(allowedHosts: readonly string[], urls: readonly string[]): Addresses {
+  const guard = createGuard([...allowedHosts, ...urls.flatMap(hostOf)]);
   const grants = new Set<string>();
   const keyOf = (address: string, port: number): string => `${address} ${port}`;
   return {
@@ -35,9 +35,14 @@ export function createAddresses(allowedHosts: readonly string[], projectUrl: str
   };
 }
 
-/** With the port, which the URL leaves out where it is the scheme's own. */
-function hostOf({ hostname, port, protocol }: URL): string {
-  return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
+const ports: Readonly<Record<string, number>> = { "https:": 443, "postgres:": 5432, "postgresql:": 5432 };
+
+/** With the port, which a URL leaves out where it is the scheme's own. A database may be named without a host. */
+function hostOf(text: string): string[] {
+  const url = URL.parse(text);
+  // A local socket is none, however it is written.
+  if (url === null || url.hostname === "" || url.hostname.includes("%")) return [];
+  return [`${url.hostname}:${url.port || (ports[url.protocol] ?? 80)}`];
 }
 
 /** Under which no host of a list is found: no list can have it. */

@@ -1,13 +1,13 @@
 import { STATUS_CODES } from "node:http";
 import type { HttpInput, HttpOutput } from "../../types.ts";
-import { chunksOf, streamOf } from "../http/body.ts";
-import { flatOf, flatOfInit, headersOf } from "../http/flat-headers.ts";
-import { RealRequest, realRequestOf } from "../http/request.ts";
-import { lightResponse, RealResponse } from "../http/response.ts";
 import type { Wire } from "../wire.ts";
+import { chunksOf, streamOf } from "./body.ts";
+import { flatOf, flatOfInit, headersOf } from "./flat-headers.ts";
+import { RealRequest, realRequestOf } from "./request.ts";
+import { lightResponse, RealResponse } from "./response.ts";
 
 /** A `fetch` for clients of this project: their requests go to the server's own routes, over the thread's socket, with its principal. */
-export function wireFetch(wire: Wire, as: "caller" | "admin"): typeof fetch {
+export function wireFetch(wire: Wire, as: Parameters<Wire["fetch"]>[1]): typeof fetch {
   return async (input, init) => {
     const { request, signal } = requestOf(input, init);
     signal?.throwIfAborted();
