@@ -83,6 +83,8 @@ export type Report =
 export interface ProcessLimits {
   /** Of the whole process: beyond it the largest thread is ended. */
   readonly memoryBytes: number;
+  /** Most threads: room is made for what each has, used or not. */
+  readonly threads: number;
   /** Longest that a thread may not come to the end of what it does. */
   readonly blockedMs: number;
   /** How often threads are looked at. */

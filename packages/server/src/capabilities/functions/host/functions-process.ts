@@ -5,7 +5,6 @@ import { createServer, type Server, type Socket } from "node:net";
 import { constants, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FrameReader } from "../channel/frame-reader.ts";
 import { frameKind } from "../channel/kinds.ts";
 import type { Order, ProcessLimits, Report, ThreadStart } from "../channel/messages.ts";
 
@@ -35,7 +34,12 @@ const startFile = fileURLToPath(
 const hangMs = 10_000;
 const pingMs = 1_000;
 const helloMs = 10_000;
+const helloHeadBytes = 9;
+const helloLimitBytes = 256;
 const lastWordsBytes = 4_096;
+/** What counts as data before anything is done, in MiB: addresses for stacks and for code, mostly never written. */
+const emptyMib = 768;
+const emptyThreadMib = 64;
 const firstWaitMs = 100;
 const mostWaitMs = 10_000;
 /** A process that has lived for so long begins with the first wait again. */
@@ -162,23 +166,26 @@ export class FunctionsProcess {
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {});
     const timer = setTimeout(() => socket.destroy(), helloMs);
-    const reader = new FrameReader(256, (kind, _number, bytes, start, end) => {
-      const token = bytes.toString("latin1", start, end);
-      const thread = kind === frameKind.hello ? this.#byToken.get(token) : undefined;
-      const events = thread === undefined ? undefined : this.#threads.get(thread)?.events;
+    let bytes: Buffer = Buffer.alloc(0);
+    const read = (chunk: Buffer): void => {
+      bytes = Buffer.concat([bytes, chunk]);
+      if (bytes.length < helloHeadBytes) return;
+      const end = bytes.readUInt32LE(0) + 4;
+      if (end > helloLimitBytes || bytes[4] !== frameKind.hello) return void socket.destroy();
+      if (bytes.length < end) return;
       clearTimeout(timer);
+      const token = bytes.toString("latin1", helloHeadBytes, end);
+      const thread = this.#byToken.get(token);
+      const events = thread === undefined ? undefined : this.#threads.get(thread)?.events;
       this.#byToken.delete(token);
-      socket.removeAllListeners("data");
-      if (events === undefined) socket.destroy();
-      else events.connected(socket);
-    });
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        reader.push(chunk);
-      } catch {
-        socket.destroy();
-      }
-    });
+      if (events === undefined) return void socket.destroy();
+      // What came with it is for whoever listens from here on.
+      socket.off("data", read).pause();
+      if (bytes.length > end) socket.unshift(bytes.subarray(end));
+      events.connected(socket);
+      socket.resume();
+    };
+    socket.on("data", read);
     socket.once("close", () => clearTimeout(timer));
   }
 
@@ -193,7 +200,7 @@ export class FunctionsProcess {
       startFile,
       JSON.stringify(limits),
     ];
-    const [command, args] = bounded(limits.memoryBytes * 2, process.execPath, options);
+    const [command, args] = bounded(limits, process.execPath, options);
     const child = spawn(command, args, {
       env: {},
       cwd: this.#folder ?? undefined,
@@ -277,10 +284,13 @@ export class FunctionsProcess {
 }
 
 /** Where there is a shell that can, memory that is written has a bound that nothing in the process can lift. */
-function bounded(dataBytes: number, command: string, args: readonly string[]): [string, string[]] {
+function bounded(
+  { memoryBytes, threads }: ProcessLimits,
+  command: string,
+  args: readonly string[],
+): [string, string[]] {
   if (process.platform !== "linux") return [command, [...args]];
-  // Stacks of threads count, written or not: room for them besides.
-  const kib = Math.ceil(dataBytes / 1_024) + 1_048_576;
+  const kib = Math.ceil((memoryBytes * 2) / 1_024) + (emptyMib + threads * emptyThreadMib) * 1_024;
   const script = 'ulimit -c 0; ulimit -d "$0" 2>/dev/null; exec "$@"';
   return ["/bin/sh", ["-c", script, String(kib), command, ...args]];
 }

@@ -316,6 +316,7 @@ class Host implements FunctionHost {
     this.#process = new FunctionsProcess({
       limits: {
         memoryBytes: settings.functionsProcessMemoryMb * mib,
+        threads: settings.functionsThreads,
         blockedMs: settings.functionsBlockedMs,
         lookMs,
       },

@@ -15,6 +15,8 @@ import {
  */
 const limits = JSON.parse(process.argv.at(-1)!) as ProcessLimits;
 const mib = 1_048_576;
+/** Room for compiled code. Left to itself V8 takes 512 MiB of addresses for each thread, which count against the process's bound. */
+const codeMb = 32;
 const threadFile = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
 
 interface Thread {
@@ -66,6 +68,7 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
       maxOldGenerationSizeMb: memoryMb,
       maxYoungGenerationSizeMb: Math.min(16, memoryMb),
       stackSizeMb: stackMb,
+      codeRangeSizeMb: codeMb,
     },
     name: start.init.functionName,
   });
