@@ -138,7 +138,7 @@ describe("ctx.transaction", () => {
 
   test("as the service role, and errors with what PostgreSQL says", async () => {
     expect(await ask("add", { text: "admin's", as: "admin" })).toMatchObject({ value: [{ owner: null }] });
-    expect(await ask("add", { text: "first" })).toMatchObject({
+    expect(await ask("add", { text: "first", as: "admin" })).toMatchObject({
       code: "23505",
       detail: "Key (text)=(first) already exists.",
     });
