@@ -12,6 +12,7 @@ export interface SourceFile {
 const dataFolder = "capabilities/data/";
 const authFolder = "capabilities/auth/";
 const storageFolder = "capabilities/storage/";
+const functionsFolder = "capabilities/functions/";
 
 /** Sections of the page, by the part of a code before its slash. */
 const areas: Readonly<Record<string, string>> = {
@@ -21,6 +22,9 @@ const areas: Readonly<Record<string, string>> = {
   catalog: "The catalogue",
   changes: "The log of changes",
   realtime: "Realtime: `/realtime/v1`",
+  transaction: "Transactions of functions",
+  jobs: "Jobs, schedules and workflows",
+  webhooks: "Webhooks",
   migrations: "Migrations",
   seed: "Seeds",
   internal: "Our mistakes",
@@ -94,7 +98,8 @@ export function errorsPage(files: readonly SourceFile[]): string {
       .filter(({ path, problem }) => isWanted(path, areaOf(problem.code)))
       .map(({ problem }) => problem)
       .toSorted((a, b) => compare(a.code, b.code));
-  const isElse = (path: string) => ![dataFolder, authFolder, storageFolder].some((folder) => path.startsWith(folder));
+  const isElse = (path: string) =>
+    ![dataFolder, authFolder, storageFolder, functionsFolder].some((folder) => path.startsWith(folder));
   const unknown = found.find(({ path, problem }) => isElse(path) && !areas[areaOf(problem.code)]);
   if (unknown) throw new Error(`${unknown.problem.code} (${unknown.path}) is of an area that has no section here.`);
   return page(
@@ -118,6 +123,9 @@ export function errorsPage(files: readonly SourceFile[]): string {
     "## Files: `/storage/v1`",
     "The codes are those of Supabase's storage, in `code`. Clients of that protocol expect status 400 for nearly all of them, and the status below in `statusCode`. Resumable uploads and S3 answer with the status itself.",
     problemTable(of((path) => path.startsWith(storageFolder))),
+    "## Functions: `/functions/v1`",
+    "Codes in capitals are answers of the endpoint, those of Supabase's Edge Functions among them; `timeout`, `network` and their like are what `ctx.http` rejects with; the others are errors in a handler, by their `code`.",
+    problemTable(of((path) => path.startsWith(functionsFolder))),
     ...Object.entries(areas).flatMap(([area, title]) => {
       const problems = of((path, each) => isElse(path) && each === area);
       return problems.length === 0 ? [] : [`## ${title}`, problemTable(problems)];
@@ -131,6 +139,7 @@ const shapes = `Each protocol says an error in the shape its clients know:
 |---|---|
 | \`/rest/v1\` | \`{"code", "details", "hint", "message"}\`, all four always there |
 | \`/auth/v1\` | \`{"code": <status>, "error_code", "msg"}\`; with the header \`X-Supabase-Api-Version: 2024-01-01\` it is \`{"code": "<error_code>", "message"}\` |
+| \`/functions/v1\` | \`{"code", "message"}\` |
 | \`/realtime/v1\` | \`{"error"}\` in place of a websocket |
 | everything else | \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) |
 
