@@ -4,7 +4,7 @@ import { calendarOf, type NewSchedule, type Schedules } from "../../../platform/
 import type { BatchJobHandler, JobHandler, Jobs } from "../../../platform/jobs/types.ts";
 import type { FunctionChanges } from "../changes/index.ts";
 import type { DefinitionSummary, Diagnostic, FunctionSet } from "../types.ts";
-import { type PlannedSchedule, planOf, type Runnable } from "./plan.ts";
+import { type Plan, type PlannedSchedule, planOf, type Runnable } from "./plan.ts";
 import { type RunNeeds, runBatch, runJob } from "./run.ts";
 
 export { cronJobs } from "./plan.ts";
@@ -24,7 +24,7 @@ export interface FunctionRuns {
    * has given. @returns what authors should know
    */
   apply(
-    set: Pick<FunctionSet, "functions">,
+    set: Pick<FunctionSet, "functions" | "diagnostics">,
     defined: ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>,
   ): Promise<readonly Diagnostic[]>;
   /** What jobs of this name are put in with, as their definition says; `null` when no function here defines them. */
@@ -49,6 +49,8 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
   const registered = new Map<string, Registered>();
   const stopping = new Set<Promise<void>>();
   let webhooks = new Map<string, WebhookOptions>();
+  /** What functions on change there were when their files could be loaded. */
+  let changesBefore: Plan["changes"] = [];
   let hasSchedules = false;
 
   const end = ({ stop }: Registered): void => {
@@ -71,7 +73,7 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
   };
 
   return {
-    async apply({ functions }, defined) {
+    async apply({ functions, diagnostics: ofBuild }, defined) {
       const loaded = new Map(
         [...defined].flatMap(([name, given]): [string, readonly DefinitionSummary[]][] =>
           "severity" in given ? [] : [[name, given]],
@@ -85,9 +87,9 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
       };
       webhooks = new Map(plan.webhooks.map(({ functionName, options }) => [functionName, options]));
       // Whatever can be claimed already has someone to run it, before more of it is made.
-      const names = new Set(plan.runnables.map(({ name }) => name));
+      const runnableNames = new Set(plan.runnables.map(({ name }) => name));
       for (const [name, entry] of registered) {
-        if (names.has(name)) continue;
+        if (runnableNames.has(name)) continue;
         registered.delete(name);
         end(entry);
       }
@@ -101,8 +103,16 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
         await needs.schedules.define(schedules.map(newSchedule), owner);
         hasSchedules = schedules.length > 0;
       }
-      for (const { handler, severity, message, hint } of await needs.changes.apply(plan.changes)) {
-        const change = plan.changes.find(({ name }) => name === handler);
+      // A file with a mistake in it is not gone: what is committed meanwhile is for its handlers when it is right again.
+      const broken = new Set<string | undefined>([
+        ...ofBuild.flatMap(({ severity, functionName }) => (severity === "error" ? [functionName] : [])),
+        ...[...defined].flatMap(([name, given]) => ("severity" in given ? [name] : [])),
+      ]);
+      const names = new Set(plan.changes.map(({ name }) => name));
+      const kept = changesBefore.filter(({ name, functionName }) => broken.has(functionName) && !names.has(name));
+      changesBefore = [...plan.changes, ...kept];
+      for (const { handler, severity, message, hint } of await needs.changes.apply(changesBefore)) {
+        const change = changesBefore.find(({ name }) => name === handler);
         about(change?.functionName ?? "", severity, message, hint);
       }
       return diagnostics;

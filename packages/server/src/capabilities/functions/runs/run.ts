@@ -9,7 +9,7 @@ import {
   type Json,
   RetryLaterError,
 } from "../../../platform/jobs/types.ts";
-import type { FunctionHost, Invocation } from "../types.ts";
+import { FunctionError, type FunctionHost, type Invocation } from "../types.ts";
 import type { Runnable } from "./plan.ts";
 import { jobServices, type OpenTransactions } from "./services.ts";
 
@@ -22,6 +22,8 @@ export interface RunNeeds {
 
 /** What runs without a caller acts as the service role. */
 const who = servicePrincipal();
+/** Longest words of an error that are kept, in characters. */
+const errorLength = 8_000;
 /** What is no fault of the job: it is tried again after so long, in ms. */
 const retryMs = 1_000;
 const passing: ReadonlySet<string> = new Set(["FUNCTIONS_BUSY", "FUNCTIONS_STOPPING", "BOOT_ERROR", "NOT_FOUND"]);
@@ -126,6 +128,11 @@ async function isDone(jobs: Pick<Jobs, "get">, id: string): Promise<boolean> {
   return job === null || job.state === "done";
 }
 
+function wordsOf({ name, message, stack }: FunctionError): string {
+  const head = `${name}: ${message}`;
+  return (stack?.startsWith(name) ? stack : `${head}\n${stack ?? ""}`.trimEnd()).slice(0, errorLength);
+}
+
 async function called<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -133,6 +140,8 @@ async function called<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof Problem && passing.has(error.code)) {
       throw new RetryLaterError(error.message, retryMs, { cause: error });
     }
+    // A job keeps the words of an error: the app's author needs the place as well.
+    if (error instanceof FunctionError) throw new Error(wordsOf(error), { cause: error });
     throw error;
   }
 }
