@@ -184,7 +184,8 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
     identity: keys.identity,
     apiKeys: () => keys.keys,
     secrets: config.functionSecrets,
-    settings: config.functions,
+    // Nobody waits for an answer: on a busy machine it may take its time.
+    settings: { ...config.functions, functionsBootMs: Math.max(config.functions.functionsBootMs, 60_000) },
     observe: options.observe,
     projectUrl: () => localUrl(config.http.host, config.http.port),
     listening: Promise.resolve(),
