@@ -162,14 +162,20 @@ export class InternalCall implements Call {
   async *#chunks(body: Buffer | AsyncIterable<Uint8Array> | null): AsyncGenerator<Buffer, void> {
     if (body === null) return;
     const limitBytes = this.target.bodyLimitBytes;
+    // What a stream announces it is held to, as by the parser of a socket.
+    const announced = this.headers["content-length"];
+    const wholeBytes = announced === undefined ? null : Number(announced);
+    if (wholeBytes !== null && wholeBytes > limitBytes) throw problems.bodyTooLarge(limitBytes);
     let sizeBytes = 0;
     for await (const chunk of Buffer.isBuffer(body) ? [body] : body) {
       sizeBytes += chunk.length;
       if (sizeBytes > limitBytes) throw problems.bodyTooLarge(limitBytes);
+      if (wholeBytes !== null && sizeBytes > wholeBytes) throw problems.malformedRequest();
       if (this.#request.signal.aborted) throw problems.callerLeft();
       if (chunk.length > 0) {
         yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       }
     }
+    if (wholeBytes !== null && sizeBytes < wholeBytes) throw problems.bodyIncomplete();
   }
 }

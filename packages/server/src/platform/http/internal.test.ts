@@ -238,6 +238,23 @@ describe("limits", () => {
     expect(pulled).toBeLessThan(5);
   });
 
+  test("a streamed body is held to the length it announces", async () => {
+    await start([echo]);
+    const ask10 = (length: string) =>
+      ask("/echo/x", principal("anon"), {
+        method: "POST",
+        headers: ["Content-Length", length],
+        body: (async function* () {
+          yield Buffer.from("12345");
+        })(),
+      });
+    expect((await ask10("5")).status).toBe(201);
+    expect(await textOf(await ask10("6"))).toContain("http/body-incomplete");
+    expect(await textOf(await ask10("4"))).toContain("http/malformed-request");
+    expect((await ask10("11")).status).toBe(413);
+    expect((await ask10("five")).status).toBe(201);
+  });
+
   test("too many headers, and one that must be single twice", async () => {
     await start([echo]);
     const many = Array.from({ length: 42 }, (_, i) => `x-${i}`);

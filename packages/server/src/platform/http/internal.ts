@@ -139,7 +139,6 @@ async function complete(call: InternalCall, reply: Reply): Promise<InternalReply
 /** Headers that say how bytes were sent, or by which way they came: nothing here was sent. */
 const ofTheWay: ReadonlySet<string> = new Set([
   "connection",
-  "content-length",
   "expect",
   "keep-alive",
   "te",
@@ -166,7 +165,10 @@ function headersIn({ headers: flat, body }: InternalRequest): IncomingHttpHeader
     else headers[name] = before === undefined ? value : `${String(before)}${name === "cookie" ? "; " : ", "}${value}`;
   }
   if (Buffer.isBuffer(body)) headers["content-length"] = String(body.length);
-  else if (body !== null) headers["transfer-encoding"] = "chunked";
+  else if (body === null || !/^\d{1,15}$/.test(String(headers["content-length"]))) {
+    delete headers["content-length"];
+    if (body !== null) headers["transfer-encoding"] = "chunked";
+  }
   return headers;
 }
 
