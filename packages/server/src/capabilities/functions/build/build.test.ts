@@ -240,6 +240,41 @@ export type X = Missing;
     expect(await readFile(build.current().functions[0]!.bundle, "utf8")).toContain('from "thing"');
   });
 
+  it("modules of Deno's standard library are ours, and what there is not of Deno is said", async () => {
+    const build = await start({
+      "functions/std.ts": `import { serve } from "https://deno.land/std@0.168.0/http/server.ts";
+import { encodeBase64 } from "jsr:@std/encoding@1/base64";
+serve(async () => {
+  // Deno.openKv() in a comment
+  const kv = await Deno.openKv();
+  return new Response(encodeBase64(String(kv)));
+});
+`,
+      "functions/other.ts": 'import { walk } from "https://deno.land/std/fs/walk.ts";\nexport default () => walk;',
+    });
+    expect(build.current().functions.map(({ name }) => name)).toEqual(["std"]);
+    expect(build.current().diagnostics).toMatchObject([
+      { severity: "error", functionName: "other", line: 1, message: expect.stringContaining('"fs/walk"') },
+      {
+        severity: "warning",
+        functionName: "std",
+        line: 5,
+        column: 20,
+        message: expect.stringContaining("Deno.openKv"),
+      },
+    ]);
+    const code = await readFile(build.current().functions[0]!.bundle, "utf8");
+    expect(code).not.toMatch(/from "(?:https|jsr):/);
+  });
+
+  it("an import map is looked up once: two entries that name each other send nobody around", async () => {
+    const build = await start({
+      "deno.json": '{ "imports": { "a": "b", "b": "a", "./x.ts": "./functions/_y.ts" } }',
+      "functions/cycle.ts": 'import x from "a";\nexport default () => x;',
+    });
+    expect(build.current().diagnostics).toMatchObject([{ line: 1, message: 'The package "b" is not installed.' }]);
+  });
+
   it("a package of a function's own folder is found, and one of a workspace is built in", async () => {
     project = await testProject({
       "functions/own/index.ts":
