@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pg from "pg";
+import { jobs } from "./src/jobs.ts";
 import { describeMachine, hasCommand } from "./src/machine.ts";
 import { realtime, realtimeParts } from "./src/realtime/index.ts";
 import { renderReport, type Section, withSection } from "./src/report.ts";
@@ -41,7 +42,11 @@ if (ofRealtime.length > 0) publish("realtime", ofRealtime, `${realtimeSeconds} s
 const ofStorage = await storageFigures();
 if (ofStorage.length > 0)
   publish("storage", ofStorage, `${options.connections} connections, ${storageSeconds} s a scenario`);
-process.exitCode = [...figures, ...ofRealtime, ...ofStorage].some((figure) => figure.isMet === false) ? 1 : 0;
+const ofJobs = wants("jobs") ? await jobs({ port }) : [];
+if (ofJobs.length > 0) publish("jobs", ofJobs, "each until its jobs are through");
+process.exitCode = [...figures, ...ofRealtime, ...ofStorage, ...ofJobs].some((figure) => figure.isMet === false)
+  ? 1
+  : 0;
 
 /** `--only realtime`, or a part of it: `--only realtime:matching`. */
 async function realtimeFigures(): Promise<Figure[]> {
@@ -164,7 +169,11 @@ async function signedIn(
 
 function publish(section: Section, figures: readonly Figure[], method: string): void {
   const ofRequests = hasCommand("wrk") ? "wrk 4.1, one thread" : "our own client (wrk is not installed)";
-  const load = section === "realtime" ? "our own websockets, one process" : ofRequests;
+  const loads: Partial<Record<Section, string>> = {
+    realtime: "our own websockets, one process",
+    jobs: "one process that runs jobs",
+  };
+  const load = loads[section] ?? ofRequests;
   const report = renderReport(describeMachine(load), figures, method);
   console.log(report);
   if (!options.write) return;

@@ -316,3 +316,76 @@ describe("many rows", () => {
     expect(await node.jobs.list({ name: "unknown7", limit: 3 })).toHaveLength(3);
   });
 });
+
+describe("news", () => {
+  it("are told to who sleeps, with the commit, and to nobody else", async () => {
+    const node = bench.node({ jobsConcurrency: 1, jobsPollMs: 10_000, jobsAheadMax: 0 });
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let begun = 0;
+    node.jobs.handle({
+      name: "work",
+      async run() {
+        await ends[begun++]?.promise;
+        return { kind: "done" };
+      },
+    });
+    await node.jobs.start();
+    await until(async () => (await bench.sql("select from mainstay.job_nodes where is_asleep")).length === 1);
+    let told = 0;
+    bench.admin.on("notification", () => {
+      told += 1;
+    });
+    await bench.sql("listen mainstay_jobs");
+    // Put in before it fell asleep, or while it did, and committed afterwards: it hears of it all the same.
+    await node.db.transaction(async (tx) => {
+      await node.jobs.enqueue(tx, [{ name: "work", payload: 1 }]);
+      await node.jobs.enqueue(tx, [{ name: "work", payload: 2 }]);
+      await sleep(200);
+      expect(told).toBe(0);
+    });
+    await until(() => begun === 1);
+    expect(told).toBe(1);
+    // It has what it can take, and looks again when that has ended.
+    await until(async () => (await bench.sql("select from mainstay.job_nodes where is_asleep")).length === 0);
+    await put(node, "work", [3]);
+    await bench.sql("select 1");
+    await sleep(100);
+    expect(told).toBe(1);
+    for (const { resolve } of ends) resolve();
+    await until(isOver);
+    expect(begun).toBe(3);
+  });
+});
+
+describe("sweeping", () => {
+  it("removes what has ended long ago, sums up counts, and sets free what nobody has any more", async () => {
+    const node = bench.node({ jobsSweepMs: 1_000, jobsKeepDoneMs: 60_000, jobsKeepDeadMs: 120_000 });
+    await bench.sql(`insert into mainstay.jobs (id, name, state, finished_at)
+      select mainstay.job_id(n), 'old', s, clock_timestamp() - make_interval(secs => 90)
+      from generate_series(4, 6) s, generate_series(1, 3) n`);
+    await bench.sql(
+      `insert into mainstay.job_counts (name, hour, done) select 'old', date_trunc('hour', now()), 1 from generate_series(1, 50)`,
+    );
+    // Of a node whose row is not there any more.
+    await bench.sql(`insert into mainstay.jobs (id, name, claimed_by, claim, started_at)
+      values (mainstay.job_id(1), 'work', 99, 1, now() - interval '2 minutes')`);
+    // Somebody has deleted the job before it.
+    await bench.sql(
+      `insert into mainstay.jobs (id, name, order_key, state) values (mainstay.job_id(1), 'work', 'k', 2)`,
+    );
+    let done = 0;
+    node.jobs.handle({
+      name: "work",
+      async run() {
+        done += 1;
+        return { kind: "done" };
+      },
+    });
+    await node.jobs.start();
+    await until(() => done === 2);
+    await until(async () => (await bench.count("state in (4, 6)")) === 0);
+    expect(await bench.count("state = 5")).toBe(3);
+    await until(async () => (await bench.sql("select from mainstay.job_counts where name = 'old'")).length === 1);
+    expect(await bench.sql("select done::int from mainstay.job_counts where name = 'old'")).toEqual([{ done: 50 }]);
+  });
+});
