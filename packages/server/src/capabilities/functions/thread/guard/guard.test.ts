@@ -61,7 +61,6 @@ describe("X23 what is not for functions", () => {
     `process.umask(0)`,
     `process.execve?.("/bin/true") ?? process.chdir("/")`,
     `process.exit(0)`,
-    `process.reallyExit(0)`,
     `process.setUncaughtExceptionCaptureCallback(() => {})`,
     `Deno.exit(1)`,
     `class Mine extends Worker {}; new Mine("1", { eval: true })`,

@@ -35,7 +35,6 @@ export function guardProcess(environment: Readonly<Record<string, string>>, bund
   put(process, Object.fromEntries(closed.map((name) => [name, refuse(name)])));
   put(process, {
     exit,
-    reallyExit: exit,
     umask: (mask?: unknown) => (mask === undefined ? 0o22 : refuse("umask")()),
     _getActiveHandles: () => [],
     _getActiveRequests: () => [],
@@ -49,7 +48,7 @@ export function guardProcess(environment: Readonly<Record<string, string>>, bund
   });
 }
 
-/** Ends the thread, as what nobody caught does: whoever waits for an answer hears of it. */
+/** Ends the thread, as what nobody caught does: whoever waits for an answer hears of it. (`reallyExit` only ends the thread; `exit` itself needs it.) */
 function exit(code: unknown = process.exitCode): never {
   const error = new RefusedError(`The function has called process.exit(${code === undefined ? "" : String(code)}).`);
   process.emit("uncaughtException", error);
