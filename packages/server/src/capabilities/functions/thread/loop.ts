@@ -238,7 +238,8 @@ export class Loop {
   #cancel(number: number, message: string): void {
     const run = this.#runs.get(number);
     if (run === undefined) return;
-    run.cancel(message);
+    // Who listens for it belongs to the invocation, and so do the lines it writes.
+    current.run({ invocation: run, wire: run }, () => run.cancel(message));
   }
 
   #readRequest(number: number, bytes: Buffer, start: number, end: number): Run {
