@@ -104,7 +104,8 @@ export function createSchedules(needs: SchedulesNeeds): Schedules {
     const { nowMs, missed, lastRunAtMs, definedAtMs } = row;
     if (row.owner === sqlCronOwner && isAtRestart(row.expression)) {
       const isDue = row.startedAtMs > Math.max(lastRunAtMs ?? 0, definedAtMs);
-      return { runsMs: isDue ? [row.startedAtMs] : [], nextRunAtMs: null, lastRunAtMs: row.startedAtMs };
+      const runsMs = isDue ? [row.startedAtMs] : [];
+      return { runsMs, nextRunAtMs: null, lastRunAtMs: runsMs[0] ?? lastRunAtMs };
     }
     const calendar = readCalendar(row);
     if (calendar === null) return { runsMs: [], nextRunAtMs: null, lastRunAtMs };

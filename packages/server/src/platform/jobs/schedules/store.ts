@@ -132,7 +132,7 @@ export const schedulesStore = {
     await db.query(sql`
       update mainstay.schedules set next_run_at = null
       where owner = ${sql.value(owner)} and next_run_at = 'infinity' and lower(expression) ~ '@re(boot|start)'
-        and coalesce(last_run_at, defined_at) < pg_catalog.pg_postmaster_start_time()`);
+        and coalesce(last_run_at, defined_at) < date_trunc('milliseconds', pg_catalog.pg_postmaster_start_time())`);
   },
 
   /** Makes these the owner's. What is the same is not written; what has another time is planned anew, from now on. */

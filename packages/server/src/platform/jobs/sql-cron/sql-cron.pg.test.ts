@@ -264,6 +264,40 @@ describe("the face", () => {
   });
 });
 
+test("times are GMT's, or those of the zone that is set for the database", async () => {
+  await node();
+  await asRole("postgres", "select cron.schedule('gmt', '30 9 * * *', 'select 1')");
+  await sql(`alter database ${bench.database.name} set cron.timezone = 'Asia/Kathmandu'`);
+  await asRole("postgres", "select cron.schedule('local', '30 9 * * *', 'select 1')");
+  await eventually(async () =>
+    expect(
+      await sql(`select jobname, to_char(next_run_at at time zone 'UTC', 'HH24:MI') as at from mainstay.schedules
+        join cron.job on jobid::text = name where next_run_at is not null order by jobid`),
+    ).toEqual([
+      { jobname: "gmt", at: "09:30" },
+      { jobname: "local", at: "03:45" },
+    ]),
+  );
+});
+
+test("@restart is due once with every start of PostgreSQL, and not for having been scheduled", async () => {
+  const one = await node();
+  await asRole("postgres", "select cron.schedule('@restart', 'select 1')");
+  await eventually(async () =>
+    expect(await sql("select from mainstay.schedules where next_run_at = 'infinity'")).toHaveLength(1),
+  );
+  await one.stop();
+  expect(await details()).toEqual([]);
+  // As if PostgreSQL had been started since.
+  await sql("update mainstay.schedules set defined_at = pg_postmaster_start_time() - interval '1 h'");
+  await node();
+  await eventually(async () =>
+    expect(await details()).toMatchObject([{ status: "succeeded", return_message: "1 row" }]),
+  );
+  await (await node()).stop();
+  expect(await details()).toHaveLength(1);
+});
+
 describe("a run", () => {
   test("says what the last statement gave, as pg_cron words it", async () => {
     await node();
