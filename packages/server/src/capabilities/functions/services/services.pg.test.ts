@@ -5,6 +5,20 @@ import { openWeather, type Weather } from "./http-client/weather.testing.ts";
 const alice = "00000000-0000-4000-8000-00000000000a";
 
 const files = {
+  // Passes a request on to the project's own URL, with whatever it is told to send.
+  "pass.ts": `
+    Deno.serve(async (request) => {
+      const { method, path, headers, body } = await request.json();
+      const answer = await fetch(Deno.env.get("SUPABASE_URL") + path, { method, headers, body });
+      return Response.json({ status: answer.status, headers: [...answer.headers], body: await answer.text() });
+    });
+  `,
+  "self.ts": `
+    Deno.serve(async (request) => {
+      const answer = await fetch(Deno.env.get("SUPABASE_URL") + "/functions/v1/self", { headers: { authorization: request.headers.get("authorization") } });
+      return answer.status === 200 ? answer : new Response(answer.status + ": " + await answer.text());
+    });
+  `,
   "notes.ts": `
     import { serve } from "@mainstay/functions";
     const work = {
@@ -83,7 +97,14 @@ beforeAll(async () => {
       alter table public.notes enable row level security;
       create policy own on public.notes using (owner = auth.uid()) with check (owner = auth.uid());
       grant all on public.notes to anon, authenticated, service_role;`,
-    settings: { functions: { functionsAllowedHosts: ["127.0.0.1"], functionsTransactionsEach: 2 } },
+    settings: {
+      functions: {
+        functionsAllowedHosts: ["127.0.0.1"],
+        functionsTransactionsEach: 2,
+        functionsDepthLimit: 3,
+        functionsBlockedMs: 30_000,
+      },
+    },
   });
   const made = await fetch(`${app.url}/auth/v1/admin/users`, {
     method: "POST",
@@ -178,6 +199,73 @@ describe("the server's own routes", () => {
     expect((await ask("users")).value).toBe(1);
     expect((await ask("files")).value).toEqual([null, null, "hello"]);
   });
+});
+
+describe("a request to the project's own URL answers as over a socket", () => {
+  test.each([
+    ["GET", "/rest/v1/notes?select=text", "user", null],
+    ["GET", "/rest/v1/notes?select=text", "anon", null],
+    ["GET", "/rest/v1/notes?select=text", "service", null],
+    ["GET", "/rest/v1/notes?select=text", "none", null],
+    ["GET", "/rest/v1/notes?select=text", "forged", null],
+    ["GET", "/rest/v1/notes?limit=1&offset=1", "service", null],
+    ["GET", "/rest/v1/absent", "user", null],
+    ["GET", "/rest/v1/notes?text=foo.bar", "user", null],
+    ["HEAD", "/rest/v1/notes", "user", null],
+    ["POST", "/rest/v1/notes", "user", '{"text":"first"}'],
+    ["POST", "/rest/v1/notes", "anon", '{"text":"no"}'],
+    ["POST", "/rest/v1/notes", "user", "{"],
+    ["DELETE", "/rest/v1/notes?id=eq.0", "user", null],
+    ["OPTIONS", "/rest/v1/notes", "user", null],
+    ["PUT", "/rest/v1/rpc/x", "user", null],
+    ["GET", "/auth/v1/user", "user", null],
+    ["GET", "/auth/v1/user", "anon", null],
+    ["GET", "/auth/v1/admin/users", "user", null],
+    ["GET", "/auth/v1/admin/users", "service", null],
+    ["POST", "/auth/v1/token?grant_type=nonsense", "anon", "{}"],
+    ["GET", "/auth/v1/settings", "anon", null],
+    ["GET", "/storage/v1/bucket", "service", null],
+    ["GET", "/storage/v1/bucket", "user", null],
+    ["GET", "/storage/v1/object/docs/a.txt", "service", null],
+    ["GET", "/storage/v1/object/docs/a.txt", "user", null],
+    ["GET", "/storage/v1/object/public/docs/a.txt", "none", null],
+    ["GET", "/health/live", "none", null],
+    ["GET", "/absent", "none", null],
+    ["GET", "/rest/v1/%zz", "user", null],
+    ["POST", "/functions/v1/absent", "user", "{}"],
+    ["POST", "/functions/v1/notes", "none", "{}"],
+  ])("%s %s as %s", async (method, path, who, body) => {
+    const keys: Record<string, Record<string, string>> = {
+      user: { apikey: app.anonKey, authorization: `Bearer ${token}` },
+      anon: { apikey: app.anonKey },
+      service: { apikey: app.serviceRoleKey, authorization: `Bearer ${app.serviceRoleKey}` },
+      forged: { apikey: app.anonKey, authorization: "Bearer internal" },
+      none: {},
+    };
+    const headers = { ...keys[who], ...(body === null ? {} : { "content-type": "application/json" }) };
+    const over = await fetch(app.url + path, { method, headers, body });
+    const passed = await app.call("pass", { method: "POST", body: JSON.stringify({ method, path, headers, body }) });
+    const within = (await passed.json()) as { status: number; headers: [string, string][]; body: string };
+    const text = (of: string) => of.replaceAll(/"(?:requestId|last_sign_in_at|updated_at)":"[^"]*"/g, "");
+    expect([within.status, text(within.body)]).toEqual([over.status, text(await over.text())]);
+    for (const name of [
+      "content-type",
+      "content-range",
+      "content-location",
+      "cache-control",
+      "allow",
+      "etag",
+      "proxy-status",
+      "x-relay-error",
+    ]) {
+      expect([name, new Headers(within.headers).get(name)]).toEqual([name, over.headers.get(name)]);
+    }
+  });
+});
+
+test("X12 a function that calls itself comes to an end", async () => {
+  const answer = await app.call("self");
+  expect(await answer.text()).toMatch(/^508: .*(?:too-deep|called each other)/);
 });
 
 test("ctx.jobs", async () => {
