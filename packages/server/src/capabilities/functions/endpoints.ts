@@ -13,7 +13,7 @@ export type Endpoint =
     }
   | { readonly kind: "webhook"; readonly options: WebhookOptions }
   /** There is a file of this name that cannot be run. */
-  | { readonly kind: "broken" };
+  | { readonly kind: "broken"; readonly why: Diagnostic };
 
 /** The endpoint of a file, if it is one: its first definition that takes requests. What `config.toml` says stands under what the file says. */
 export function endpointOf(
@@ -21,7 +21,7 @@ export function endpointOf(
   definitions: readonly DefinitionSummary[] | Diagnostic,
   timeoutMs: number,
 ): Endpoint | null {
-  if (!Array.isArray(definitions)) return { kind: "broken" };
+  if (!Array.isArray(definitions)) return { kind: "broken", why: definitions as Diagnostic };
   for (const definition of definitions as readonly DefinitionSummary[]) {
     if (definition.kind === "webhook") return { kind: "webhook", options: definition.options };
     if (definition.kind === "http") {

@@ -128,7 +128,7 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
       if (endpoint !== null) open.set(built.name, endpoint);
     }
     const broken = set.diagnostics.filter(({ severity }) => severity === "error");
-    for (const { functionName } of broken) if (functionName !== undefined) open.set(functionName, { kind: "broken" });
+    for (const why of broken) if (why.functionName !== undefined) open.set(why.functionName, { kind: "broken", why });
     endpoints = open;
     const unloaded = [...defined.values()].filter((one): one is Diagnostic => "severity" in one);
     const besides: Diagnostic[] = [];
@@ -174,6 +174,7 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
             host,
             identity,
             endpoint: (name) => endpoints.get(name),
+            showsWhy: needs.mode === "dev",
             loading: () => loading,
             receive: needs.receive,
             bodyLimitBytes: settings.functionsBodyLimitBytes,

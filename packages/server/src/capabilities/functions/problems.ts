@@ -5,7 +5,7 @@ export const problems = {
   /** The project has no function of this name. */
   notFound: () => new Problem("NOT_FOUND", 404, "Requested function was not found"),
   /** The function's file could not be loaded. `mainstay functions check` and the server's log say why. */
-  bootError: () => new Problem("BOOT_ERROR", 503, "Function failed to start (please check logs)"),
+  bootError: (why = "please check logs") => new Problem("BOOT_ERROR", 503, `Function failed to start (${why})`),
   /** The invocation took more time or memory than it may, and was ended. */
   workerLimit: (what: string) => new Problem("WORKER_LIMIT", 546, `Function was ended: ${what}`),
   /** The thread or process that ran the function ended under it. */

@@ -7,7 +7,7 @@ import { functionsBoundary } from "./boundary.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { inputOf, replyOf } from "./http.ts";
 import { problems } from "./problems.ts";
-import type { FunctionHost, HttpInput, HttpOutput, Invocation } from "./types.ts";
+import type { Diagnostic, FunctionHost, HttpInput, HttpOutput, Invocation } from "./types.ts";
 
 export const mount = "/functions/v1";
 
@@ -32,6 +32,8 @@ export interface RouteNeeds {
   /** Takes in what a provider sends; `null` where nothing does. */
   readonly receive: ((name: string, options: WebhookOptions, input: HttpInput) => Promise<HttpOutput>) | null;
   readonly bodyLimitBytes: number;
+  /** Whoever calls a broken function is told what is wrong with its file: for those who write it, and nobody else. */
+  readonly showsWhy: boolean;
 }
 
 export function functionRoutes(needs: RouteNeeds): RouteGroup {
@@ -61,7 +63,7 @@ async function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
   if (endpoint === undefined) throw problems.notFound();
   switch (endpoint.kind) {
     case "broken":
-      throw problems.bootError();
+      throw problems.bootError(needs.showsWhy ? wordsOf(endpoint.why) : undefined);
     case "webhook": {
       if (needs.receive === null) throw problems.notFound();
       return replyOf(call, await needs.receive(name, endpoint.options, await inputOf(call, mount)), false);
@@ -116,3 +118,6 @@ class Called implements Invocation {
     return this.#call.signal;
   }
 }
+
+const wordsOf = ({ file, line, column, message }: Diagnostic): string =>
+  `${[file, line, line === null ? null : column].filter((part) => part !== null).join(":")}: ${message}`;
