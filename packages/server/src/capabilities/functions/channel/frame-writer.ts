@@ -2,9 +2,18 @@ import type { Socket } from "node:net";
 import type { FrameKind } from "./kinds.ts";
 
 const headBytes = 9;
-const firstSizeBytes = 65_536;
+/** Room for frames of one turn. */
+export const writerRoomBytes = 65_536;
+const firstSizeBytes = writerRoomBytes;
 /** Bytes of at least so many are handed to the socket as they are: copying them costs more than a further piece of a write. */
 const ownPieceBytes = 32_768;
+
+/** Memory that whoever ends this thread can read: the bytes, and how many of them are whole frames. */
+export interface Unsent {
+  readonly bytes: SharedArrayBuffer;
+  readonly size: Int32Array;
+  readonly slot: number;
+}
 
 /**
  * Writes frames into one buffer, and the buffer with one write: whoever adds frames says `flush` when there are no more for now. What is given
@@ -12,15 +21,21 @@ const ownPieceBytes = 32_768;
  */
 export class FrameWriter {
   readonly #socket: Socket;
-  #room: Buffer = Buffer.allocUnsafeSlow(firstSizeBytes);
+  readonly #first: Buffer;
+  readonly #unsent: Unsent | null;
+  #room: Buffer;
   #at = 0;
   #frameAt = 0;
   /** Bytes of the frame being written that are not in `#room`. */
   #besideBytes = 0;
   #isCorked = false;
 
-  constructor(socket: Socket) {
+  /** @param unsent where others see what has not been handed over, should this thread not come to do it */
+  constructor(socket: Socket, unsent: Unsent | null = null) {
     this.#socket = socket;
+    this.#unsent = unsent;
+    this.#first = unsent === null ? Buffer.allocUnsafeSlow(firstSizeBytes) : Buffer.from(unsent.bytes);
+    this.#room = this.#first;
   }
 
   begin(kind: FrameKind, number: number): this {
@@ -87,6 +102,7 @@ export class FrameWriter {
   end(): void {
     if (this.#besideBytes === 0) this.#finish();
     this.#besideBytes = 0;
+    this.#tell();
   }
 
   /** Hands over what has been written. @returns whether the socket takes more without piling it up */
@@ -116,7 +132,14 @@ export class FrameWriter {
     }
     if (!this.#socket.destroyed) this.#socket.write(Buffer.from(this.#room.subarray(0, this.#at)));
     this.#at = 0;
-    if (this.#room.length > firstSizeBytes) this.#room = Buffer.allocUnsafeSlow(firstSizeBytes);
+    this.#room = this.#first;
+    this.#tell();
+  }
+
+  /** What outgrew the shared room is not seen there. */
+  #tell(): void {
+    if (this.#unsent === null) return;
+    Atomics.store(this.#unsent.size, this.#unsent.slot, this.#room === this.#first ? this.#at : 0);
   }
 
   #putU32(value: number): void {
@@ -135,6 +158,7 @@ export class FrameWriter {
       const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#room.length * 2));
       this.#room.copy(larger, 0, 0, this.#at);
       this.#room = larger;
+      this.#tell();
     }
     return this.#room;
   }

@@ -47,6 +47,8 @@ export const sharedSlot = {
   begun: 0,
   /** The last look of the main thread that was answered. */
   seen: 1,
+  /** Bytes of whole frames that were written and not yet handed over. */
+  unsent: 2,
 } as const;
 
 /** From the server to the process's main thread. */
@@ -75,6 +77,8 @@ export type Report =
       readonly reason: EndReason;
       readonly begun: number;
       readonly message: string | null;
+      /** Frames that it had written and could not send any more: answers that were given before, base64. */
+      readonly unsent: string;
     }
   | { readonly kind: "memory"; readonly thread: number; readonly bytes: number }
   | { readonly kind: "pong"; readonly number: number };

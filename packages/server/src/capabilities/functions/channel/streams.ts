@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { FrameWriter } from "./frame-writer.ts";
 import { frameKind, streamWindowBytes } from "./kinds.ts";
 
@@ -131,6 +132,8 @@ class Outgoing {
   creditBytes = streamWindowBytes;
   isStopped = false;
   readonly #iterator: AsyncIterator<Uint8Array>;
+  /** Sources are told in the context of who sends them. */
+  readonly #within = AsyncLocalStorage.snapshot();
   #onChange: (() => void) | null = null;
   #tellStopped: (() => void) | null = null;
 
@@ -162,7 +165,7 @@ class Outgoing {
     if (this.isStopped) return;
     this.isStopped = true;
     this.#tellStopped?.();
-    this.#iterator.return?.().catch(() => {});
+    this.#within(() => this.#iterator.return?.().catch(() => {}));
     this.#changed();
   }
 

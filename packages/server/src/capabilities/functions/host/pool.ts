@@ -32,6 +32,8 @@ const mostAtOnce = 64;
 const batchMicros = 4_000;
 /** How often a module is loaded anew when the whole process dies over it. */
 const deathsLimit = 3;
+/** A module that was loaded before: after so many failures in a row, whoever waits is told. */
+const bootFailuresLimit = 3;
 
 /** One function: what waits to be run, and its threads. */
 export class FunctionPool {
@@ -230,10 +232,13 @@ export class FunctionPool {
 
   /** It may be the module's fault, or not: it is tried again, ever more rarely. */
   #bootFailed(loaded: Loaded): void {
+    const isFirst = this.#onFirst !== null;
     this.#onFirst?.(loaded);
     this.#onFirst = null;
     this.#retryAtMs = performance.now() + Math.min(10_000, 100 * 2 ** this.#bootFailures++);
-    this.#needs.onBootFailed(loaded);
+    // While others run it, whoever waits is served by them.
+    if (!isFirst && this.threads.size === 0 && this.#bootFailures >= bootFailuresLimit)
+      this.#needs.onBootFailed(loaded);
     this.#startSoon();
   }
 }

@@ -69,7 +69,6 @@ export class Thread {
   #asked: Asked | null = null;
   #next = 1;
   #isFlushDue = false;
-  #crash: Thrown | null = null;
   #reason: ThreadEnd | null = null;
   readonly #callers = new Map<Principal, number>();
   readonly #callerAt: (Principal | undefined)[] = [];
@@ -210,8 +209,7 @@ export class Thread {
         clearTimeout(this.#boot);
         return this.#needs.onLoaded(this, JSON.parse(bytes.toString("utf8", start, end)) as Loaded);
       case frameKind.crashed:
-        this.#crash = JSON.parse(bytes.toString("utf8", start, end)) as Thrown;
-        return;
+        return this.#onCrash(JSON.parse(bytes.toString("utf8", start, end)) as Thrown);
       default:
         this.#streams!.take(kind, number, bytes, start, end);
     }
@@ -301,6 +299,10 @@ export class Thread {
     });
   }
 
+  #onCrash({ stack, message }: Thrown): void {
+    this.end({ reason: "crashed", message: stack ?? message });
+  }
+
   #finish(number: number, micros: number): void {
     const task = this.tasks.get(number);
     if (task === undefined) return;
@@ -316,6 +318,7 @@ export class Thread {
 
   #onEnd(report: Extract<Report, { kind: "ended" }> | null): void {
     if (this.isEnded) return;
+    if (report !== null && report.unsent !== "") this.#readLast(Buffer.from(report.unsent, "base64"));
     this.isEnded = true;
     this.isReady = false;
     clearTimeout(this.#boot);
@@ -333,10 +336,18 @@ export class Thread {
         ? { reason: "process", message: null }
         : (this.#reason ?? {
             reason: report.reason,
-            message: this.#crash?.stack ?? this.#crash?.message ?? report.message,
+            message: report.message,
           });
     this.#needs.onEnded(this, begun, end);
     if (unbegun.length > 0) this.#needs.onReturned(unbegun);
+  }
+
+  /** Answers that were given, and that an invocation after them has kept from leaving. */
+  #readLast(bytes: Buffer): void {
+    this.isRetired = true;
+    try {
+      new FrameReader(frameLimitBytes, (...frame) => this.#take(...frame)).push(bytes);
+    } catch {}
   }
 
   /** A caller is told once, and by its number afterwards. */

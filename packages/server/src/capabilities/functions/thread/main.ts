@@ -18,14 +18,18 @@ import * as functionWorld from "./world.ts";
  * prepared, since that takes things away.
  */
 const world: World = functionWorld;
-const { start, shared } = workerData as { readonly start: ThreadStart; readonly shared: SharedArrayBuffer };
+const { start, shared, unsent } = workerData as {
+  readonly start: ThreadStart;
+  readonly shared: SharedArrayBuffer;
+  readonly unsent: SharedArrayBuffer;
+};
 const { init } = start;
 const exit = process.exit.bind(process);
 const clock = process.threadCpuUsage.bind(process);
 const beat = new Int32Array(shared);
 
 const socket = connect(start.socketPath);
-const writer = new FrameWriter(socket);
+const writer = new FrameWriter(socket, { bytes: unsent, size: beat, slot: sharedSlot.unsent });
 let isFlushDue = false;
 /** Once for all that is written in this turn of the loop. */
 const flush = (): void => {
@@ -77,7 +81,8 @@ const crash = (error: unknown): void => {
     .text(JSON.stringify(thrownOf(error)))
     .end();
   writer.flush();
-  socket.end(() => exit(1));
+  // The server ends it; should nobody be there to do so, it ends itself.
+  setTimeout(() => exit(1), 1_000);
 };
 process.on("uncaughtException", crash);
 process.on("unhandledRejection", crash);

@@ -1,6 +1,7 @@
 import type { Json } from "../../../platform/jobs/types.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 import type { Asking } from "./asking.ts";
+import { current } from "./current.ts";
 import type { Caller, ThreadInvocation, Wire } from "./wire.ts";
 
 /** One invocation in its thread: what is known of it, and its way to the server. */
@@ -66,7 +67,8 @@ export class Run implements ThreadInvocation, Wire {
 
   cancel(message: string): void {
     this.#reason ??= new DOMException(message, "AbortError");
-    this.#abort?.abort(this.#reason);
+    // Whoever listens is told within the invocation, as if nobody had told it from outside.
+    current.run({ invocation: this, wire: this }, () => this.#abort?.abort(this.#reason));
   }
 
   waitUntil(work: Promise<unknown>): void {

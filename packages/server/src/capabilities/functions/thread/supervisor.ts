@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { writerRoomBytes } from "../channel/frame-writer.ts";
 import {
   type EndReason,
   type Order,
@@ -57,9 +58,10 @@ process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 report({ kind: "ready" });
 
 function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: number): void {
-  const shared = new SharedArrayBuffer(8);
+  const shared = new SharedArrayBuffer(12);
+  const unsent = new SharedArrayBuffer(writerRoomBytes);
   const worker = new Worker(threadFile, {
-    workerData: { start, shared },
+    workerData: { start, shared, unsent },
     env: { ...start.init.environment },
     // What is written past `console` belongs to nobody.
     stdout: true,
@@ -99,6 +101,7 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
       reason: reason ?? "crashed",
       begun: thread.shared[sharedSlot.begun]! >>> 0,
       message,
+      unsent: Buffer.from(unsent, 0, thread.shared[sharedSlot.unsent]).toString("base64"),
     });
   });
 }
