@@ -37,7 +37,8 @@ create table mainstay.jobs (
   last_error text,
   constraint jobs_pkey primary key (id)
 ) with (
-  fillfactor = 60,
+  -- Room for the claim of every row on its own page.
+  fillfactor = 50,
   -- Most rows live for less than a second: a vacuum in good time keeps the table as small as what it holds.
   autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 50000
