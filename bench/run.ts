@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pg from "pg";
+import { changes } from "./src/changes.ts";
 import { jobs } from "./src/jobs.ts";
 import { describeMachine, hasCommand } from "./src/machine.ts";
 import { realtime, realtimeParts } from "./src/realtime/index.ts";
@@ -44,7 +45,11 @@ if (ofStorage.length > 0)
   publish("storage", ofStorage, `${options.connections} connections, ${storageSeconds} s a scenario`);
 const ofJobs = wants("jobs") ? await jobs({ port }) : [];
 if (ofJobs.length > 0) publish("jobs", ofJobs, "each until its jobs are through");
-process.exitCode = [...figures, ...ofRealtime, ...ofStorage, ...ofJobs].some((figure) => figure.isMet === false)
+const ofChanges = wants("changes") ? await changes({ port }) : [];
+if (ofChanges.length > 0) publish("changes", ofChanges, "200 commits, 30 ms apart");
+process.exitCode = [...figures, ...ofRealtime, ...ofStorage, ...ofJobs, ...ofChanges].some(
+  (figure) => figure.isMet === false,
+)
   ? 1
   : 0;
 
