@@ -1,5 +1,9 @@
+import { setTimeout } from "node:timers/promises";
 import type { Diagnostic } from "../../types.ts";
 import { NoCompilerError } from "./run.ts";
+
+/** A thread loads what was saved meanwhile: the compiler takes all cores there are. */
+const afterMs = 600;
 
 /** Checks types behind everything else: what is saved answers long before. The latest check is the only one that counts. */
 export interface CheckBehind {
@@ -20,6 +24,7 @@ export function createCheckBehind(needs: {
   const run = async (signal: AbortSignal): Promise<void> => {
     if (signal.aborted) return;
     try {
+      await setTimeout(afterMs, undefined, { signal });
       const found = await needs.check(signal);
       if (!signal.aborted) needs.found(found);
     } catch (error) {
