@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { durationMs } from "./duration.ts";
+import { durationMs, spanMs } from "./duration.ts";
 
 describe("Go's durations", () => {
   test.each([
@@ -48,5 +48,38 @@ describe("Go's durations", () => {
   test("one of a thousand parts is none, at once", () => {
     expect(durationMs("1h".repeat(1_000))).toBeNull();
     expect(durationMs(`${"1".repeat(100_000)}x`)).toBeNull();
+  });
+});
+
+describe("durations as people write them", () => {
+  test.each([
+    ["3 days", 259_200_000],
+    ["1 day", 86_400_000],
+    ["2h30m", 9_000_000],
+    ["1 hour 30 minutes", 5_400_000],
+    ["90s", 90_000],
+    ["1.5 h", 5_400_000],
+    [" 2  Weeks ", 1_209_600_000],
+    ["500 ms", 500],
+    ["10 secs", 10_000],
+    ["0s", 0],
+  ])("%j is %d ms", (text, expected) => {
+    expect(spanMs(text)).toBe(expected);
+  });
+
+  test.each([
+    "",
+    "5",
+    "days",
+    "3 months",
+    "1y",
+    "-1 day",
+    "1 day ago",
+    "1,5 h",
+    "constructor",
+    "1 constructor",
+    `${"1s ".repeat(30)}`,
+  ])("%j is none", (text) => {
+    expect(spanMs(text)).toBeNull();
   });
 });

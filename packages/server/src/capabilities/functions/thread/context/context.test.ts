@@ -373,10 +373,10 @@ describe("the rest", () => {
     ]);
   });
 
-  test("a context can be taken apart and copied", async () => {
+  test("a context can be taken apart", async () => {
     expect(
       await ask(
-        `const { log, secrets, transaction, waitUntil, requestId } = { ...ctx }; log.warn("w", { a: 1 }); return [secrets, typeof transaction, typeof waitUntil, requestId];`,
+        `const { log, secrets, transaction, waitUntil, requestId } = ctx; log.warn("w", { a: 1 }); return [secrets, typeof transaction, typeof waitUntil, requestId];`,
       ),
     ).toEqual([{ GREETING: "hello" }, "function", "function", "invocation-1"]);
   });

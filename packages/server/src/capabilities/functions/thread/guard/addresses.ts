@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
-import { createGuard, type IsAllowedAddress, isPublicAddress } from "../../../../platform/outbound/index.ts";
+// File by file: every thread loads what stands here.
+import { createGuard, type IsAllowedAddress } from "../../../../platform/outbound/allowed.ts";
+import { isPublicAddress } from "../../../../platform/outbound/public-address.ts";
 
 /** Most private addresses that are remembered as allowed; the oldest is forgotten first. */
 const grantsLimit = 1_000;

@@ -1,6 +1,7 @@
 import { lookup, Resolver } from "node:dns";
 import { isIP, type LookupFunction, Server, Socket, type TcpNetConnectOpts } from "node:net";
-import { checkedLookup, OutboundError } from "../../../../platform/outbound/index.ts";
+import { checkedLookup } from "../../../../platform/outbound/checked-lookup.ts";
+import { OutboundError } from "../../../../platform/outbound/error.ts";
 import type { Addresses } from "./addresses.ts";
 import { lock, put } from "./put.ts";
 import { AddressRefusedError, RefusedError } from "./refused.ts";
