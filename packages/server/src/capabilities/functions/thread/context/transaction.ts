@@ -43,7 +43,9 @@ function createTransaction(wire: Wire, handle: Json, open: { readonly isOver: bo
   return {
     async sql<Row>(text: TemplateStringsArray, ...values: readonly unknown[]): Promise<Row[]> {
       if (!Array.isArray(text) || !Array.isArray(text.raw)) {
-        throw new TypeError("tx.sql is a tag: write tx.sql`select …`, so that values are parameters and never text.");
+        throw new TypeError(
+          "tx.sql is a tag: it stands before a template, without parentheses, so that values are parameters and never text.",
+        );
       }
       const statement = text.reduce((sum, part, at) => `${sum}$${at}${part}`);
       return (await ask("tx.query", [statement, values.map(parameterOf)])) as Row[];
