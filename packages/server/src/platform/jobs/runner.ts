@@ -4,6 +4,7 @@ import { Backoff } from "../postgres/backoff.ts";
 import { sqlStateOf } from "../postgres/sql-state.ts";
 import { type AnyHandler, createEndings, type Ending, type Endings } from "./endings.ts";
 import { comesBefore, Line, type Waiting, waitingOf } from "./line.ts";
+import { Lines, type Wants } from "./lines.ts";
 import { Member } from "./membership.ts";
 import { Run } from "./run.ts";
 import type { AbortReason } from "./run-aborted.ts";
@@ -18,17 +19,8 @@ export interface RunnerNeeds {
   readonly observe: Observe;
 }
 
-/** Which jobs to claim: of each handler at most so many, and of all. */
-interface Wants {
-  readonly names: readonly string[];
-  readonly wants: readonly number[];
-  readonly total: number;
-}
-
 /** SQLSTATE of our own: this node is not known any more, or has begun anew. */
 const notKnown = "MSJ01";
-/** What has not begun within so long is given back, in ms. */
-const waitingMaxMs = 1_000;
 /** After falling asleep: commits that were under way then are done by now, in ms. */
 const secondLookMs = 100;
 /** Between attempts while PostgreSQL is away or refuses, in ms. */
@@ -44,7 +36,7 @@ export class Runner {
   readonly #member: Member;
   readonly #settling: Settling;
   readonly #backoff = new Backoff(retryFirstMs, retryMaxMs);
-  readonly #lines = new Map<string, Line>();
+  readonly #lines = new Lines();
   /** Lines whose handler was taken away, and which still run something. */
   readonly #leaving = new Map<Line, () => void>();
   readonly #runs = new Map<string, Run>();
@@ -77,10 +69,9 @@ export class Runner {
 
   /** Runs jobs of this name from now on. @returns how to stop: resolves when what runs has ended */
   add(handler: AnyHandler): () => Promise<void> {
-    if (this.#lines.has(handler.name)) throw new Error(`Jobs named "${handler.name}" have a handler already.`);
     const { jobsConcurrency, jobsAheadMax } = this.#needs.settings;
     const line = new Line(handler, { concurrency: jobsConcurrency, aheadMax: jobsAheadMax });
-    this.#lines.set(handler.name, line);
+    this.#lines.add(line);
     this.news();
     return () => this.#remove(line);
   }
@@ -105,13 +96,13 @@ export class Runner {
 
   cancelled(id: string): void {
     this.#runs.get(id)?.cancel(id);
-    for (const line of this.#lines.values()) line.remove(id);
+    this.#lines.remove(id);
   }
 
   async stop(signal: AbortSignal): Promise<void> {
     if (!this.#isRunning) return;
     this.#isStopping = true;
-    for (const line of this.#lines.values()) this.#giveBack(line.giveBack());
+    this.#giveBack(this.#lines.giveBack());
     this.#wake?.();
     await this.#quiet(signal);
     // What runs hears of it, and is given back whatever it does.
@@ -142,21 +133,14 @@ export class Runner {
   }
 
   async #remove(line: Line): Promise<void> {
-    if (this.#lines.get(line.handler.name) !== line) return;
-    this.#lines.delete(line.handler.name);
+    if (!this.#lines.delete(line)) return;
     this.#giveBack(line.giveBack());
     this.#wake?.();
     if (line.running > 0) await new Promise<void>((resolve) => this.#leaving.set(line, resolve));
   }
 
   #hasClaims(): boolean {
-    return this.#runs.size > 0 || this.#settling.hasClaims || this.#buffered() > 0;
-  }
-
-  #buffered(): number {
-    let count = 0;
-    for (const line of this.#lines.values()) count += line.length;
-    return count;
+    return this.#runs.size > 0 || this.#settling.hasClaims || this.#lines.length > 0;
   }
 
   async #run(): Promise<void> {
@@ -176,21 +160,9 @@ export class Runner {
   }
 
   #wants(): Wants {
-    const [names, wants]: [string[], number[]] = [[], []];
-    let total = 0;
-    if (this.#isStopping || this.#lines.size === 0) return { names, wants, total };
+    if (this.#isStopping) return { names: [], wants: [], total: 0 };
     const { jobsConcurrency, jobsAheadMax } = this.#needs.settings;
-    const room = Math.max(0, jobsConcurrency - this.#places);
-    let most = jobsAheadMax - this.#buffered();
-    for (const line of this.#lines.values()) {
-      const wanted = line.wants(room);
-      if (wanted <= 0) continue;
-      names.push(line.handler.name);
-      wants.push(wanted);
-      total += wanted;
-      most += room * line.size;
-    }
-    return { names, wants, total: Math.max(0, Math.min(total, most)) };
+    return this.#lines.wants(Math.max(0, jobsConcurrency - this.#places), jobsAheadMax);
   }
 
   /** @returns whether PostgreSQL has taken it */
@@ -202,7 +174,7 @@ export class Runner {
     let batch = this.#settling.none;
     try {
       const node = await this.#member.ready(() => [...this.#known()]);
-      const hasMore = this.#runs.size > 0 || this.#buffered() > 0;
+      const hasMore = this.#runs.size > 0 || this.#lines.length > 0;
       batch = this.#settling.take();
       const isIdle = !hasMore && this.#settling.isEmpty && !this.#settling.isHolding;
       const result = await jobsStore.turn(db, {
@@ -249,7 +221,7 @@ export class Runner {
 
   #claimed({ jobs, isFull, fellAsleep, nextDueMs }: TurnResult, total: number, beganAtMs: number): void {
     const nowMs = performance.now();
-    for (const line of this.#lines.values()) line.measure(nowMs - this.#turnedAtMs);
+    this.#lines.measure(nowMs - this.#turnedAtMs);
     this.#turnedAtMs = nowMs;
     const byName = new Map<string, Waiting[]>();
     for (const row of jobs) {
@@ -280,12 +252,7 @@ export class Runner {
   /** Begins what there is room for. */
   #begin(): void {
     while (this.#places < this.#needs.settings.jobsConcurrency) {
-      let next: Line | null = null;
-      for (const line of this.#lines.values()) {
-        const { first } = line;
-        if (first === undefined || !line.hasRoom) continue;
-        if (next === null || comesBefore(first, next.first!)) next = line;
-      }
+      const next = this.#lines.next();
       if (next === null) return;
       this.#start(next);
     }
@@ -339,14 +306,13 @@ export class Runner {
   *#known(): Generator<string> {
     yield* this.#runs.keys();
     yield* this.#settling.ids();
-    for (const line of this.#lines.values()) for (const { job } of line) yield job.id;
+    yield* this.#lines.ids();
   }
 
   /** What this node has may be another's. */
   #lose(isSure: boolean): void {
     const runs = new Set(this.#runs.values());
-    let count = 0;
-    for (const line of this.#lines.values()) count += line.giveBack().length;
+    let count = this.#lines.giveBack().length;
     for (const run of runs) {
       count += run.jobs.length;
       this.#abandon(run, "lost");
@@ -378,10 +344,10 @@ export class Runner {
     if (this.#lines.size === 0 && !this.#isTurning && this.#runs.size === 0)
       return this.#rest(Number.POSITIVE_INFINITY);
     const nowMs = performance.now();
-    const oldestMs = this.#giveBackOld(nowMs);
+    this.#giveBack(this.#lines.giveBackOld(nowMs));
     const lookAtMs = this.#turnedAtMs + this.#needs.settings.jobsPollMs;
     const dueAtMs = Math.min(this.#dueAtMs, this.#secondLookAtMs);
-    const untilMs = Math.min(dueAtMs, lookAtMs, oldestMs);
+    const untilMs = Math.min(dueAtMs, lookAtMs, this.#lines.oldAtMs);
     if (!this.#settling.isEmpty) return Promise.resolve();
     if (untilMs <= nowMs) return this.#look(nowMs, dueAtMs <= nowMs);
     return this.#rest(untilMs - nowMs);
@@ -399,18 +365,6 @@ export class Runner {
     });
   }
 
-  /** What has waited here for too long others may have. @returns when the next of it has */
-  #giveBackOld(nowMs: number): number {
-    let oldestMs = Number.POSITIVE_INFINITY;
-    for (const line of this.#lines.values()) {
-      const { first } = line;
-      if (first === undefined) continue;
-      if (first.claimedAtMs < nowMs - waitingMaxMs) this.#giveBack(line.giveBack(nowMs - waitingMaxMs));
-      if (line.first !== undefined) oldestMs = Math.min(oldestMs, line.first.claimedAtMs + waitingMaxMs + 1);
-    }
-    return oldestMs;
-  }
-
   /** Without having been told. */
   async #look(nowMs: number, isDue: boolean): Promise<void> {
     this.#turnedAtMs = nowMs;
@@ -422,7 +376,7 @@ export class Runner {
     }
     try {
       const { number } = this.#member;
-      const look = await jobsStore.look(this.#needs.db.background, number ?? 0, [...this.#lines.keys()]);
+      const look = await jobsStore.look(this.#needs.db.background, number ?? 0, this.#lines.names);
       if (number !== null && !look.isKnown && this.#member.number === number) this.#member.gone();
       if (look.hasJobs) this.#mayHaveJobs = true;
       if (look.nextDueMs !== null) this.#dueAtMs = performance.now() + Math.max(1, look.nextDueMs);
