@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { changes } from "./src/changes.ts";
+import { functions } from "./src/functions.ts";
 import { jobs } from "./src/jobs.ts";
 import { describeMachine, hasCommand } from "./src/machine.ts";
 import { realtime, realtimeParts } from "./src/realtime/index.ts";
@@ -40,6 +41,11 @@ if (figures.length > 0)
   publish("figures", figures, `${options.connections} connections, ${options.seconds} s a scenario`);
 const ofRealtime = await realtimeFigures();
 if (ofRealtime.length > 0) publish("realtime", ofRealtime, `${realtimeSeconds} s a scenario`);
+const ofFunctions = wants("functions")
+  ? await functions({ port, seconds: Number(options.seconds), connections: Number(options.connections) })
+  : [];
+if (ofFunctions.length > 0)
+  publish("functions", ofFunctions, `${options.connections} connections, ${options.seconds} s a scenario`);
 const ofStorage = await storageFigures();
 if (ofStorage.length > 0)
   publish("storage", ofStorage, `${options.connections} connections, ${storageSeconds} s a scenario`);

@@ -1,9 +1,9 @@
 import type { Figure } from "./scenarios.ts";
 
 /** What is measured by itself, and replaced by itself in the report. */
-export type Section = "figures" | "realtime" | "storage" | "jobs" | "changes";
+export type Section = "figures" | "functions" | "realtime" | "storage" | "jobs" | "changes";
 
-const sections: readonly Section[] = ["figures", "realtime", "storage", "jobs", "changes"];
+const sections: readonly Section[] = ["figures", "realtime", "storage", "functions", "jobs", "changes"];
 const markOf = (section: Section): string => `<!-- ${section} -->`;
 
 /** The figures as Markdown: a table for the machine, a table for the measurements. */

@@ -81,6 +81,8 @@ export type Report =
       readonly unsent: string;
     }
   | { readonly kind: "memory"; readonly thread: number; readonly bytes: number }
+  /** Of the whole process, with every look. */
+  | { readonly kind: "resident"; readonly bytes: number }
   | { readonly kind: "pong"; readonly number: number };
 
 /** What the process is started with, as JSON in its last argument. */

@@ -29,8 +29,10 @@ beforeAll(async () => {
       "forever.ts": `import { serve } from "@mainstay/functions";
         export default serve({ timeoutMs: 500 }, () => new Promise(() => {}));`,
       "obedient.ts": `import { serve } from "@mainstay/functions";
-        export default serve({ timeoutMs: 20_000 }, (_, { signal }) =>
-          new Promise((resolve) => signal.addEventListener("abort", () => { console.log("told"); resolve(new Response("ended")); })));`,
+        export default serve({ timeoutMs: 20_000 }, (_, { signal }) => {
+          console.log("begun");
+          return new Promise((resolve) => signal.addEventListener("abort", () => { console.log("told"); resolve(new Response("ended")); }));
+        });`,
       "endless.ts": `export default () => new Response(new ReadableStream({
           async pull(controller) {
             await new Promise((r) => setTimeout(r, 10));
@@ -55,7 +57,7 @@ beforeAll(async () => {
           functionsBlockedMs: 600,
           functionsMemoryMb: 64,
           functionsProcessMemoryMb: 512,
-          functionsGraceMs: 300,
+          functionsGraceMs: 3_000,
         },
       },
     },
@@ -150,7 +152,7 @@ describe("callers who leave", () => {
   test("abort the function's signal", async () => {
     const left = new AbortController();
     const call = app.call("obedient", { signal: left.signal }).catch(() => null);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await expect.poll(() => said("begun"), { timeout: 10_000 }).toBe(true);
     left.abort();
     await call;
     await expect.poll(() => said("told"), { timeout: 5_000 }).toBe(true);

@@ -23,6 +23,8 @@ export interface ProcessNeeds {
   readonly limits: ProcessLimits;
   /** What threads may read: files and folders, absolute. */
   readonly readable: readonly string[];
+  /** There is little memory left for all: what rests should go before what works has to. */
+  onFull(): void;
   /** Told when the process has died by itself, with its last words. */
   onDeath(why: { readonly code: number | null; readonly signal: string | null; readonly lastWords: string }): void;
 }
@@ -40,6 +42,10 @@ const lastWordsBytes = 4_096;
 /** What counts as data before anything is done, in MiB: addresses for stacks and for code, mostly never written. */
 const emptyMib = 768;
 const emptyThreadMib = 64;
+/** What a thread takes before it does anything. */
+const threadBytes = 20_971_520;
+/** Of the memory of all: beyond it no further threads are started. */
+const fullShare = 0.7;
 const firstWaitMs = 100;
 const mostWaitMs = 10_000;
 /** A process that has lived for so long begins with the first wait again. */
@@ -59,6 +65,9 @@ export class FunctionsProcess {
   #child: ChildProcess | null = null;
   #orders: Order[] = [];
   #isReady = false;
+  #residentBytes = 0;
+  /** Threads started since that was seen. */
+  #startedSince = 0;
   #next = 1;
   #startedAtMs = 0;
   #waitMs = firstWaitMs;
@@ -78,6 +87,12 @@ export class FunctionsProcess {
     return this.#child?.pid ?? null;
   }
 
+  /** Whether another thread would fit: those that are there may grow, too. */
+  get hasRoom(): boolean {
+    const bytes = this.#residentBytes + this.#startedSince * threadBytes;
+    return bytes < this.#needs.limits.memoryBytes * fullShare;
+  }
+
   /** @returns the thread's number */
   start(
     start: Omit<ThreadStart, "socketPath" | "token">,
@@ -85,6 +100,7 @@ export class FunctionsProcess {
     events: ThreadEvents,
   ): number {
     const thread = this.#next++;
+    this.#startedSince++;
     const token = randomBytes(24).toString("base64url");
     this.#threads.set(thread, { events, token });
     this.#byToken.set(token, thread);
@@ -202,7 +218,8 @@ export class FunctionsProcess {
     ];
     const [command, args] = bounded(limits, process.execPath, options);
     const child = spawn(command, args, {
-      env: {},
+      // glibc has an arena for each thread, and keeps what was theirs.
+      env: { MALLOC_ARENA_MAX: "2" },
       cwd: this.#folder ?? undefined,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -242,6 +259,11 @@ export class FunctionsProcess {
       case "memory":
         this.#threads.get(report.thread)?.events.memory(report.bytes);
         return;
+      case "resident":
+        this.#residentBytes = report.bytes;
+        this.#startedSince = 0;
+        if (!this.hasRoom) this.#needs.onFull();
+        return;
       case "pong":
         this.#answeredAtMs = performance.now();
     }
@@ -260,6 +282,7 @@ export class FunctionsProcess {
     if (this.#child !== child) return;
     this.#child = null;
     this.#isReady = false;
+    this.#residentBytes = 0;
     this.#orders = [];
     const lost = [...this.#threads.keys()].map((thread) => this.#forget(thread)!);
     if (performance.now() - this.#startedAtMs > steadyMs) this.#waitMs = firstWaitMs;

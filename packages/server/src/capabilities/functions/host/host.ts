@@ -43,6 +43,8 @@ export interface HostNeeds {
 const mib = 1_048_576;
 const lookMs = 200;
 const loadedAtOnce = 4;
+/** Threads that rest, of those that are ended with each look while there is little memory left. */
+const endedWhenFull = 4;
 
 /** Runs the project's code in threads of a process of its own. Nothing is started before there is something to load. */
 export function createFunctionHost(needs: HostNeeds): FunctionHost {
@@ -213,7 +215,9 @@ class Host implements FunctionHost {
     events: Parameters<PoolNeeds["openThread"]>[0],
   ): Thread | null {
     const { settings, services, internalFetch, observe } = this.#needs;
-    if (this.#isStopping || (this.#threads >= settings.functionsThreads && !this.#makeRoom(pool))) return null;
+    if (this.#isStopping) return null;
+    const isFull = this.#threads >= settings.functionsThreads || (pool.threads.size > 0 && !process.hasRoom);
+    if (isFull && !this.#makeRoom(pool)) return null;
     this.#threads++;
     const { name, bundle } = pool.built;
     return new Thread({
@@ -243,7 +247,7 @@ class Host implements FunctionHost {
   }
 
   /** Ends a thread of another function that has nothing to do. */
-  #makeRoom(pool: FunctionPool): boolean {
+  #makeRoom(pool: FunctionPool | null): boolean {
     let longest: Thread | null = null;
     for (const other of this.#pools.values()) {
       if (other === pool) continue;
@@ -321,6 +325,9 @@ class Host implements FunctionHost {
         lookMs,
       },
       readable: wanted,
+      onFull: () => {
+        for (let i = 0; i < endedWhenFull && this.#makeRoom(null); i++);
+      },
       onDeath: ({ code, signal, lastWords }) => observe({ kind: "functions.process-died", code, signal, lastWords }),
     });
     this.#idle ??= setInterval(() => this.#endIdle(), settings.functionsIdleMs / 2).unref();
