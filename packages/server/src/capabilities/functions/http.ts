@@ -22,7 +22,7 @@ const wholeBodyBytes = 65_536;
  * What a function gets. Its URL has the function's name as first part of the path, as routers of functions expect it (Supabase guide "Routing"): the
  * mount is the gateway's. The caller's address stands in `x-forwarded-for`, whatever was sent there.
  */
-export async function inputOf(call: Call, mount: string): Promise<HttpInput> {
+export function inputOf(call: Call, mount: string): HttpInput | Promise<HttpInput> {
   const { headers, method } = call;
   const list: string[] = [];
   for (const name in headers) {
@@ -36,7 +36,10 @@ export async function inputOf(call: Call, mount: string): Promise<HttpInput> {
   const origin = call.origin || "http://localhost";
   const url = call.query === "" ? origin + path : `${origin}${path}?${call.query}`;
   if (method === "GET" || method === "HEAD") return { method, url, headers: list, body: null };
-  return { method, url, headers: list, body: await bodyOf(call) };
+  const body = bodyOf(call);
+  return body instanceof Promise
+    ? body.then((whole) => ({ method, url, headers: list, body: whole }))
+    : { method, url, headers: list, body };
 }
 
 /** Small ones whole. What is encoded is the function's to decode, as everything that it is sent. */

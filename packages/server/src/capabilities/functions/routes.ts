@@ -57,7 +57,8 @@ export function functionRoutes(needs: RouteNeeds): RouteGroup {
   };
 }
 
-async function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
+/** Without a promise of its own where it can be: this is the way of every call. */
+function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
   const name = call.params.name!; // the route has it
   const endpoint = needs.endpoint(name);
   if (endpoint === undefined) throw problems.notFound();
@@ -65,14 +66,21 @@ async function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
     case "broken":
       throw problems.bootError(needs.showsWhy ? wordsOf(endpoint.why) : undefined);
     case "webhook": {
-      if (needs.receive === null) throw problems.notFound();
-      return replyOf(call, await needs.receive(name, endpoint.options, await inputOf(call, mount)), false);
+      const { receive } = needs;
+      if (receive === null) throw problems.notFound();
+      return Promise.resolve(inputOf(call, mount))
+        .then((input) => receive(name, endpoint.options, input))
+        .then((output) => replyOf(call, output, false));
     }
     case "http": {
       const who = callerOf(needs.identity, call, endpoint.verifyJwt);
-      const input = await inputOf(call, mount);
-      const output = await needs.host.fetch(new Called(call, name, endpoint.index, endpoint.timeoutMs, who), input);
-      return replyOf(call, output, endpoint.verifyJwt);
+      const invocation = new Called(call, name, endpoint.index, endpoint.timeoutMs, who);
+      const input = inputOf(call, mount);
+      const output =
+        input instanceof Promise
+          ? input.then((whole) => needs.host.fetch(invocation, whole))
+          : needs.host.fetch(invocation, input);
+      return output.then((given) => replyOf(call, given, endpoint.verifyJwt));
     }
   }
 }
