@@ -27,6 +27,7 @@ const rootFiles = new Set([
   "main.ts",
   "open-project.ts",
   "preflight.ts",
+  "project-parts.ts",
   "project.ts",
   "supabase-buckets.ts",
   "supabase-config.ts",

@@ -32,6 +32,8 @@ create table mainstay.jobs (
   queue text collate "C" not null default 'default' check (length(queue) between 1 and 200),
   key text collate "C" check (length(key) <= 500),
   order_key text collate "C" check (length(order_key) <= 500),
+  -- The request, or the job, that has led to this one.
+  caused_by text collate "C" check (length(caused_by) <= 200),
   payload jsonb not null default '{}',
   result jsonb,
   last_error text,
@@ -147,7 +149,7 @@ create trigger announce after insert or update or delete on mainstay.job_queues
   for each statement execute function mainstay.announce_job_queues();
 
 -- Puts jobs in, in the caller's transaction: an array of objects with `name`, and if wanted `payload`, `queue`, `key`, `priority`, `run_at`
--- (or `run_at_ms`, Unix time), `delay_ms`, `order_key`, `max_attempts`. In their order; answers in that order.
+-- (or `run_at_ms`, Unix time), `delay_ms`, `order_key`, `max_attempts`, `caused_by`. In their order; answers in that order.
 create function mainstay.enqueue_many(jobs jsonb) returns table (id uuid, is_new boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -167,17 +169,17 @@ begin
     select w.*, nextval('mainstay.job_places') as place
     from rows from (jsonb_to_recordset(enqueue_many.jobs) as (
       name text, payload jsonb, queue text, key text, priority smallint, run_at timestamptz, run_at_ms float8, delay_ms float8,
-      order_key text, max_attempts integer
-    )) with ordinality as w (name, payload, queue, key, priority, run_at, run_at_ms, delay_ms, order_key, max_attempts, at)
+      order_key text, max_attempts integer, caused_by text
+    )) with ordinality as w (name, payload, queue, key, priority, run_at, run_at_ms, delay_ms, order_key, max_attempts, caused_by, at)
   ), timed as materialized (
     select w.*, mainstay.job_id(w.place) as id, clock_timestamp() as now,
       coalesce(w.run_at, to_timestamp(w.run_at_ms / 1000), clock_timestamp() + make_interval(secs => w.delay_ms / 1000)) as due_at
     from wanted w
   ), put as (
     insert into mainstay.jobs
-      (id, place, name, payload, queue, key, priority, created_at, run_at, order_key, max_attempts, wakes, state)
+      (id, place, name, payload, queue, key, priority, created_at, run_at, order_key, max_attempts, caused_by, wakes, state)
     select t.id, t.place, t.name, coalesce(t.payload, '{}'), coalesce(t.queue, 'default'), t.key, coalesce(t.priority, 0), t.now,
-      coalesce(t.due_at, t.now), t.order_key, t.max_attempts, is_first and t.at = 1,
+      coalesce(t.due_at, t.now), t.order_key, t.max_attempts, t.caused_by, is_first and t.at = 1,
       case when t.order_key is not null then 2 when t.due_at > t.now then 1 else 0 end
     from timed t order by t.at
     on conflict (name, key) where key is not null do nothing
@@ -414,7 +416,8 @@ begin
       update mainstay.jobs j set
         claim = j.claim + 1, losses = j.losses + (j.claimed_by is not null)::integer, claimed_by = node, started_at = clock_timestamp()
       from chosen c where j.id = c.id
-      returning j.id, j.name, j.queue, j.payload, j.key, j.claim, j.failures, j.losses, j.max_attempts, j.priority, j.place, j.created_at
+      returning j.id, j.name, j.queue, j.payload, j.key, j.claim, j.failures, j.losses, j.max_attempts, j.priority, j.place, j.created_at,
+        j.caused_by
     ), runs as (
       insert into mainstay.job_queue_runs (queue, job_id, claim)
       select c.queue, c.id, c.claim from claimed c
@@ -423,7 +426,7 @@ begin
     )
     select coalesce(json_agg(json_build_array(
         id, name, queue, payload, key, claim, failures, losses, max_attempts, priority, place,
-        date_part('epoch', created_at) * 1000)), '[]'), count(*)
+        date_part('epoch', created_at) * 1000, caused_by)), '[]'), count(*)
     into found_jobs, found_count from claimed;
   end if;
 

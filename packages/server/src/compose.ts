@@ -1,7 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { openBlobStore } from "./adapters/blobs/index.ts";
 import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
@@ -11,12 +9,13 @@ import {
   createFunctions,
   createFunctionWork,
   createInternalFetch,
+  createLogKeeper,
   createServices,
   functionsMount,
   withDefaults,
 } from "./capabilities/functions/index.ts";
 import { createRealtime } from "./capabilities/realtime/index.ts";
-import { type BlobStore, createStorage, hasKeptBytes } from "./capabilities/storage/index.ts";
+import { createStorage } from "./capabilities/storage/index.ts";
 import { createWebhooks } from "./capabilities/webhooks/index.ts";
 import { type Config, type GivenSettings, loadConfig } from "./config.ts";
 import type { Capability } from "./kernel/capability.ts";
@@ -36,8 +35,8 @@ import { openPolicies } from "./platform/policies/index.ts";
 import { openCatalog } from "./platform/postgres/catalog/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
 import { pgConfigOf } from "./platform/postgres/external/index.ts";
-import { type MigrateNeeds, type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
-import { type OpenPostgresNeeds, openPostgres } from "./platform/postgres/open.ts";
+import { type MigrationReport, migrate, seed } from "./platform/postgres/migrate/index.ts";
+import { openPostgres } from "./platform/postgres/open.ts";
 import { connectReplication } from "./platform/postgres/replication.ts";
 import { createRoleLogins } from "./platform/postgres/role-login.ts";
 import { openSession } from "./platform/postgres/session/index.ts";
@@ -45,9 +44,7 @@ import { watchDatabase } from "./platform/postgres/watch.ts";
 import { openRevocations } from "./platform/revocation/index.ts";
 import { authSettingsOf, settingErrors } from "./preflight.ts";
 import type { Project } from "./project.ts";
-
-/** Mainstay's own schemas, as plain SQL. */
-const ownMigrations = fileURLToPath(new URL("../migrations", import.meta.url));
+import { migrationNeeds, openProjectBlobs, postgresNeeds } from "./project-parts.ts";
 
 export interface ServerOptions {
   readonly projectDir: string;
@@ -80,43 +77,9 @@ export interface RunningServer {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
-export function postgresNeeds(config: Config, { observe, signal }: ServerOptions): OpenPostgresNeeds {
-  const { databaseUrl, apiDatabaseUrl } = config.postgres;
-  const { embedded, postgres: session } = config;
-  return { dataDir: config.project.dataDir, databaseUrl, apiDatabaseUrl, embedded, session, observe, signal };
-}
-
-export function migrationNeeds(
-  { project, migrations }: Config,
-  database: Database,
-  { observe, signal, mode }: ServerOptions,
-): MigrateNeeds {
-  return {
-    database,
-    own: ownMigrations,
-    project: project.migrationsDir === null ? null : { dir: project.migrationsDir },
-    observe,
-    leavesEmpty: mode === "dev",
-    settings: migrations,
-    signal,
-  };
-}
-
 /** What `/health` says of the log. Nobody has to follow it yet. */
 const logPart = (state: LogState): PartState =>
   state === "unavailable" ? "unavailable" : state === "connecting" ? "starting" : "ok";
-
-/** Where the bytes of files are. A folder that has never had any is refused when the database says that there should be some. */
-export const openProjectBlobs = (
-  { storage, project }: Config,
-  database: Database,
-  observe: Observe,
-): Promise<BlobStore> =>
-  openBlobStore(storage, {
-    defaultFolder: join(project.dataDir, "objects"),
-    observe,
-    mayBeNew: async () => !storage.storageEnabled || !(await hasKeptBytes(database)),
-  });
 
 /** Something that was opened, to be closed in reverse. */
 type Closer = (signal?: AbortSignal) => Promise<void> | void;
@@ -290,7 +253,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       services: services.services,
       onOver: services.onOver,
       internalFetch: createInternalFetch({ internal, service: servicePrincipal(), projectUrl }),
-      receive: (name, options, input) => work.receive(name, options, input),
+      receive: (...given) => work.receive(...given),
+      logs: createLogKeeper({ db: database, settings: config.functions, observe, clock: systemClock }),
     });
     const work = createFunctionWork({
       functions,
@@ -382,7 +346,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       settings: config.http,
       // A node that cannot follow the log serves everything but realtime.
       internal,
-      isReady: () => ({ parts: { database: watch.state() }, optional: { log: logPart(log.stats().state) } }),
+      isReady: () => ({
+        parts: { database: watch.state() },
+        optional: { log: logPart(log.stats().state), ...functions.parts() },
+      }),
     });
     url = http.url;
     listening.resolve();

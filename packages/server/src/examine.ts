@@ -4,11 +4,12 @@ import {
   hasKeptBytes,
   type StorageExamination,
 } from "./capabilities/storage/index.ts";
-import { openProjectBlobs } from "./compose.ts";
 import type { OpenProjectDatabase } from "./open-project.ts";
 import { examineLog, type LogExamination } from "./platform/changes/examine/index.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { type AskedPolicy, examinePolicies } from "./platform/policies/examine/index.ts";
+
+import { openProjectBlobs } from "./project-parts.ts";
 
 export type { StorageExamination } from "./capabilities/storage/index.ts";
 export type { PublishedFacts, ReaderFacts, SlotFacts } from "./platform/changes/examine/index.ts";

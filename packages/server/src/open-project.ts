@@ -10,7 +10,7 @@ import {
   type StorageTools,
 } from "./capabilities/storage/index.ts";
 import { createWebhookSecrets, createWebhookTools, type WebhookTools } from "./capabilities/webhooks/index.ts";
-import { migrationNeeds, openProjectBlobs, postgresNeeds, type ServerOptions } from "./compose.ts";
+import type { ServerOptions } from "./compose.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
@@ -25,6 +25,7 @@ import { type OpenPostgres, openPostgres } from "./platform/postgres/open.ts";
 import { type ConnectReplication, connectReplication } from "./platform/postgres/replication.ts";
 import { authSettingsOf } from "./preflight.ts";
 import type { Project } from "./project.ts";
+import { migrationNeeds, openProjectBlobs, postgresNeeds } from "./project-parts.ts";
 
 /** The database without the server: for commands that look or change something and leave. */
 export interface OpenProjectDatabase {
@@ -192,6 +193,7 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
     services: {},
     internalFetch: () => Promise.reject(new Error("Nobody serves this project now.")),
     receive: null,
+    logs: null,
   });
   const loaded: { set: FunctionSet; defined: Definitions }[] = [];
   functions.onLoaded(async (set, defined) => {

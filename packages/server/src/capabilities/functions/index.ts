@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { WebhookOptions } from "@mainstay/functions";
 import type { Capability } from "../../kernel/capability.ts";
 import type { Values } from "../../kernel/settings.ts";
+import type { PartState } from "../../platform/http/index.ts";
 import type { ApiKeys, Identity } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import { type FunctionBuild, openFunctionBuild } from "./build/index.ts";
@@ -11,24 +11,29 @@ import { createSaying } from "./build/say.ts";
 import { type Endpoint, endpointOf } from "./endpoints.ts";
 import { environmentOf, secretsOf } from "./environment.ts";
 import { createFunctionHost } from "./host/index.ts";
-import { functionRoutes } from "./routes.ts";
+import type { LogKeeper } from "./logs/index.ts";
+import { functionRoutes, type Receive } from "./routes.ts";
 import type { functionsSettings } from "./settings.ts";
 import type {
   DefinitionSummary,
   Diagnostic,
   FunctionHost,
   FunctionSet,
-  HttpInput,
-  HttpOutput,
   InternalFetch,
   Invocation,
-  LogLine,
   Services,
 } from "./types.ts";
 
 /** By function: what it defines, or why it could not be loaded. */
 export type Definitions = ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>;
 
+export {
+  createLogKeeper,
+  type FunctionLog,
+  type FunctionLogFilter,
+  type FunctionLogs,
+  readFunctionLogs,
+} from "./logs/index.ts";
 export { mount as functionsMount } from "./routes.ts";
 export { withDefaults } from "./runs/index.ts";
 export { createFunctionWork, type FunctionWork } from "./runs/work.ts";
@@ -56,11 +61,12 @@ export interface FunctionsNeeds {
   readonly listening: Promise<void>;
   readonly services: Services;
   readonly internalFetch: InternalFetch;
-  /** Takes in what a provider sends to the webhook of a function; `null` where nothing does. */
-  readonly receive: ((name: string, options: WebhookOptions, input: HttpInput) => Promise<HttpOutput>) | null;
+  /** `null` where nothing is taken in. */
+  readonly receive: Receive | null;
+  /** Keeps what functions log; `null` where nobody does. */
+  readonly logs: LogKeeper | null;
   /** An invocation is over: what it has left open is to be closed. */
   onOver?(invocation: Invocation): void;
-  onLog?(line: LogLine): void;
 }
 
 /** Told after every load. @returns what authors should know besides */
@@ -74,6 +80,8 @@ export interface Functions extends Capability {
   onLoaded(listener: LoadListener): void;
   /** Resolves when the functions have been loaded for the first time. */
   ready(): Promise<void>;
+  /** Of `/health`: nothing where there are no functions; `starting` while whoever calls waits for them to be loaded. */
+  parts(): Readonly<Record<string, PartState>>;
   /** What is wrong with functions now. */
   diagnostics(): readonly Diagnostic[];
 }
@@ -115,9 +123,12 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     onLog(line) {
       const { invocationId: id, functionName, level, message, fields } = line;
       observe({ kind: "functions.log", id, functionName, level, message, fields });
-      needs.onLog?.(line);
+      needs.logs?.line(line);
     },
-    onOver: (invocation) => needs.onOver?.(invocation),
+    onOver(invocation, end) {
+      needs.onOver?.(invocation);
+      needs.logs?.end(invocation, end);
+    },
   });
 
   const load = async (set: FunctionSet, isAnew: boolean): Promise<void> => {
@@ -167,6 +178,7 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     secretOf: (name) => secrets()[name],
     onLoaded: (listener) => void listeners.push(listener),
     ready: () => loading ?? Promise.resolve(),
+    parts: () => (functionsDir === null ? {} : { functions: loading === null ? "ok" : "starting" }),
     diagnostics: () => found,
     routes: isOn
       ? [
@@ -184,6 +196,7 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     // The server does not wait: whoever calls meanwhile does.
     async start() {
       if (!isOn || (functionsDir === null && needs.mode === "start")) return;
+      needs.logs?.start();
       loading = open()
         .catch((error: unknown) =>
           observe({ kind: "warning", area: "functions", message: `Functions could not be loaded: ${String(error)}` }),
@@ -198,6 +211,7 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
       await loading;
       await build?.close();
       await host.stop(signal);
+      await needs.logs?.stop();
     },
   };
 }

@@ -22,6 +22,14 @@ const cors: CorsPolicy = {
 
 const methods: readonly Method[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/** Takes in what a provider sends to the webhook of a function. */
+export type Receive = (
+  functionName: string,
+  options: WebhookOptions,
+  input: HttpInput,
+  requestId: string,
+) => Promise<HttpOutput>;
+
 export interface RouteNeeds {
   readonly host: Pick<FunctionHost, "fetch">;
   readonly identity: Identity;
@@ -29,8 +37,8 @@ export interface RouteNeeds {
   endpoint(name: string): Endpoint | undefined;
   /** `null` once the functions have been loaded for the first time. */
   loading(): Promise<unknown> | null;
-  /** Takes in what a provider sends; `null` where nothing does. */
-  readonly receive: ((name: string, options: WebhookOptions, input: HttpInput) => Promise<HttpOutput>) | null;
+  /** `null` where nothing is taken in. */
+  readonly receive: Receive | null;
   readonly bodyLimitBytes: number;
   /** Whoever calls a broken function is told what is wrong with its file: for those who write it, and nobody else. */
   readonly showsWhy: boolean;
@@ -69,7 +77,7 @@ function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
       const { receive } = needs;
       if (receive === null) throw problems.notFound();
       return Promise.resolve(inputOf(call, mount))
-        .then((input) => receive(name, endpoint.options, input))
+        .then((input) => receive(name, endpoint.options, input, call.id))
         .then((output) => replyOf(call, output, false));
     }
     case "http": {

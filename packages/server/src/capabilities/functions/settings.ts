@@ -1,6 +1,7 @@
 import { flag, integer, list, type Settings, text } from "../../kernel/settings.ts";
 import { changesSettings } from "./changes/settings.ts";
 import { inboundSettings } from "./inbound/settings.ts";
+import { functionLogsSettings } from "./logs/settings.ts";
 import { httpClientSettings } from "./services/http-client/settings.ts";
 
 /** The app's own code. */
@@ -201,5 +202,6 @@ export const functionsSettings = {
   }),
   ...changesSettings,
   ...inboundSettings,
+  ...functionLogsSettings,
   ...httpClientSettings,
 } satisfies Settings;

@@ -79,6 +79,8 @@ export interface Invocation {
   readonly timeoutMs: number | null;
   /** How many functions have called each other until here (`depthOf(call)`); 0 when left out. */
   readonly depth?: number;
+  /** Of a job: the id of the request, or of the first job, that has led to it. A request is its own. */
+  readonly causedBy?: string;
   /** Serves what the thread asks for in this invocation, before the services that all invocations have: steps of a job. */
   readonly services?: Services;
 }
@@ -151,9 +153,22 @@ export interface FunctionHost {
   stop(signal?: AbortSignal): Promise<void>;
 }
 
+/** How an invocation has come to its end. */
+export interface InvocationEnd {
+  /** Of the answer; `null` of what is no endpoint. */
+  readonly status: number | null;
+  readonly durationMs: number;
+  /** What its handler threw, or why it was ended; `null` when it came to its end. */
+  readonly error: unknown;
+  /** How many lines it has logged. */
+  readonly logLines: number;
+}
+
 /** A line that a function wrote, or that is about its run. */
 export interface LogLine {
   readonly invocationId: string;
+  /** `Invocation.causedBy`; left out where it is the invocation's own id, or nobody knows any more. */
+  readonly causedBy?: string;
   readonly functionName: string;
   readonly level: "debug" | "info" | "warn" | "error";
   readonly message: string;

@@ -19,6 +19,7 @@ function checkJob(job: NewJob, { jobsPayloadMaxBytes }: Limits): void {
   if (job.queue !== undefined) checkText("queue", job.queue, 1, 200);
   if (job.key != null) checkText("key", job.key, 0, 500);
   if (job.orderKey != null) checkText("order key", job.orderKey, 0, 500);
+  if (job.causedBy != null) checkText("cause", job.causedBy, 0, 200);
   checkNumber("priority", job.priority, -32_768, 32_767, true);
   checkNumber("attempts", job.maxAttempts, 1, 10_000, true);
   checkNumber("time", job.runAtMs, -farthestMs, farthestMs, false);

@@ -47,7 +47,7 @@ describe("limits of queues", () => {
 
 describe("a line", () => {
   const row = (place: number, priority = 0) =>
-    waitingOf([`${place}`, "work", "default", {}, null, 1, 0, 0, null, priority, place, 0], 3, place);
+    waitingOf([`${place}`, "work", "default", {}, null, 1, 0, 0, null, priority, place, 0, null], 3, place);
   const open = (concurrency = 2) =>
     new Line({ name: "work", run: async () => ({ kind: "done" }) }, { concurrency, aheadMax: 1_000 });
 

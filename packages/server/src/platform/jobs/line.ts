@@ -108,10 +108,25 @@ export const comesBefore = (a: Pick<Waiting, "priority" | "place">, b: Pick<Wait
   a.priority !== b.priority ? a.priority < b.priority : a.place < b.place;
 
 export function waitingOf(row: ClaimedRow, maxAttempts: number, claimedAtMs: number): Waiting {
-  const [id, name, queue, payload, key, claim, failures, losses, ownMaxAttempts, priority, place, createdAtMs] = row;
+  const [
+    id,
+    name,
+    queue,
+    payload,
+    key,
+    claim,
+    failures,
+    losses,
+    ownMaxAttempts,
+    priority,
+    place,
+    createdAtMs,
+    causedBy,
+  ] = row;
   const attempt = failures + 1;
+  const maxOfJob = ownMaxAttempts ?? maxAttempts;
   return {
-    job: { id, name, queue, payload, key, attempt, claim, maxAttempts: ownMaxAttempts ?? maxAttempts, createdAtMs },
+    job: { id, name, queue, payload, key, attempt, claim, maxAttempts: maxOfJob, createdAtMs, causedBy },
     priority,
     place,
     losses,

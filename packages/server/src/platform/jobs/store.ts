@@ -27,6 +27,7 @@ export type ClaimedRow = readonly [
   priority: number,
   place: number,
   createdAtMs: number,
+  causedBy: string | null,
 ];
 
 /** A claim that has ended and leaves something. */
@@ -98,7 +99,7 @@ const conditionOf: Readonly<Record<JobState, SQL>> = {
 
 const infoColumns = sql`j.id, j.name, j.queue, ${state} as state, j.key, j.payload,
   j.failures + (j.claimed_by is not null or j.state = 4)::int as attempts, j.max_attempts as "maxAttempts",
-  j.progress::float8 as progress, j.result, j.last_error as "lastError", ${rfc3339(sql`j.created_at`)} as "createdAt",
+  j.progress::float8 as progress, j.result, j.last_error as "lastError", j.caused_by as "causedBy", ${rfc3339(sql`j.created_at`)} as "createdAt",
   ${rfc3339(sql`case when j.run_at < 'infinity' then j.run_at else j.created_at end`)} as "runAt",
   ${rfc3339(sql`j.started_at`)} as "startedAt", ${rfc3339(sql`j.finished_at`)} as "finishedAt"`;
 
@@ -118,6 +119,7 @@ export const jobsStore = {
       delay_ms: job.delayMs,
       order_key: job.orderKey,
       max_attempts: job.maxAttempts,
+      caused_by: job.causedBy,
     }));
     return db.query(sql`select id, is_new as "isNew" from mainstay.enqueue_many(${jsonb(rows)})`);
   },
@@ -233,11 +235,12 @@ export const jobsStore = {
     return row ?? null;
   },
 
-  async list(db: Db, { name, queue, state, limit, before }: JobFilter): Promise<readonly JobRow[]> {
+  async list(db: Db, { name, queue, state, causedBy, limit, before }: JobFilter): Promise<readonly JobRow[]> {
     const conditions = [
       ...(name === undefined ? [] : [sql`j.name = ${sql.value(name)}`]),
       ...(queue === undefined ? [] : [sql`j.queue = ${sql.value(queue)}`]),
       ...(state === undefined ? [] : [conditionOf[state]]),
+      ...(causedBy === undefined ? [] : [sql`j.caused_by = ${sql.value(causedBy)}`]),
       ...(before === undefined ? [] : [sql`j.id < ${sql.value(before)}::uuid`]),
     ];
     const where = conditions.length === 0 ? sql`true` : sql.join(conditions, " and ");

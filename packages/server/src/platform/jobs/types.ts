@@ -21,6 +21,8 @@ export interface NewJob {
   readonly orderKey?: string | null;
   /** Attempts in all before it is dead; the handler's when left out. */
   readonly maxAttempts?: number;
+  /** Id of the request, or of the job, that has led to it: joins what is logged. At most 200 characters. */
+  readonly causedBy?: string | null;
 }
 
 export interface EnqueuedJob {
@@ -50,6 +52,8 @@ export interface ClaimedJob {
   readonly claim: number;
   readonly maxAttempts: number;
   readonly createdAtMs: number;
+  /** `NewJob.causedBy`. */
+  readonly causedBy: string | null;
 }
 
 /** What came of a run. Throwing means: try again. */
@@ -135,6 +139,7 @@ export interface JobInfo {
   readonly progress: number | null;
   readonly result: Json;
   readonly lastError: string | null;
+  readonly causedBy: string | null;
   /** ISO 8601, as are the others. */
   readonly createdAt: string;
   readonly runAt: string;
@@ -146,6 +151,7 @@ export interface JobFilter {
   readonly name?: string;
   readonly queue?: string;
   readonly state?: JobState;
+  readonly causedBy?: string;
   /** At most so many, the newest first; 50 when left out. */
   readonly limit?: number;
   /** Only those before this id, for the next page. */

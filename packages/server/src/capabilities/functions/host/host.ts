@@ -14,6 +14,7 @@ import type {
   HttpOutput,
   InternalFetch,
   Invocation,
+  InvocationEnd,
   LogLine,
   RunResult,
   Services,
@@ -37,7 +38,7 @@ export interface HostNeeds {
   readonly observe: Observe;
   onLog(line: LogLine): void;
   /** An invocation is over, however: what it has left open is to be closed. */
-  onOver(invocation: Invocation): void;
+  onOver(invocation: Invocation, end: InvocationEnd): void;
 }
 
 const mib = 1_048_576;
@@ -151,19 +152,15 @@ class Host implements FunctionHost {
     this.#deadlines.delete(task);
     const memoryBytes = task.thread?.memoryBytes ?? 0;
     task.forget();
-    this.#needs.onOver(task.invocation);
+    const status = task.work.kind === "request" ? task.status : null;
+    const durationMs = performance.now() - task.queuedAtMs;
+    const { error, logLines } = task;
+    this.#needs.onOver(task.invocation, { status, durationMs, error, logLines });
     if (this.#isWatched) {
       const { id, functionName } = task.invocation;
-      this.#needs.observe({
-        kind: "functions.run-finished",
-        id,
-        functionName,
-        status: task.work.kind === "request" ? task.status : null,
-        durationMs: performance.now() - task.queuedAtMs,
-        cpuMs: micros / 1_000,
-        memoryBytes,
-        error: task.error,
-      });
+      const cpuMs = micros / 1_000;
+      const kind = "functions.run-finished";
+      this.#needs.observe({ kind, id, functionName, status, durationMs, cpuMs, memoryBytes, error });
     }
     if (this.#onQuiet !== null && this.#deadlines.count === 0) this.#onQuiet();
   }
@@ -263,11 +260,6 @@ class Host implements FunctionHost {
   #onThreadEnded(pool: FunctionPool, begun: readonly Task[], end: ThreadEnd): void {
     this.#threads--;
     const { problem, isWorth } = endingOf(end);
-    for (const task of begun) {
-      task.error ??= problem;
-      task.fail(problem);
-      this.#over(task, 0);
-    }
     if (isWorth) {
       const { name } = pool.built;
       this.#needs.observe({
@@ -277,10 +269,11 @@ class Host implements FunctionHost {
         message: end.message ?? "",
       });
       for (const { invocation } of begun) {
-        const { id: invocationId, functionName } = invocation;
+        const { id: invocationId, functionName, causedBy } = invocation;
         const message = end.message ?? problem.message;
         this.#needs.onLog({
           invocationId,
+          ...(causedBy === undefined ? {} : { causedBy }),
           functionName,
           level: "error",
           message,
@@ -288,6 +281,11 @@ class Host implements FunctionHost {
           atMs: Date.now(),
         });
       }
+    }
+    for (const task of begun) {
+      task.error ??= problem;
+      task.fail(problem);
+      this.#over(task, 0);
     }
     if (this.#isStopping) return;
     for (const other of this.#pools.values()) if (other !== pool) other.placesFreed();

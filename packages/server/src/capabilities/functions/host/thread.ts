@@ -277,26 +277,16 @@ export class Thread {
     const { logLines } = this.#needs;
     if (task !== undefined && ++task.logLines > logLines) {
       if (task.logLines > logLines + 1) return;
-      return this.#log(invocationId, "warn", `More than ${logLines} lines: the rest is dropped.`, atMs);
+      const dropped = `More than ${logLines} lines: the rest is dropped.`;
+      return this.#log({ invocationId, level: "warn", message: dropped, atMs, fields: {} }, task);
     }
-    this.#log(invocationId, level, message, atMs, fields);
+    this.#log({ invocationId, level, message, atMs, fields }, task);
   }
 
-  #log(
-    invocationId: string,
-    level: LogLine["level"],
-    message: string,
-    atMs: number,
-    fields: LogLine["fields"] = {},
-  ): void {
-    this.#needs.onLog({
-      invocationId,
-      functionName: this.#needs.start.init.functionName,
-      level,
-      message,
-      fields,
-      atMs,
-    });
+  #log(line: Omit<LogLine, "functionName" | "causedBy">, task: Task | undefined): void {
+    const causedBy = task?.invocation.causedBy;
+    const { functionName } = this.#needs.start.init;
+    this.#needs.onLog({ ...line, functionName, ...(causedBy === undefined ? {} : { causedBy }) });
   }
 
   #onCrash({ stack, message }: Thrown): void {

@@ -32,7 +32,7 @@ export interface Inbound {
    * Verifies a request, keeps its event once, and makes a job of it: all before it answers, and in one transaction. Answers everything that
    * is wrong with the request itself. Rejects as the database does: the provider sends it again.
    */
-  receive(functionName: string, options: WebhookOptions, request: HttpInput): Promise<HttpOutput>;
+  receive(functionName: string, options: WebhookOptions, request: HttpInput, requestId?: string): Promise<HttpOutput>;
   start(): void;
   stop(): Promise<void>;
 }
@@ -74,7 +74,7 @@ export function createInbound({ db, jobs, secretOf, settings, observe, clock }: 
   };
 
   return {
-    async receive(functionName, options, input) {
+    async receive(functionName, options, input, requestId) {
       if (input.method !== "POST") {
         return answer(405, { code: "METHOD_NOT_ALLOWED", message: "A webhook takes POST." }, ["allow", "POST"]);
       }
@@ -98,7 +98,7 @@ export function createInbound({ db, jobs, secretOf, settings, observe, clock }: 
       const job = jobOf(functionName, options, event, request, clock.nowMs());
       await db.transaction(async (tx) => {
         if (!(await inboundStore.remember(tx, functionName, event.marks))) return;
-        const [made] = await jobs.enqueue(tx, [job]);
+        const [made] = await jobs.enqueue(tx, [{ ...job, causedBy: requestId ?? null }]);
         await inboundStore.handledBy(tx, functionName, event.marks, made!.id);
       });
       return answer(200, { received: true });

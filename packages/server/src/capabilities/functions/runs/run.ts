@@ -49,7 +49,7 @@ export async function runJob(
       isSettled = true;
     },
   });
-  const { id, name, attempt, maxAttempts, key, createdAtMs } = job;
+  const { id, name, attempt, maxAttempts, key, createdAtMs, causedBy } = job;
   const invocation: Invocation = {
     id: `${id}/${attempt}`,
     functionName,
@@ -58,6 +58,7 @@ export async function runJob(
     isCalled: false,
     signal: run.signal,
     timeoutMs: options.timeoutMs ?? null,
+    causedBy: causedBy ?? id,
     services,
   };
   const context = { job: { id, name, attempt, maxAttempts, key, createdAt: new Date(createdAtMs).toISOString() } };
@@ -89,6 +90,7 @@ export async function runBatch(
     isCalled: false,
     signal,
     timeoutMs: options.timeoutMs ?? null,
+    causedBy: first!.causedBy ?? first!.id,
   };
   const result = await called(() =>
     host.run(

@@ -1,4 +1,4 @@
-import type { JobOptions, WebhookOptions } from "@mainstay/functions";
+import type { JobOptions } from "@mainstay/functions";
 import type { Capability } from "../../../kernel/capability.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Values } from "../../../kernel/settings.ts";
@@ -11,8 +11,9 @@ import type { Database } from "../../../platform/postgres/database.ts";
 import type { Session } from "../../../platform/postgres/session/types.ts";
 import { createFunctionChanges } from "../changes/index.ts";
 import { createInbound } from "../inbound/index.ts";
+import type { Receive } from "../routes.ts";
 import type { functionsSettings } from "../settings.ts";
-import type { DefinitionSummary, Diagnostic, FunctionHost, FunctionSet, HttpInput, HttpOutput } from "../types.ts";
+import type { DefinitionSummary, Diagnostic, FunctionHost, FunctionSet } from "../types.ts";
 import { createFunctionRuns } from "./index.ts";
 import type { OpenTransactions } from "./services.ts";
 
@@ -43,8 +44,7 @@ export interface FunctionWorkNeeds {
 
 /** All that functions do besides answering requests. */
 export interface FunctionWork extends Capability {
-  /** Takes in what a provider sends to the webhook of a function. */
-  receive(functionName: string, options: WebhookOptions, input: HttpInput): Promise<HttpOutput>;
+  readonly receive: Receive;
   /** What jobs of this name are put in with, as their definition says; `null` when no function here defines them. */
   defaultsOf(jobName: string): JobOptions | null;
 }

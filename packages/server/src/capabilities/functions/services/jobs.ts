@@ -1,6 +1,6 @@
 import type { Jobs, Json, NewJob } from "../../../platform/jobs/types.ts";
 import type { Database, Queryable } from "../../../platform/postgres/database.ts";
-import type { Services } from "../types.ts";
+import type { Invocation, Services } from "../types.ts";
 import { Arguments } from "./arguments.ts";
 import { serviceProblems } from "./problems.ts";
 
@@ -15,7 +15,7 @@ export function jobServices({ db, jobs }: { readonly db: Database; readonly jobs
     return job !== null && !isReserved(job.name);
   };
   return {
-    "jobs.enqueue": async (args) => enqueue(jobs, db, newJobIn("jobs.enqueue", args)),
+    "jobs.enqueue": async (args, invocation) => enqueue(jobs, db, newJobIn("jobs.enqueue", args), invocation),
     "jobs.get": async (args) => {
       const id = new Arguments("jobs.get", args).text(0, "the id");
       const job = uuid.test(id) ? await jobs.get(id) : null;
@@ -41,8 +41,13 @@ export function jobServices({ db, jobs }: { readonly db: Database; readonly jobs
 
 const isReserved = (name: string): boolean => name.startsWith("mainstay.");
 
-export async function enqueue(jobs: Pick<Jobs, "enqueue">, db: Queryable, job: NewJob): Promise<Json> {
-  const [made] = await jobs.enqueue(db, [job]);
+export async function enqueue(
+  jobs: Pick<Jobs, "enqueue">,
+  db: Queryable,
+  job: NewJob,
+  { id, causedBy = id }: Pick<Invocation, "id" | "causedBy">,
+): Promise<Json> {
+  const [made] = await jobs.enqueue(db, [{ ...job, causedBy }]);
   return { id: made!.id, isNew: made!.isNew };
 }
 

@@ -133,7 +133,7 @@ export function createTransactions(needs: TransactionNeeds): Transactions {
         return await tx.query(given.text(1, "the statement", needs.statementMaxLength), given.parameters(2));
       },
       "tx.enqueue": async (args, invocation) =>
-        enqueue(jobs, find(args[0]!, invocation).server, newJobIn("tx.enqueue", args, 1)),
+        enqueue(jobs, find(args[0]!, invocation).server, newJobIn("tx.enqueue", args, 1), invocation),
       "tx.commit": async ([handle = null], invocation) => end("commit", handle, invocation),
       "tx.rollback": async ([handle = null], invocation) => {
         // The thread rolls back whatever has failed, also what could not be committed.
