@@ -3,6 +3,7 @@ import type { PostgrestClient } from "@supabase/postgrest-js";
 import type { StorageClient } from "@supabase/storage-js";
 import type { HttpClient } from "./http-client.ts";
 import type { Jobs } from "./jobs.ts";
+import type { Mails } from "./mail.ts";
 import type { Database } from "./register.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -48,6 +49,7 @@ export interface Context {
   /** What the project has given its functions: `functions/.env` and the names in the setting `functions.secrets`. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
   readonly jobs: Jobs;
+  readonly mail: Mails;
   readonly log: Log;
   /** The global `fetch`: the public internet and the hosts of the setting `functions.allowedHosts`, never a private address else. */
   readonly fetch: typeof globalThis.fetch;

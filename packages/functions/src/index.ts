@@ -1,4 +1,4 @@
-import type { ChangeEvent, ChangeOperation, OnOptions, RowOf, TableName } from "./change.ts";
+import type { ChangeEvent, ChangeOperation, ChangeOperations, OnOptions, RowOf, TableName } from "./change.ts";
 import type { Context } from "./context.ts";
 import { type Definition, define } from "./definition.ts";
 import type { JobContext } from "./job-context.ts";
@@ -12,6 +12,7 @@ export type * from "./http-client.ts";
 export type * from "./job-context.ts";
 export type * from "./jobs.ts";
 export type * from "./json.ts";
+export type * from "./mail.ts";
 export type * from "./options.ts";
 export type * from "./register.ts";
 export type * from "./transaction.ts";
@@ -76,23 +77,18 @@ export interface CronRun {
 }
 
 /** After a committed change of a table, whoever made it. At least once, in order for each row. */
-export function on<T extends TableName>(
+export function on<T extends TableName, const O extends ChangeOperations>(
   table: T,
-  operations: ChangeOperation | "*" | readonly ChangeOperation[],
-  handler: (change: ChangeEvent<RowOf<T>>, context: JobContext) => unknown,
+  operations: O,
+  handler: (change: ChangeEvent<RowOf<T>, O>, context: JobContext) => unknown,
 ): Definition;
-export function on<T extends TableName>(
+export function on<T extends TableName, const O extends ChangeOperations>(
   table: T,
-  operations: ChangeOperation | "*" | readonly ChangeOperation[],
+  operations: O,
   options: OnOptions,
-  handler: (change: ChangeEvent<RowOf<T>>, context: JobContext) => unknown,
+  handler: (change: ChangeEvent<RowOf<T>, O>, context: JobContext) => unknown,
 ): Definition;
-export function on(
-  table: string,
-  operations: ChangeOperation | "*" | readonly ChangeOperation[],
-  first: unknown,
-  second?: unknown,
-): Definition {
+export function on(table: string, operations: ChangeOperations, first: unknown, second?: unknown): Definition {
   const [options, handler] = typeof first === "function" ? [{}, first] : [first as OnOptions, second];
   const all: readonly ChangeOperation[] = ["insert", "update", "delete"];
   return define({

@@ -31,9 +31,12 @@ export interface JobContext extends Context {
   /** Goes on after so long, on whatever node; nothing is held until then. `for`: ms, or `3 days`, `2h30m`. */
   sleep(name: string, duration: number | string): Promise<void>;
   sleepUntil(name: string, time: Date): Promise<void>;
-  /** Goes on with the payload of the next such event, or with `null` when none has come in time. */
+  /**
+   * Goes on with the payload of the next such event, or with `null` when none has come in time. `step`: the name of this wait, for a job that waits
+   * for one event more than once; `<name>/<key>` when left out.
+   */
   waitForEvent<T extends Json = Json>(
     name: string,
-    options?: { readonly key?: string; readonly timeout?: number | string },
+    options?: { readonly key?: string; readonly timeout?: number | string; readonly step?: string },
   ): Promise<T | null>;
 }

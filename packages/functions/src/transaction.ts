@@ -1,4 +1,5 @@
 import type { Jobs } from "./jobs.ts";
+import type { Mails } from "./mail.ts";
 
 /** One transaction in the database, on a connection of its own: keep it short. */
 export interface Transaction {
@@ -9,4 +10,6 @@ export interface Transaction {
   sql<Row = Record<string, unknown>>(text: TemplateStringsArray, ...values: readonly unknown[]): Promise<Row[]>;
   /** Jobs that are there when the transaction commits, and never were when it does not. */
   readonly jobs: Pick<Jobs, "enqueue">;
+  /** Mails that leave once the transaction has committed, and never do when it has not. */
+  readonly mail: Mails;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openScanner } from "./adapters/scanner/index.ts";
 import { smsGateway } from "./adapters/sms/index.ts";
 import { smtpTransport } from "./adapters/smtp/index.ts";
-import { createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
+import { createAppMails, createAuth, hasInbox, openMailTemplates } from "./capabilities/auth/index.ts";
 import { createCallerContext, createData, searchPathOf } from "./capabilities/data/index.ts";
 import {
   createFunctions,
@@ -228,6 +228,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     };
     const services = createServices({
       db: database,
+      mails: createAppMails({ db: database, outbox, settings: authSettings, transport, hasInbox: isInboxOpen }),
       jobs: { ...jobs, ...withDefaults(jobs, (name) => work.defaultsOf(name), unknownJob) },
       login,
       contextOf: createCallerContext({ catalog, settings: config.data }),

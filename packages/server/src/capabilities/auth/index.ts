@@ -39,7 +39,7 @@ export type { Accounts, ImportedIdentity, ImportedUser, ImportOptions, ImportOut
 export { authSettingErrors, settingErrorOf } from "./check-settings.ts";
 export type { AuthSettings } from "./context.ts";
 export { hasInbox } from "./inbox/index.ts";
-export { openMailTemplates, type WaysOut } from "./mail/index.ts";
+export { createAppMails, openMailTemplates, type WaysOut } from "./mail/index.ts";
 export { enabledProviders, idleProviders } from "./oauth/index.ts";
 export type { IsBlocked } from "./password.ts";
 export { authSettings } from "./settings.ts";

@@ -3,6 +3,7 @@ import { changesSettings } from "./changes/settings.ts";
 import { inboundSettings } from "./inbound/settings.ts";
 import { functionLogsSettings } from "./logs/settings.ts";
 import { httpClientSettings } from "./services/http-client/settings.ts";
+import { mailSettings } from "./services/mail/settings.ts";
 
 /** The app's own code. */
 export const functionsSettings = {
@@ -32,7 +33,7 @@ export const functionsSettings = {
     default: 2_000,
     unit: "ms",
     min: 50,
-    summary: "Longest time that a function may compute without a pause; then its thread is ended.",
+    summary: "Longest time that a function may compute without a pause, in CPU time; then its thread is ended.",
   }),
   functionsMemoryMb: integer({
     env: ["MAINSTAY_FUNCTIONS_MEMORY_MB"],
@@ -90,7 +91,8 @@ export const functionsSettings = {
     default: 10_000,
     unit: "ms",
     min: 100,
-    summary: "Longest time that a function's module may take to load.",
+    summary:
+      "Longest time that a function's module may compute while it is loaded, in CPU time; three times as long in all.",
   }),
   functionsBodyLimitBytes: integer({
     env: ["MAINSTAY_FUNCTIONS_BODY_LIMIT_BYTES"],
@@ -204,4 +206,5 @@ export const functionsSettings = {
   ...inboundSettings,
   ...functionLogsSettings,
   ...httpClientSettings,
+  ...mailSettings,
 } satisfies Settings;

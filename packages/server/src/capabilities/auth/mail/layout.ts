@@ -1,11 +1,19 @@
 import type { DefaultMail, Detail } from "./default-mails.ts";
 
+/** What one mail puts into the page: templates, in the language projects write theirs in. */
+interface Page {
+  readonly title: string;
+  /** What mailboxes show beside the subject. */
+  readonly preview: string;
+  readonly body: string;
+}
+
 /**
- * The HTML of one of our mails, as a template in the language projects write theirs in. One column of tables with its styles
+ * The HTML that our mails stand in. One column of tables with its styles
  * in place, since that is what mail programs agree on; the style sheet adds dark colours and small screens where it is read.
  * No picture, no font, nothing that is fetched: opening it tells nobody.
  */
-export const htmlLayout = (mail: DefaultMail): string => `<!doctype html>
+const htmlPage = ({ title, preview, body }: Page): string => `<!doctype html>
 <html lang="en" dir="ltr">
 <head>
 <meta charset="utf-8">
@@ -13,7 +21,7 @@ export const htmlLayout = (mail: DefaultMail): string => `<!doctype html>
 <meta name="color-scheme" content="light dark">
 <meta name="supported-color-schemes" content="light dark">
 <meta name="format-detection" content="telephone=no, date=no, address=no, email=no">
-<title>${mail.title}</title>
+<title>${title}</title>
 <style>
 :root { color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
@@ -35,18 +43,14 @@ export const htmlLayout = (mail: DefaultMail): string => `<!doctype html>
 </style>
 </head>
 <body class="page" style="margin: 0; padding: 0; background: #f2f4f6; -webkit-text-size-adjust: 100%;">
-<div style="display: none; max-height: 0; overflow: hidden; opacity: 0;">${mail.preview}${"&#8199;&#847; ".repeat(40)}</div>
+<div style="display: none; max-height: 0; overflow: hidden; opacity: 0;">${preview}${"&#8199;&#847; ".repeat(40)}</div>
 <table class="page" role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="background: #f2f4f6;">
 <tr><td align="center" style="padding: 32px 12px;">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="max-width: 480px;">
 <tr><td class="ink" style="padding: 0 4px 16px; ${font} font-size: 15px; line-height: 22px; font-weight: 600; color: #14171a;">{{ .AppName }}</td></tr>
 <tr><td class="card" style="padding: 36px; background: #ffffff; border: 1px solid #e2e6ea; border-radius: 14px;">
-<h1 class="ink" style="margin: 0 0 12px; ${font} font-size: 23px; line-height: 30px; font-weight: 650; letter-spacing: -0.2px; color: #14171a;">${mail.title}</h1>
-${mail.paragraphs.map(htmlParagraph).join("\n")}
-${mail.details === undefined ? "" : htmlDetails(mail.details)}
-${mail.hasCode ? htmlCode : ""}
-${mail.button === undefined ? "" : htmlButton(mail.button)}
-<p class="soft rule" style="margin: 28px 0 0; padding: 20px 0 0; border-top: 1px solid #e2e6ea; ${font} font-size: 13px; line-height: 20px; color: #5b6570;">${mail.otherwise}</p>
+${htmlTitle(title)}
+${body}
 </td></tr>
 <tr><td class="soft" style="padding: 18px 4px 0; ${font} font-size: 12px; line-height: 18px; color: #5b6570;">Sent to {{ .SendingTo }} by <a class="soft" href="{{ .SiteURL }}" style="color: #5b6570;">{{ .AppName }}</a>.</td></tr>
 </table>
@@ -57,6 +61,29 @@ ${mail.button === undefined ? "" : htmlButton(mail.button)}
 `;
 
 const font = "font-family: -apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif;";
+
+const htmlTitle = (title: string): string =>
+  `<h1 class="ink" style="margin: 0 0 12px; ${font} font-size: 23px; line-height: 30px; font-weight: 650; letter-spacing: -0.2px; color: #14171a;">${title}</h1>`;
+
+/** The HTML of one of our mails. */
+export const htmlLayout = (mail: DefaultMail): string =>
+  htmlPage({
+    title: mail.title,
+    preview: mail.preview,
+    body: `${mail.paragraphs.map(htmlParagraph).join("\n")}
+${mail.details === undefined ? "" : htmlDetails(mail.details)}
+${mail.hasCode ? htmlCode : ""}
+${mail.button === undefined ? "" : htmlButton(mail.button)}
+<p class="soft rule" style="margin: 28px 0 0; padding: 20px 0 0; border-top: 1px solid #e2e6ea; ${font} font-size: 13px; line-height: 20px; color: #5b6570;">${mail.otherwise}</p>`,
+  });
+
+/** The HTML of a mail that has a `Subject` and `Paragraphs`, and nothing else: what an app says in plain words looks as ours do. */
+export const plainLayout = (): string =>
+  htmlPage({
+    title: "{{ .Subject }}",
+    preview: "{{ index .Paragraphs 0 }}",
+    body: `{{ range .Paragraphs }}${htmlParagraph("{{ . }}").replace('style="', 'style="white-space: pre-line; ')}{{ end }}`,
+  });
 
 const htmlParagraph = (text: string): string =>
   `<p class="ink" style="margin: 0 0 14px; ${font} font-size: 16px; line-height: 25px; color: #2a3036;">${text}</p>`;

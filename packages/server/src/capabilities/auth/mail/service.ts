@@ -13,7 +13,7 @@ import type { MailTransport } from "../ports.ts";
 import { createSmsDelivery } from "../sms/index.ts";
 import type { SmsGateway } from "../sms/ports.ts";
 import { smsTemplate } from "../sms/template.ts";
-import { appNameOf } from "./data.ts";
+import { envelopeOf } from "./envelope.ts";
 import { isNotice, pascal } from "./kinds.ts";
 import type { MailTemplates } from "./template-places.ts";
 import { TemplateError } from "./templates/index.ts";
@@ -100,8 +100,6 @@ function onceOf(observe: Observe): (area: "mail" | "sms", message: string) => vo
 async function deliverMail(needs: MessagesNeeds, mail: AuthMail, id: string, signal: AbortSignal): Promise<void> {
   const { hooks, settings, templates, transport, inbox } = needs;
   if (hooks.sendsMail) return byHook(() => hooks.sendMail(mail));
-  const address = settings.mailFrom ?? `no-reply@${hostOf(settings.publicUrl)}`;
-  const name = appNameOf(settings);
   let written: ReturnType<typeof writeMail>;
   try {
     written = writeMail(mail, templates, settings);
@@ -109,19 +107,10 @@ async function deliverMail(needs: MessagesNeeds, mail: AuthMail, id: string, sig
     if (!(error instanceof TemplateError)) throw error;
     throw new DeliveryError(`The template failed: ${error.message}`, { isFinal: true, cause: error });
   }
-  const outgoing = {
-    ...written,
-    to: mail.to,
-    from: { address, name },
-    messageId: `<${id}@${address.slice(address.lastIndexOf("@") + 1)}>`,
-    // Nobody's absence note should answer it (RFC 3834 §5).
-    headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
-  };
+  const outgoing = { ...written, to: mail.to, ...envelopeOf(id, settings) };
   await inbox?.keepMail(id, outgoing, mail.kind);
   await transport?.send(outgoing, signal);
 }
-
-const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostname : "localhost");
 
 /** A hook that is out of order may come back; one that has refused has refused. */
 async function byHook(ask: () => Promise<void>): Promise<void> {

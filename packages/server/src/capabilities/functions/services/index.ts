@@ -5,15 +5,19 @@ import { createGuard } from "../../../platform/outbound/index.ts";
 import type { Database } from "../../../platform/postgres/database.ts";
 import { openGuests } from "../../../platform/postgres/guest/index.ts";
 import type { ConnectionTarget, Statement } from "../../../platform/postgres/session/index.ts";
+import type { OutgoingMails } from "../ports.ts";
 import type { functionsSettings } from "../settings.ts";
 import type { Invocation, Services } from "../types.ts";
 import { createHttpClient } from "./http-client/index.ts";
 import { jobServices } from "./jobs.ts";
+import { mailServices } from "./mail/index.ts";
 import { createTransactions, type Transactions } from "./transactions.ts";
 
 export interface ServicesNeeds {
   readonly db: Database;
   readonly jobs: Jobs;
+  /** The way out of mails. */
+  readonly mails: OutgoingMails;
   /** The API's login. */
   readonly login: ConnectionTarget;
   /** What the API sets ahead of statements that run as somebody. */
@@ -41,7 +45,7 @@ const statementMaxLength = 1_000_000;
 
 /** Opens nothing until it is needed. To be closed. @throws TypeError when `functionsAllowedHosts` cannot be read */
 export function createServices(needs: ServicesNeeds): FunctionServices {
-  const { contextOf, db, jobs, login, nodeId, service, settings } = needs;
+  const { contextOf, db, jobs, login, mails, nodeId, service, settings } = needs;
   const guests = openGuests({
     target: login,
     database: db,
@@ -63,7 +67,12 @@ export function createServices(needs: ServicesNeeds): FunctionServices {
   });
   const http = createHttpClient({ db, guard: createGuard(settings.functionsAllowedHosts), nodeId, settings });
   return {
-    services: { ...jobServices({ db, jobs }), ...transactions.services, ...http.services },
+    services: {
+      ...jobServices({ db, jobs }),
+      ...transactions.services,
+      ...mailServices({ db, mails, transactions, settings }),
+      ...http.services,
+    },
     transactions,
     onOver: (invocation) => transactions.ended(invocation),
     async close() {

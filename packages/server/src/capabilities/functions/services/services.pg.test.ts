@@ -67,6 +67,11 @@ const files = {
         const seen = await ctx.jobs.get(one.id);
         return [one.isNew, again.isNew, again.id === one.id, seen.payload, seen.state, await ctx.jobs.cancel(one.id)];
       },
+      mail: async (ctx, { mail }) => typeof (await ctx.mail.send(mail)).id,
+      mailIn: (ctx, { mail, fails }) => ctx.transaction(async (tx) => {
+        await tx.mail.send(mail);
+        if (fails) throw new Error("undone");
+      }),
       reserved: (ctx) => ctx.jobs.enqueue("mainstay.webhook", {}),
       weather: async (ctx, { url }) => {
         const options = { cacheMs: 60_000 };
@@ -98,6 +103,7 @@ beforeAll(async () => {
       create policy own on public.notes using (owner = auth.uid()) with check (owner = auth.uid());
       grant all on public.notes to anon, authenticated, service_role;`,
     settings: {
+      auth: { inbox: "on", environment: "test", mailFromName: "Notes", siteUrl: "https://notes.example" },
       functions: {
         functionsAllowedHosts: ["127.0.0.1"],
         functionsTransactionsEach: 2,
@@ -277,4 +283,61 @@ test("ctx.http", async () => {
   expect((await ask("weather", { url: weather.url })).value).toEqual(["cache", 200, { sky: "clear", count: 1 }]);
   expect(await ask("weather", { url: "http://10.0.0.1/" })).toMatchObject({ code: "address" });
   expect(await ask("weather", { url: "file:///etc/passwd" })).toMatchObject({ code: "functions/invalid-argument" });
+});
+
+describe("ctx.mail", () => {
+  const mailsTo = async (to: string) => {
+    const answer = await fetch(`${app.url}/inbox/api/messages?to=${to}`);
+    const { messages } = (await answer.json()) as { messages: { id: string }[] };
+    return Promise.all(
+      messages.map(async ({ id }) => {
+        const message = await fetch(`${app.url}/inbox/api/messages/${id}`);
+        return (await message.json()) as Record<string, unknown>;
+      }),
+    );
+  };
+  const arrived = (to: string) => expect.poll(() => mailsTo(to), { interval: 20 });
+
+  test("words reach the reader in the server's layout, which escapes them, and a document as it is", async () => {
+    const text = "Dear <b>Ada</b>,\nhere it is.\n\nYours\n";
+    expect(await ask("mail", { mail: { to: "ada@example.com", subject: "R&D <1>", text } })).toEqual({
+      value: "string",
+    });
+    await arrived("ada@example.com").toEqual([
+      expect.objectContaining({
+        subject: "R&D <1>",
+        text,
+        html: expect.stringMatching(
+          /R&amp;D &lt;1&gt;<\/h1>[\s\S]*<p [^>]*>Dear &lt;b&gt;Ada&lt;\/b&gt;,\nhere it is\.<\/p><p [^>]*>Yours<\/p>/,
+        ),
+        from: { address: expect.stringMatching(/^no-reply@/), name: "Notes" },
+        headers: expect.objectContaining({ "Auto-Submitted": "auto-generated" }),
+      }),
+    ]);
+    const html = "<h1>Yours</h1><p>For ever</p>";
+    await ask("mail", { mail: { to: "bob@example.com", subject: "Both", html, replyTo: "me@example.com" } });
+    await arrived("bob@example.com").toEqual([
+      expect.objectContaining({
+        html,
+        text: "Yours\n\nFor ever",
+        headers: expect.objectContaining({ "Reply-To": "me@example.com" }),
+      }),
+    ]);
+  });
+
+  test("X11 of a transaction that is undone none leaves", async () => {
+    const mail = { to: "cid@example.com", subject: "First", text: "It failed." };
+    expect(await ask("mailIn", { mail, fails: true })).toMatchObject({ message: "undone" });
+    await ask("mailIn", { mail: { ...mail, subject: "Second" } });
+    await arrived("cid@example.com").toEqual([expect.objectContaining({ subject: "Second" })]);
+    expect(await app.sql("select from mainstay.outbox")).toEqual([]);
+  });
+
+  test("a refusal has a code and says what to do", async () => {
+    expect(await ask("mail", { mail: { to: "Ada <ada@example.com>", subject: "x", text: "y" } })).toEqual({
+      code: "functions/invalid-argument",
+      message: "mail.send: to must be one address, such as ada@example.com.",
+      detail: null,
+    });
+  });
 });

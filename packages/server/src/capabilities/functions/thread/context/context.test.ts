@@ -290,6 +290,17 @@ describe("a job", () => {
     expect((await run(body, memory))[0]).toEqual({ value: { amount: 5 } });
   });
 
+  test("waits for one event twice, under names of their own", async () => {
+    const body = `const first = await ctx.waitForEvent("paid", { key: "b1", timeout: 1000 });
+      return [first, await ctx.waitForEvent("paid", { key: "b1", timeout: "1 day", step: "after the reminder" })];`;
+    const [, memory] = await run(body);
+    memory.steps.set("paid/b1", null);
+    expect((await run(body, memory))[0]).toEqual({ suspended: { kind: "waiting", step: "after the reminder" } });
+    expect(memory.calls.at(-1)!.slice(0, 4)).toEqual(["job.wait", "after the reminder", "paid", "b1"]);
+    memory.steps.set("after the reminder", { amount: 5 });
+    expect((await run(body, memory))[0]).toEqual({ value: [null, { amount: 5 }] });
+  });
+
   test("uses no name twice in a run, and sleeps for no nonsense", async () => {
     const [twice] = await run(`await ctx.step("a", () => 1); await ctx.step("a", () => 2);`);
     expect(twice).toMatchObject({ error: { message: expect.stringContaining('"a" has begun') } });

@@ -1,4 +1,4 @@
-import type { Admin, Context, Db, HttpClient, JobContext, Jobs, Log, User } from "@mainstay/functions";
+import type { Admin, Context, Db, HttpClient, JobContext, Jobs, Log, Mails, User } from "@mainstay/functions";
 import type { StorageClient } from "@supabase/storage-js";
 import type { ThreadInit, ThreadInvocation, Wire } from "../wire.ts";
 import { createAdmin, createDb, createStorage } from "./clients.ts";
@@ -6,6 +6,7 @@ import { createHttpClient } from "./http-client.ts";
 import { createJobContext, hasJob } from "./job-context.ts";
 import { createJobs } from "./jobs.ts";
 import { createLog } from "./log.ts";
+import { createMails } from "./mail.ts";
 import { inTransaction } from "./transaction.ts";
 import { userOf } from "./user.ts";
 
@@ -38,6 +39,7 @@ class FunctionContext implements Context {
   #storage: StorageClient | undefined;
   #admin: Admin | undefined;
   #jobs: Jobs | undefined;
+  #mail: Mails | undefined;
   #http: HttpClient | undefined;
   #log: Log | undefined;
   #user: User | null | undefined;
@@ -79,6 +81,11 @@ class FunctionContext implements Context {
   get jobs(): Jobs {
     this.#jobs ??= createJobs(this.#wire);
     return this.#jobs;
+  }
+
+  get mail(): Mails {
+    this.#mail ??= createMails((mail) => this.#wire.call("mail.send", [mail]));
+    return this.#mail;
   }
 
   get http(): HttpClient {

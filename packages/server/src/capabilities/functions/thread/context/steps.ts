@@ -13,6 +13,7 @@ export interface StepAnswer {
   readonly suspended?: Json;
 }
 
+type WaitOptions = NonNullable<Parameters<JobContext["waitForEvent"]>[1]>;
 type Steps = Pick<JobContext, "step" | "stepInTransaction" | "sleep" | "sleepUntil" | "waitForEvent" | "complete">;
 
 /** Steps of one run of a job, and how the run comes to its end. */
@@ -109,11 +110,13 @@ export function createRun(wire: Wire): Run {
         if (Number.isNaN(time.getTime())) throw new TypeError("The time to sleep until is an invalid Date.");
         await sleepUntilMs(name, time.getTime());
       },
-      waitForEvent: <T extends Json>(event: string, options: { key?: string; timeout?: number | string } = {}) =>
-        begin(options.key === undefined ? event : `${event}/${options.key}`, async () => {
-          const untilMs = options.timeout === undefined ? null : Date.now() + waitMs(options.timeout);
-          const name = options.key === undefined ? event : `${event}/${options.key}`;
-          return ((await waitFor("job.wait", [name, event, options.key ?? null, untilMs])) ?? null) as T | null;
+      waitForEvent: <T extends Json>(
+        event: string,
+        { key, timeout, step: name = key === undefined ? event : `${event}/${key}` }: WaitOptions = {},
+      ) =>
+        begin(name, async () => {
+          const untilMs = timeout === undefined ? null : Date.now() + waitMs(timeout);
+          return ((await waitFor("job.wait", [name, event, key ?? null, untilMs])) ?? null) as T | null;
         }),
       complete: async <T>(work: (tx: Transaction) => Promise<T>) => {
         assertGoesOn();

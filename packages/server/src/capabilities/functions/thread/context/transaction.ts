@@ -2,6 +2,7 @@ import type { Transaction } from "@mainstay/functions";
 import type { Json } from "../../../../platform/jobs/types.ts";
 import type { Wire } from "../wire.ts";
 import { enqueueArguments } from "./jobs.ts";
+import { createMails } from "./mail.ts";
 import { parameterOf } from "./parameters.ts";
 
 export interface OpenTransaction {
@@ -55,5 +56,6 @@ function createTransaction(wire: Wire, handle: Json, open: { readonly isOver: bo
         return (await ask("tx.enqueue", enqueueArguments(name, payload, options))) as { id: string; isNew: boolean };
       },
     },
+    mail: createMails((mail) => ask("tx.mail", [mail])),
   };
 }
