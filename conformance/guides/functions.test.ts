@@ -17,6 +17,7 @@ const pages = [
   "webhooks.md",
   "queues.md",
   "calling-services.md",
+  "existing-supabase-project.md",
 ];
 const command = join(import.meta.dirname, "../../packages/cli/bin/mainstay.mjs");
 
@@ -255,5 +256,11 @@ describe("calling-services.md", () => {
     others.answer("weather/lisbon", 500, {});
     expect(await forecast()).toMatchObject({ forecast: { degrees: 21 }, source: "cache" });
     expect(others.asked.filter(({ at }) => at === "weather/lisbon")).toHaveLength(1);
+  });
+});
+
+describe("existing-supabase-project.md", () => {
+  test("an edge function runs as it is, with its caller's token", async () => {
+    expect((await guest.functions.invoke("hello-world")).data).toEqual({ hello: "guest@example.com" });
   });
 });

@@ -9,17 +9,21 @@ export interface GuideProject {
   remove(): void;
 }
 
-/** A project made of the files that pages show. Two blocks of one name would be two truths: that throws. */
+/**
+ * A project made of the files that pages show. Two blocks of one name would be two truths: that throws. Functions of `supabase/` stand among the others: they
+ * are run alike.
+ */
 export function writeProject(pages: readonly string[], change: (text: string) => string): GuideProject {
   const dir = mkdtempSync(join(tmpdir(), "guides-"));
   const files: string[] = [];
-  for (const block of pages.flatMap(blocksOf)) {
-    if (block.file === null) continue;
-    if (files.includes(block.file)) throw new Error(`${block.file} is shown twice.`);
-    files.push(block.file);
-    const path = join(dir, block.file);
+  for (const { file, text } of pages.flatMap(blocksOf)) {
+    if (file === null) continue;
+    const name = file.replace(/^supabase\//, "");
+    if (files.includes(name)) throw new Error(`${name} is shown twice.`);
+    files.push(name);
+    const path = join(dir, name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, change(block.text));
+    writeFileSync(path, change(text));
   }
   return { dir, files, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
