@@ -49,6 +49,8 @@ export const sharedSlot = {
   seen: 1,
   /** Bytes of whole frames that were written and not yet handed over. */
   unsent: 2,
+  /** 1 when its module is loaded, or could not be. */
+  loaded: 3,
 } as const;
 
 /** From the server to the process's main thread. */
@@ -91,8 +93,10 @@ export interface ProcessLimits {
   readonly memoryBytes: number;
   /** Most threads: room is made for what each has, used or not. */
   readonly threads: number;
-  /** Longest that a thread may not come to the end of what it does. */
+  /** Longest that a thread may compute without coming to the end of what it does, in CPU time. */
   readonly blockedMs: number;
+  /** Longest that a thread may compute until its module is loaded. */
+  readonly bootMs: number;
   /** How often threads are looked at. */
   readonly lookMs: number;
 }

@@ -28,6 +28,8 @@ export class Streams {
 
   /** A body that will come under this number. */
   receive(number: number): Incoming {
+    // Of two under one number the first would never end.
+    this.#settle(number)?.fail(new StreamBroken("Another one has begun in its place."));
     const incoming = new Incoming(
       (bytes) => {
         this.#writer.begin(frameKind.credit, number).u32(bytes).end();
@@ -72,7 +74,10 @@ export class Streams {
     }
   }
 
-  /** Whether frames of this kind are a stream's. */
+  /**
+   * Whether frames of this kind are a stream's.
+   * @throws Error when the other side sends more than it was asked for, or asks for more than it has taken
+   */
   take(kind: number, number: number, bytes: Buffer, start: number, end: number): boolean {
     switch (kind) {
       case frameKind.data:
@@ -85,6 +90,7 @@ export class Streams {
         this.#settle(number)?.fail(new StreamBroken(JSON.parse(bytes.toString("utf8", start, end)) as string));
         return true;
       case frameKind.credit:
+        if (end - start !== 4) throw new Error(`A credit of ${end - start} bytes came.`);
         this.#outgoing.get(number)?.add(bytes.readUInt32LE(start));
         return true;
       case frameKind.stopped:
@@ -157,6 +163,8 @@ class Outgoing {
   }
 
   add(bytes: number): void {
+    // Else a stream would pile up on the way to somebody who says that he reads, and does not.
+    if (this.creditBytes + bytes > streamWindowBytes) throw new Error("More of a stream was asked for than was taken.");
     this.creditBytes += bytes;
     this.#changed();
   }
@@ -181,6 +189,8 @@ export class Incoming implements AsyncIterableIterator<Buffer> {
   readonly #onLeft: () => void;
   readonly #waiting: Buffer[] = [];
   #takenBytes = 0;
+  /** What may still come. */
+  #roomBytes = streamWindowBytes;
   #end: { readonly error: Error | null } | null = null;
   #next: { resolve(step: IteratorResult<Buffer>): void; reject(error: Error): void } | null = null;
 
@@ -220,6 +230,8 @@ export class Incoming implements AsyncIterableIterator<Buffer> {
 
   push(chunk: Buffer): void {
     if (this.#end !== null) return;
+    this.#roomBytes -= chunk.length;
+    if (chunk.length === 0 || this.#roomBytes < 0) throw new Error("More of a stream came than was asked for.");
     const next = this.#next;
     if (next === null) {
       this.#waiting.push(chunk);
@@ -251,6 +263,7 @@ export class Incoming implements AsyncIterableIterator<Buffer> {
   #take(bytes: number): void {
     this.#takenBytes += bytes;
     if (this.#end !== null || this.#takenBytes < streamWindowBytes / 2) return;
+    this.#roomBytes += this.#takenBytes;
     this.#giveCredit(this.#takenBytes);
     this.#takenBytes = 0;
   }

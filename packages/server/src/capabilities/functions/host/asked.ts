@@ -1,12 +1,12 @@
 import { Problem } from "../../../kernel/problem.ts";
-import type { Json } from "../../../platform/jobs/types.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { FrameWriter } from "../channel/frame-writer.ts";
-import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
+import { bodyFlag, joinHead } from "../channel/heads.ts";
 import { frameKind } from "../channel/kinds.ts";
 import type { Reply } from "../channel/messages.ts";
 import type { Streams } from "../channel/streams.ts";
 import type { HttpInput, HttpOutput, InternalFetch, Invocation, Services } from "../types.ts";
+import { assertBytes, callOf, headOf } from "./said.ts";
 
 /** What one thread may have asked for at once. Beyond it is refused: it is a loop that does not wait. */
 const askedLimit = 1_000;
@@ -34,7 +34,7 @@ export class Asked {
 
   /** `invocation`: `undefined` when it is over. */
   call(number: number, invocation: Invocation | undefined, text: string): void {
-    const [name, args] = JSON.parse(text) as [string, readonly Json[]];
+    const [name, args] = callOf(text);
     this.#serve(number, invocation, async (known) => {
       const own = known.services;
       const service =
@@ -50,31 +50,53 @@ export class Asked {
   }
 
   fetch(number: number, invocation: Invocation | undefined, bytes: Buffer, start: number, end: number): void {
+    assertBytes(start, end, 5);
     const flags = bytes[start]!;
-    const headEnd = start + 5 + bytes.readUInt32LE(start + 1);
-    const [method, url, ...headers] = splitHead(bytes, start + 5, headEnd) as [string, string, ...string[]];
+    const headBytes = bytes.readUInt32LE(start + 1);
+    const headEnd = start + 5 + headBytes;
+    // A head has at least two parts.
+    const [method, url, ...headers] = headOf(bytes, start + 5, headBytes, end, 2) as [string, string, ...string[]];
     const body =
       (flags & bodyFlag.whole) !== 0
         ? bytes.subarray(headEnd, end)
         : (flags & bodyFlag.streams) !== 0
           ? this.#streams.receive(number)
           : null;
+    /** Nobody reads what is left of it. */
+    const leave = (): void => {
+      if (body !== null && !Buffer.isBuffer(body)) void body.return();
+    };
     const input: HttpInput = { method, url, headers, body };
-    this.#serve(number, invocation, async (known) => {
-      const as = (flags & bodyFlag.mark) !== 0 ? "admin" : (flags & bodyFlag.sent) !== 0 ? "sent" : "caller";
-      this.#sendFetched(number, await this.#needs.internalFetch(input, known, as));
-    });
+    this.#serve(
+      number,
+      invocation,
+      async (known) => {
+        const as = (flags & bodyFlag.mark) !== 0 ? "admin" : (flags & bodyFlag.sent) !== 0 ? "sent" : "caller";
+        this.#sendFetched(number, await this.#needs.internalFetch(input, known, as), leave);
+      },
+      leave,
+    );
   }
 
-  #serve(number: number, invocation: Invocation | undefined, work: (known: Invocation) => Promise<void>): void {
+  /** @param leave lets go of what came with it, when it is refused or fails */
+  #serve(
+    number: number,
+    invocation: Invocation | undefined,
+    work: (known: Invocation) => Promise<void>,
+    leave: () => void = () => {},
+  ): void {
     if (invocation === undefined || this.#count >= askedLimit) {
       const message =
         invocation === undefined ? "The invocation is over." : `More than ${askedLimit} calls are under way.`;
+      leave();
       return this.#reply(number, { error: { code: "functions/refused", message, detail: null, hint: null } });
     }
     this.#count++;
     work(invocation)
-      .catch((error: unknown) => this.#reply(number, { error: this.#told(error, invocation) }))
+      .catch((error: unknown) => {
+        leave();
+        this.#reply(number, { error: this.#told(error, invocation) });
+      })
       .finally(() => {
         this.#count--;
       });
@@ -85,7 +107,7 @@ export class Asked {
     this.#flush();
   }
 
-  #sendFetched(number: number, { status, headers, body }: HttpOutput): void {
+  #sendFetched(number: number, { status, headers, body }: HttpOutput, leave: () => void): void {
     const isWhole = Buffer.isBuffer(body);
     this.#writer
       .begin(frameKind.fetched, number)
@@ -95,7 +117,11 @@ export class Asked {
     if (isWhole) this.#writer.bytes(body);
     this.#writer.end();
     this.#flush();
-    if (body !== null && !isWhole) this.#streams.send(number, body).catch(() => {});
+    if (body === null || isWhole) return leave();
+    this.#streams
+      .send(number, body)
+      .catch(() => {})
+      .finally(leave);
   }
 
   /** What a handler may know of a failure: ours by its code, PostgreSQL's by its SQLSTATE, of anything else that it happened. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { constants, setPriority, tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { frameKind } from "../channel/kinds.ts";
@@ -39,6 +39,10 @@ const helloMs = 10_000;
 const helloHeadBytes = 9;
 const helloLimitBytes = 256;
 const lastWordsBytes = 4_096;
+/** Connections that have not said yet which thread they are. */
+const strangersLimit = 256;
+/** A little less of a processor than the server has. What is lower gets next to nothing where others keep the machine busy, and callers wait for it. */
+const niceness = 2;
 /** What counts as data before anything is done, in MiB: addresses for stacks and for code, mostly never written. */
 const emptyMib = 768;
 const emptyThreadMib = 64;
@@ -78,6 +82,7 @@ export class FunctionsProcess {
   #isClosed = false;
   #onUnused: (() => void) | null = null;
   readonly #sockets = new Set<Socket>();
+  #strangers = 0;
 
   constructor(needs: ProcessNeeds) {
     this.#needs = needs;
@@ -178,9 +183,19 @@ export class FunctionsProcess {
 
   /** Whoever connects has to say first which thread it is, and soon. */
   #greet(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {});
+    if (this.#strangers >= strangersLimit) return void socket.destroy();
+    this.#strangers++;
+    this.#sockets.add(socket);
+    let isStranger = true;
+    const known = (): void => {
+      if (isStranger) this.#strangers--;
+      isStranger = false;
+    };
+    socket.once("close", () => {
+      known();
+      this.#sockets.delete(socket);
+    });
     const timer = setTimeout(() => socket.destroy(), helloMs);
     let bytes: Buffer = Buffer.alloc(0);
     const read = (chunk: Buffer): void => {
@@ -198,6 +213,7 @@ export class FunctionsProcess {
       // What came with it is for whoever listens from here on.
       socket.off("data", read).pause();
       if (bytes.length > end) socket.unshift(bytes.subarray(end));
+      known();
       events.connected(socket);
       socket.resume();
     };
@@ -322,7 +338,7 @@ function bounded(
 function standBack(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(pid, niceness);
   } catch {}
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");

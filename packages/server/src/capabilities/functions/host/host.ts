@@ -150,6 +150,8 @@ class Host implements FunctionHost {
 
   #over(task: Task, micros: number): void {
     this.#deadlines.delete(task);
+    // Whoever waits is told, also by a thread that says it is over and has answered nothing.
+    task.fail(problems.workerError());
     const memoryBytes = task.thread?.memoryBytes ?? 0;
     task.forget();
     const status = task.work.kind === "request" ? task.status : null;
@@ -320,6 +322,7 @@ class Host implements FunctionHost {
         memoryBytes: settings.functionsProcessMemoryMb * mib,
         threads: settings.functionsThreads,
         blockedMs: settings.functionsBlockedMs,
+        bootMs: settings.functionsBootMs,
         lookMs,
       },
       readable: wanted,

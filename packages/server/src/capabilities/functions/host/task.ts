@@ -3,6 +3,7 @@ import type { Json } from "../../../platform/jobs/types.ts";
 import type { Thrown } from "../channel/messages.ts";
 import { problems } from "../problems.ts";
 import { FunctionError, type HttpInput, type HttpOutput, type Invocation, type RunResult } from "../types.ts";
+import { NotOurWords } from "./said.ts";
 import type { Thread } from "./thread.ts";
 
 /** What is to be run, and who waits for it. */
@@ -27,8 +28,11 @@ export class Task {
   isSettled = false;
   isWatched = false;
   logLines = 0;
-  /** The body of its request comes as it is sent. */
-  streamsIn = false;
+  /** The body of its request or of its answer comes as it is sent. */
+  streams = false;
+  /** How often a thread has given it back without having begun it. */
+  returns = 0;
+  #isAnswered = false;
   /** Of the answer; 0 while there is none. */
   status = 0;
   /** What its handler threw. */
@@ -40,6 +44,12 @@ export class Task {
     this.work = work;
     this.#reject = reject;
     this.queuedAtMs = nowMs;
+  }
+
+  /** An invocation has one answer. @throws NotOurWords at the second */
+  assertUnanswered(): void {
+    if (this.#isAnswered) throw new NotOurWords("It has answered twice.");
+    this.#isAnswered = true;
   }
 
   answer(output: HttpOutput): void {

@@ -2,15 +2,26 @@ import type { Socket } from "node:net";
 import type { Principal } from "../../../kernel/principal.ts";
 import { FrameReader } from "../channel/frame-reader.ts";
 import { FrameWriter } from "../channel/frame-writer.ts";
-import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
+import { bodyFlag, joinHead } from "../channel/heads.ts";
 import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
-import type { EndReason, Loaded, Report, Result, ThreadStart, Thrown } from "../channel/messages.ts";
+import type { EndReason, Loaded, Report, ThreadStart } from "../channel/messages.ts";
 import { Streams } from "../channel/streams.ts";
 import type { Caller } from "../thread/wire.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 import { Asked, type AskedNeeds } from "./asked.ts";
 import type { FunctionsProcess } from "./functions-process.ts";
 import { LimitedBody } from "./limited-body.ts";
+import {
+  assertBytes,
+  crashOf,
+  headOf as headIn,
+  loadedOf,
+  logFrameBytes,
+  logLineOf,
+  NotOurWords,
+  resultOf,
+  statusOf,
+} from "./said.ts";
 import type { Task } from "./task.ts";
 
 /** Why a thread is no more, for those whose invocations it had begun. */
@@ -40,7 +51,14 @@ export interface ThreadNeeds extends AskedNeeds {
   onEnded(thread: Thread, begun: readonly Task[], end: ThreadEnd): void;
 }
 
+/** The process looks itself whether a module loads, and knows what it takes. This is for a thread of which it says nothing more. */
+const bootFactor = 4;
+/** What a thread has not read, of all that it was sent: beyond it the server would keep in its own memory what nobody may want. */
+const unreadMib = 64;
+/** How often an invocation may come back without having been begun. */
+const returnsLimit = 100;
 const callersLimit = 256;
+const latelyCount = 64;
 /** Numbers grow and are compared: a thread ends before they would begin anew. */
 const numbersLimit = 0x4000_0000;
 const stackMb = 4;
@@ -73,9 +91,13 @@ export class Thread {
   readonly #callers = new Map<Principal, number>();
   readonly #callerAt: (Principal | undefined)[] = [];
   #nextCaller = 0;
+  /** Invocations that are over, for lines that come later. */
+  readonly #lately: { readonly number: number; readonly id: string; logLines: number }[] = [];
   readonly #flushNow = (): void => {
     this.#isFlushDue = false;
-    this.#writer?.flush();
+    if (this.#writer?.flush() !== false || this.#socket === null) return;
+    const limitBytes = Math.max(unreadMib, this.#needs.memoryMb) * 1_048_576;
+    if (this.#socket.writableLength > limitBytes) this.#refuse("It does not read what it is sent.");
   };
   readonly #flush = (): void => {
     if (this.#isFlushDue) return;
@@ -85,7 +107,10 @@ export class Thread {
 
   constructor(needs: ThreadNeeds) {
     this.#needs = needs;
-    this.#boot = setTimeout(() => this.end({ reason: "blocked", message: "It took too long to load." }), needs.bootMs);
+    this.#boot = setTimeout(
+      () => this.end({ reason: "blocked", message: "It took too long to load." }),
+      needs.bootMs * bootFactor,
+    );
     this.#id = needs.process.start(
       needs.start,
       { memoryMb: needs.memoryMb, stackMb },
@@ -133,7 +158,7 @@ export class Thread {
       if (isWhole) writer.bytes(body);
       writer.end();
       if (body !== null && !isWhole) {
-        task.streamsIn = true;
+        task.streams = true;
         this.#streams!.send(number, body).catch(() => {});
       }
     }
@@ -174,11 +199,19 @@ export class Thread {
         reader.push(chunk);
       } catch (error) {
         // Whatever speaks there is not what we have written.
-        this.end({ reason: "crashed", message: error instanceof Error ? error.message : String(error) });
-        socket.destroy();
+        this.#refuse(error instanceof Error ? error.message : String(error));
       }
     });
-    socket.on("close", () => streams.dropAll(new Error("The function ended while it answered.")));
+    socket.on("close", () => {
+      streams.dropAll(new Error("The function ended while it answered."));
+      // Whoever has nothing more to say to us has nothing more to do.
+      this.end({ reason: "crashed", message: "It has closed its connection." });
+    });
+  }
+
+  #refuse(message: string): void {
+    this.end({ reason: "crashed", message });
+    this.#socket?.destroy();
   }
 
   #take(kind: number, number: number, bytes: Buffer, start: number, end: number): void {
@@ -186,33 +219,40 @@ export class Thread {
       case frameKind.answer:
         return this.#onAnswer(number, bytes, start, end);
       case frameKind.over:
+        assertBytes(start, end, 4);
         return this.#finish(number, bytes.readUInt32LE(start));
       case frameKind.result:
-        return this.#onResult(
-          number,
-          bytes.readUInt32LE(start),
-          JSON.parse(bytes.toString("utf8", start + 4, end)) as Result,
-        );
+        assertBytes(start, end, 4);
+        return this.#onResult(number, bytes.readUInt32LE(start), bytes.toString("utf8", start + 4, end));
       case frameKind.call:
+        assertBytes(start, end, 4);
         return this.#asked!.call(number, this.#invocationOf(bytes, start), bytes.toString("utf8", start + 4, end));
       case frameKind.fetch:
+        assertBytes(start, end, 4);
         return this.#asked!.fetch(number, this.#invocationOf(bytes, start), bytes, start + 4, end);
       case frameKind.cancel:
         return this.#streams!.drop(number, new Error("The function does not want it any more."));
       case frameKind.returned:
         return this.#onReturned(bytes, start, end);
       case frameKind.log:
+        assertLine(end - start, this.#needs.start.init.limits.logLineBytes);
         return this.#onLog(number, bytes.toString("utf8", start, end));
       case frameKind.loaded:
-        if (this.hasLoaded) return;
-        this.hasLoaded = true;
-        clearTimeout(this.#boot);
-        return this.#needs.onLoaded(this, JSON.parse(bytes.toString("utf8", start, end)) as Loaded);
+        return this.#onLoaded(bytes.toString("utf8", start, end));
       case frameKind.crashed:
-        return this.#onCrash(JSON.parse(bytes.toString("utf8", start, end)) as Thrown);
+        return this.#onCrash(bytes.toString("utf8", start, end));
       default:
-        this.#streams!.take(kind, number, bytes, start, end);
+        if (!this.#streams!.take(kind, number, bytes, start, end))
+          throw new NotOurWords(`It has sent a frame ${kind}.`);
     }
+  }
+
+  #onLoaded(text: string): void {
+    if (this.hasLoaded) throw new NotOurWords("It has loaded twice.");
+    const loaded = loadedOf(text);
+    this.hasLoaded = true;
+    clearTimeout(this.#boot);
+    this.#needs.onLoaded(this, loaded);
   }
 
   #invocationOf(bytes: Buffer, start: number) {
@@ -220,14 +260,20 @@ export class Thread {
   }
 
   #onAnswer(number: number, bytes: Buffer, start: number, end: number): void {
+    assertBytes(start, end, 11);
     const task = this.tasks.get(number);
     const flags = bytes[start + 2]!;
     if (task === undefined) return;
+    task.assertUnanswered();
     const micros = bytes.readUInt32LE(start + 3);
-    const headEnd = start + 11 + bytes.readUInt32LE(start + 7);
+    const headBytes = bytes.readUInt32LE(start + 7);
+    const headEnd = start + 11 + headBytes;
+    const status = statusOf(bytes.readUInt16LE(start));
+    const headers = headIn(bytes, start + 11, headBytes, end, 0);
+    if ((flags & bodyFlag.streams) !== 0) task.streams = true;
     const output: HttpOutput = {
-      status: bytes.readUInt16LE(start),
-      headers: splitHead(bytes, start + 11, headEnd),
+      status,
+      headers,
       body:
         (flags & bodyFlag.whole) !== 0
           ? bytes.subarray(headEnd, end)
@@ -243,9 +289,11 @@ export class Thread {
     if ((flags & bodyFlag.mark) !== 0) this.#finish(number, micros);
   }
 
-  #onResult(number: number, micros: number, result: Result): void {
+  #onResult(number: number, micros: number, text: string): void {
     const task = this.tasks.get(number);
     if (task === undefined) return;
+    task.assertUnanswered();
+    const result = resultOf(text);
     this.#needs.onAnswer(false, micros);
     if (result.kind === "threw") task.threw(result.thrown);
     else task.give(result);
@@ -253,10 +301,16 @@ export class Thread {
 
   #onReturned(bytes: Buffer, start: number, end: number): void {
     const returned: Task[] = [];
-    for (let at = start; at < end; at += 4) {
+    for (let at = start; at + 4 <= end; at += 4) {
       const number = bytes.readUInt32LE(at);
       const task = this.tasks.get(number);
       if (task === undefined) continue;
+      if (++task.returns > returnsLimit) throw new NotOurWords("It begins nothing that it is sent.");
+      // Whoever waited has left meanwhile, or has an answer.
+      if (task.isSettled) {
+        this.#finish(number, 0);
+        continue;
+      }
       this.tasks.delete(number);
       task.thread = null;
       returned.push(task);
@@ -265,22 +319,22 @@ export class Thread {
     this.#needs.onReturned(returned);
   }
 
+  /** Whose line it is we know: what the thread says of that is not asked. */
   #onLog(number: number, text: string): void {
-    const [invocationId, level, message, atMs, fields] = JSON.parse(text) as [
-      string,
-      LogLine["level"],
-      string,
-      number,
-      Record<string, unknown>,
-    ];
+    const { invocationId: _, ...line } = logLineOf(text);
     const task = this.tasks.get(number);
+    const late = this.#lately[number % latelyCount];
+    const counted = task ?? late;
+    // Nobody knows any more what it belongs to.
+    if (counted === undefined || (task === undefined && late?.number !== number)) return;
+    const invocationId = task?.invocation.id ?? late!.id;
     const { logLines } = this.#needs;
-    if (task !== undefined && ++task.logLines > logLines) {
-      if (task.logLines > logLines + 1) return;
-      const dropped = `More than ${logLines} lines: the rest is dropped.`;
-      return this.#log({ invocationId, level: "warn", message: dropped, atMs, fields: {} }, task);
+    if (++counted.logLines > logLines) {
+      if (counted.logLines > logLines + 1) return;
+      const message = `More than ${logLines} lines: the rest is dropped.`;
+      return this.#log({ invocationId, level: "warn", message, atMs: line.atMs, fields: {} }, task);
     }
-    this.#log({ invocationId, level, message, atMs, fields }, task);
+    this.#log({ ...line, invocationId }, task);
   }
 
   #log(line: Omit<LogLine, "functionName" | "causedBy">, task: Task | undefined): void {
@@ -289,7 +343,8 @@ export class Thread {
     this.#needs.onLog({ ...line, functionName, ...(causedBy === undefined ? {} : { causedBy }) });
   }
 
-  #onCrash({ stack, message }: Thrown): void {
+  #onCrash(text: string): void {
+    const { stack, message } = crashOf(text);
     this.end({ reason: "crashed", message: stack ?? message });
   }
 
@@ -297,7 +352,8 @@ export class Thread {
     const task = this.tasks.get(number);
     if (task === undefined) return;
     this.tasks.delete(number);
-    if (task.streamsIn) this.#streams!.drop(number, new Error("The function is over."));
+    this.#lately[number % latelyCount] = { number, id: task.invocation.id, logLines: task.logLines };
+    if (task.streams) this.#streams!.drop(number, new Error("The function is over."));
     if (this.tasks.size === 0) {
       this.isWaiting = false;
       this.idleSinceMs = performance.now();
@@ -321,15 +377,16 @@ export class Thread {
     const begun = report === null ? all : all.filter((task) => task.number <= report.begun);
     const unbegun = all.filter((task) => !begun.includes(task));
     for (const task of all) task.thread = null;
-    const end: ThreadEnd =
-      report === null
-        ? { reason: "process", message: null }
-        : (this.#reason ?? {
-            reason: report.reason,
-            message: report.message,
-          });
+    const end = this.#endOf(report);
     this.#needs.onEnded(this, begun, end);
     if (unbegun.length > 0) this.#needs.onReturned(unbegun);
+  }
+
+  /** What the process has found out says more than what was seen of it here. */
+  #endOf(report: Extract<Report, { kind: "ended" }> | null): ThreadEnd {
+    if (report === null) return { reason: "process", message: null };
+    const { reason, message } = report;
+    return reason === "memory" || reason === "blocked" ? { reason, message } : (this.#reason ?? { reason, message });
   }
 
   /** Answers that were given, and that an invocation after them has kept from leaving. */
@@ -354,6 +411,10 @@ export class Thread {
     this.#writer!.begin(frameKind.caller, number).text(JSON.stringify(caller)).end();
     return number;
   }
+}
+
+function assertLine(bytes: number, lineBytes: number): void {
+  if (bytes > logFrameBytes(lineBytes)) throw new NotOurWords(`It has sent a line of ${bytes} bytes.`);
 }
 
 /** Heads are written once, as one text. */

@@ -102,7 +102,7 @@ export class Asking {
         asked?.reject(new ServiceError(code, message, detail, hint));
       } else if (asked?.kind === "call") asked.resolve(reply.value);
     } else if (asked?.kind === "fetch") asked.resolve(this.#readFetched(number, bytes, start, end));
-    else if ((bytes[start + 2]! & bodyFlag.streams) !== 0) this.#streams.receive(number).return();
+    else if ((bytes[start + 2]! & bodyFlag.streams) !== 0) void this.#streams.receive(number).return();
     return true;
   }
 

@@ -103,6 +103,7 @@ async function load(): Promise<Loaded> {
 }
 
 function say(loaded: Loaded): void {
+  Atomics.store(beat, sharedSlot.loaded, 1);
   writer.begin(frameKind.loaded, 0).text(JSON.stringify(loaded)).end();
   writer.flush();
 }

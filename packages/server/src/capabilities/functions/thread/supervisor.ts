@@ -16,6 +16,11 @@ import {
  */
 const limits = JSON.parse(process.argv.at(-1)!) as ProcessLimits;
 const mib = 1_048_576;
+/**
+ * Limits of what a thread computes are in CPU time: on a busy machine a second of it takes many. What only waits, or is not to be interrupted to be
+ * asked, is ended after so many times as long.
+ */
+const wallFactor = { blocked: 10, boot: 3 };
 /** Room for compiled code. Left to itself V8 takes 512 MiB of addresses for each thread, which count against the process's bound. */
 const codeMb = 32;
 const threadFile = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
@@ -30,6 +35,11 @@ interface Thread {
   /** The look it was asked to answer, and when; 0 when it has. */
   askedAtMs: number;
   look: number;
+  /** Performance clock. */
+  readonly startedAtMs: number;
+  /** CPU time it has taken when it was asked, and since it began, as far as that is known. */
+  cpuMs: { asked: number; now: number };
+  isCpuAsked: boolean;
   /** Of the heap and what lies outside of it. */
   mostBytes: number;
   isMeasured: boolean;
@@ -37,6 +47,7 @@ interface Thread {
 
 const threads = new Map<number, Thread>();
 let watching: NodeJS.Timeout | null = null;
+let isWatched = false;
 let look = 0;
 
 const report = (said: Report): void => void process.send!(said);
@@ -58,7 +69,7 @@ process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 report({ kind: "ready" });
 
 function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: number): void {
-  const shared = new SharedArrayBuffer(12);
+  const shared = new SharedArrayBuffer(16);
   const unsent = new SharedArrayBuffer(writerRoomBytes);
   const worker = new Worker(threadFile, {
     workerData: { start, shared, unsent },
@@ -84,12 +95,18 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
     message: null,
     askedAtMs: 0,
     look: 0,
+    startedAtMs: performance.now(),
+    cpuMs: { asked: 0, now: 0 },
+    isCpuAsked: false,
     mostBytes: 0,
     isMeasured: false,
   };
   threads.set(number, thread);
+  lookOrRest();
   worker.on("error", (error: NodeJS.ErrnoException & { readonly resource?: string }) => {
-    thread.reason ??= error.code === "ERR_WORKER_OUT_OF_MEMORY" ? "memory" : "crashed";
+    // Whoever wants it ended meanwhile does not know yet why it ends.
+    if (error.code === "ERR_WORKER_OUT_OF_MEMORY") thread.reason = "memory";
+    else thread.reason ??= "crashed";
     thread.message ??= error.resource === undefined ? error.message : `${error.message} (${error.resource})`;
   });
   worker.on("exit", () => {
@@ -101,7 +118,7 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
       reason: reason ?? "crashed",
       begun: thread.shared[sharedSlot.begun]! >>> 0,
       message,
-      unsent: Buffer.from(unsent, 0, thread.shared[sharedSlot.unsent]).toString("base64"),
+      unsent: unsentOf(thread, unsent),
     });
   });
 }
@@ -114,35 +131,79 @@ function end(number: number, reason: EndReason, message: string | null = null): 
   void thread.worker.terminate();
 }
 
+/** The thread has said how much it is, which may be anything: this process is everybody's. */
+function unsentOf({ shared }: Thread, bytes: SharedArrayBuffer): string {
+  const size = Math.min(Math.max(0, shared[sharedSlot.unsent]!), bytes.byteLength);
+  return Buffer.from(bytes, 0, size).toString("base64");
+}
+
 function watch(isOn: boolean): void {
-  if (!isOn && watching !== null) {
+  isWatched = isOn;
+  if (!isOn) for (const thread of threads.values()) thread.askedAtMs = 0;
+  lookOrRest();
+}
+
+/** Threads are looked at while something runs, or is loaded. */
+function lookOrRest(): void {
+  const isNeeded = isWatched || [...threads.values()].some(isLoading);
+  if (!isNeeded && watching !== null) {
     clearInterval(watching);
     watching = null;
-    for (const thread of threads.values()) thread.askedAtMs = 0;
-  } else if (isOn && watching === null) {
+  } else if (isNeeded && watching === null) {
     watching = setInterval(lookAtAll, limits.lookMs);
   }
 }
+
+const isLoading = ({ reason, shared }: Thread): boolean => reason === null && shared[sharedSlot.loaded] === 0;
 
 function lookAtAll(): void {
   const nowMs = performance.now();
   look = (look + 1) & 0x7fff_ffff;
   for (const [number, thread] of threads) {
     if (thread.reason !== null) continue;
-    lookWhetherItGoesOn(number, thread, nowMs);
+    if (isLoading(thread)) lookWhetherItLoads(number, thread, nowMs);
+    else if (isWatched) lookWhetherItGoesOn(number, thread, nowMs);
     lookAtMemory(number, thread).catch(() => {});
   }
   lookAtAllMemory();
+  if (!isWatched) lookOrRest();
+}
+
+function lookWhetherItLoads(number: number, thread: Thread, nowMs: number): void {
+  lookAtCpu(thread);
+  if (thread.cpuMs.now > limits.bootMs || nowMs - thread.startedAtMs > limits.bootMs * wallFactor.boot)
+    end(number, "blocked", "It took too long to load.");
 }
 
 function lookWhetherItGoesOn(number: number, thread: Thread, nowMs: number): void {
   if (thread.askedAtMs !== 0 && thread.shared[sharedSlot.seen] !== thread.look) {
-    if (nowMs - thread.askedAtMs > limits.blockedMs) end(number, "blocked");
+    lookAtCpu(thread);
+    const hasComputed = thread.cpuMs.now - thread.cpuMs.asked > limits.blockedMs;
+    if (hasComputed || nowMs - thread.askedAtMs > limits.blockedMs * wallFactor.blocked) end(number, "blocked");
     return;
   }
   thread.askedAtMs = nowMs;
   thread.look = look;
+  thread.cpuMs.asked = Number.POSITIVE_INFINITY;
+  lookAtCpu(thread);
   thread.worker.postMessage(look);
+}
+
+/** Asked between two steps of whatever it computes: it answers in an endless loop too. */
+function lookAtCpu(thread: Thread): void {
+  if (thread.isCpuAsked) return;
+  thread.isCpuAsked = true;
+  thread.worker.cpuUsage().then(
+    ({ user, system }) => {
+      thread.isCpuAsked = false;
+      thread.cpuMs.now = (user + system) / 1_000;
+      thread.cpuMs.asked = Math.min(thread.cpuMs.asked, thread.cpuMs.now);
+    },
+    // It does not run yet, or any more.
+    () => {
+      thread.isCpuAsked = false;
+    },
+  );
 }
 
 /** The heap has a limit of its own; what lies outside (buffers) has none but this. */
@@ -159,7 +220,9 @@ async function lookAtMemory(number: number, thread: Thread): Promise<void> {
 
 /** Together they may have less than the sum of what each may. */
 function lookAtAllMemory(): void {
-  if (process.memoryUsage.rss() < limits.memoryBytes) return;
+  const bytes = process.memoryUsage.rss();
+  report({ kind: "resident", bytes });
+  if (bytes < limits.memoryBytes) return;
   let largest: readonly [number, Thread] | null = null;
   for (const one of threads)
     if (one[1].reason === null && (largest === null || one[1].mostBytes > largest[1].mostBytes)) largest = one;

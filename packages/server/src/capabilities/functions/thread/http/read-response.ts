@@ -36,7 +36,11 @@ export function readResponse(response: unknown): HttpOutput {
       "The Response that the handler gave has been read already: give `response.clone()`, or read the clone.",
     );
   }
-  return { status: response.status, headers: headersToSend(response), body: response.body && chunksOf(response.body) };
+  const { status } = response;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new RangeError(`A handler cannot answer with the status ${status}.`);
+  }
+  return { status, headers: headersToSend(response), body: response.body && chunksOf(response.body) };
 }
 
 function isResponse(value: unknown): value is ResponseLike {
@@ -53,7 +57,9 @@ function headersToSend(response: ResponseLike): string[] {
   const wasEncoded = Boolean(response.url) && response.headers.has("content-encoding");
   const isLeftOut = (name: string) =>
     ofConnection.includes(name) || (wasEncoded && (name === "content-encoding" || name === "content-length"));
-  return flatOf([...response.headers].filter(([name]) => !isLeftOut(name)));
+  // Another's own are looked at as the standard's are: no line breaks, no names that are none.
+  const headers = response instanceof RealResponse ? response.headers : new Headers([...response.headers]);
+  return flatOf([...headers].filter(([name]) => !isLeftOut(name)));
 }
 
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
