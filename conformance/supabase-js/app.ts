@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { boot } from "@mainstay/testing";
+import { type BootedApp, boot } from "@mainstay/testing";
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 
 /** Known to the tests, so that they can mint tokens of their own. Long enough for any server to accept it. */
@@ -25,7 +25,7 @@ export interface RequestOptions {
   readonly as?: string;
 }
 
-export interface App {
+export interface App extends Pick<BootedApp, "observations"> {
   readonly url: string;
   readonly anonKey: string;
   readonly serviceRoleKey: string;
@@ -45,9 +45,10 @@ export interface App {
 /** Settings of the server by group, as in `mainstay.config.ts`. */
 export type AppSettings = NonNullable<NonNullable<Parameters<typeof boot>[0]>["settings"]>;
 
-/** Boots a server on a database of its own that holds `fixture.sql`. */
-export async function startApp(settings: AppSettings = {}): Promise<App> {
+/** Boots a server on a database of its own that holds `fixture.sql`. @param projectDir Whoever gives it removes it */
+export async function startApp(settings: AppSettings = {}, projectDir?: string): Promise<App> {
   const app = await boot({
+    ...(projectDir === undefined ? {} : { projectDir }),
     sql: readFileSync(join(import.meta.dirname, "fixture.sql"), "utf8"),
     settings: {
       ...settings,

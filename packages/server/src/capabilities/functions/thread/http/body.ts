@@ -40,10 +40,35 @@ export function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint
   });
 }
 
-/** A stream's bytes, for whoever wants them as they come. Ending early cancels the stream. */
-export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Buffer, void> {
-  for await (const chunk of stream) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError("A body's stream may only have Uint8Arrays in it.");
-    if (chunk.byteLength > 0) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  }
+/** A stream's bytes, for whoever wants them as they come. Ending early cancels the stream at once: it may never give anything again. */
+export function chunksOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<Buffer> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  const reading = (): ReadableStreamDefaultReader<Uint8Array> => {
+    reader ??= stream.getReader();
+    return reader;
+  };
+  // No generator: one that waits for a chunk hears of its end only after that chunk.
+  return {
+    async next() {
+      for (;;) {
+        const { done, value: chunk } = await reading().read();
+        if (done) return { done, value: undefined };
+        if (!(chunk instanceof Uint8Array)) {
+          const error = new TypeError("A body's stream may only have Uint8Arrays in it.");
+          await reading().cancel(error);
+          throw error;
+        }
+        if (chunk.byteLength > 0) {
+          return { done, value: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) };
+        }
+      }
+    },
+    async return() {
+      await reading().cancel();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }

@@ -1,0 +1,1 @@
+throw new Error("only the author may read why");
