@@ -17,6 +17,7 @@ const pages = [
   "webhooks.md",
   "queues.md",
   "calling-services.md",
+  "mails.md",
   "existing-supabase-project.md",
 ];
 const command = join(import.meta.dirname, "../../packages/cli/bin/mainstay.mjs");
@@ -36,7 +37,7 @@ let guest: SupabaseClient;
 let guestId: string;
 
 const stateless = { auth: { persistSession: false, autoRefreshToken: false } };
-const poll = <T>(of: () => T) => expect.poll(of, { interval: 20, timeout: 20_000 });
+const poll = <T>(of: () => T) => expect.poll(of, { interval: 20, timeout: 45_000 });
 /** Runs a piece of a page as the code of an app. @param gives what is looked at afterwards */
 const run = (piece: string, client: SupabaseClient, gives: string): Promise<unknown> =>
   Object.getPrototypeOf(async () => {}).constructor("app", `${piece}; return ${gives};`)(client);
@@ -50,6 +51,7 @@ beforeAll(async () => {
   app = await boot({
     projectDir: project.dir,
     settings: {
+      auth: { inbox: "on" },
       functions: { functionsAllowedHosts: [others.host] },
       webhooks: { webhookAllowedHosts: [others.host] },
       data: { schemas: ["public", "pgmq_public"] },
@@ -62,9 +64,10 @@ beforeAll(async () => {
   guestId = data.user!.id;
   guest = anybody;
   await app.sql("insert into public.stays (name, free) values ('Hut', 1), ('Castle', 0)");
+  // The log begins when transactions of all databases of this PostgreSQL that were under way are over.
   const isReady = `select from mainstay.log_cursors where name in ('functions', 'webhooks')`;
-  await vi.waitFor(async () => expect(await app.sql(isReady)).toHaveLength(2), { timeout: 20_000, interval: 20 });
-}, 60_000);
+  await vi.waitFor(async () => expect(await app.sql(isReady)).toHaveLength(2), { timeout: 100_000, interval: 50 });
+});
 afterAll(async () => {
   await app?.stop();
   await others?.stop();
@@ -256,6 +259,17 @@ describe("calling-services.md", () => {
     others.answer("weather/lisbon", 500, {});
     expect(await forecast()).toMatchObject({ forecast: { degrees: 21 }, source: "cache" });
     expect(others.asked.filter(({ at }) => at === "weather/lisbon")).toHaveLength(1);
+  });
+});
+
+describe("mails.md", () => {
+  test("sends a mail with the transaction that ends its job", async () => {
+    await app.sql(`select mainstay.enqueue('welcome', '{"to": "ada@example.com"}')`);
+    const inbox = async () => {
+      const answer = await fetch(`${app.url}/inbox/api/messages?to=ada@example.com`);
+      return ((await answer.json()) as { messages: { subject: string }[] }).messages.map(({ subject }) => subject);
+    };
+    await poll(inbox).toEqual(["Welcome aboard"]);
   });
 });
 
