@@ -1,5 +1,5 @@
 import { Problem } from "../../../kernel/problem.ts";
-import type { Pause, Steps } from "../../../platform/jobs/steps/index.ts";
+import type { Pause, Steps, Until } from "../../../platform/jobs/steps/index.ts";
 import type { ClaimedJob, JobOutcome, JobRun, Json } from "../../../platform/jobs/types.ts";
 import type { Queryable } from "../../../platform/postgres/database.ts";
 import type { Invocation, Services } from "../types.ts";
@@ -51,13 +51,13 @@ export function jobServices({ job, run, steps, transactions, onPause, onSettled 
       onSettled();
       return undefined;
     },
-    "job.sleep": async ([name, untilMs]) => paused(await steps.sleep(job, run, text(name), { untilMs: time(untilMs) })),
-    "job.wait": async ([name, event, key, untilMs]) =>
+    "job.sleep": async ([name, until]) => paused(await steps.sleep(job, run, text(name), untilOf(until))),
+    "job.wait": async ([name, event, key, until]) =>
       paused(
         await steps.awaitEvent(job, run, text(name), {
           event: text(event),
           key: key == null ? null : text(key),
-          until: untilMs == null ? null : { untilMs: time(untilMs) },
+          until: until == null ? null : untilOf(until),
         }),
       ),
   };
@@ -68,10 +68,15 @@ function text(value: Json | undefined): string {
   return value;
 }
 
-function time(value: Json | undefined): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) throw badArgument("time", "Unix milliseconds");
-  return value;
+/** So long is counted by PostgreSQL's clock: what a thread or a node takes the time for decides nothing (threat X18). */
+function untilOf(value: Json | undefined): Until {
+  const { untilMs, forMs } = (value ?? {}) as { readonly untilMs?: Json; readonly forMs?: Json };
+  if (isTime(untilMs)) return { untilMs };
+  if (isTime(forMs)) return { forMs };
+  throw badArgument("time", "untilMs, Unix milliseconds, or forMs");
 }
+
+const isTime = (value: Json | undefined): value is number => typeof value === "number" && Number.isFinite(value);
 
 /** Only a thread that speaks for itself, past `ctx`, comes by it. */
 const badArgument = (what: string, expected: string): Problem =>

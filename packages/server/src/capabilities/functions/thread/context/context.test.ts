@@ -203,10 +203,10 @@ describe("a job", () => {
           : { isDone: false },
       "job.stepDone": (name, value) => void memory.steps.set(name as string, value!),
       "job.stepCommit": (_handle, name, value) => void memory.steps.set(name as string, value!),
-      "job.sleep": (name, untilMs) =>
+      "job.sleep": (name, until) =>
         memory.steps.has(name as string)
           ? { isDone: true, value: null }
-          : { isDone: false, suspended: { kind: "sleeping", wakeAtMs: untilMs! } },
+          : { isDone: false, suspended: { kind: "sleeping", until: until! } },
       "job.wait": (name) =>
         memory.steps.has(name as string)
           ? { isDone: true, value: memory.steps.get(name as string)! }
@@ -253,13 +253,19 @@ describe("a job", () => {
 
   test("sleeps by ending its run, and goes on when the time has come", async () => {
     const body = `await ctx.sleep("night", "2h30m"); return "awake";`;
-    const before = Date.now();
     const [first, memory] = await run(body);
-    expect(first).toEqual({ suspended: { kind: "sleeping", wakeAtMs: expect.any(Number) } });
-    const { wakeAtMs } = (first as { suspended: { wakeAtMs: number } }).suspended;
-    expect(wakeAtMs - before).toBeGreaterThanOrEqual(9_000_000);
+    expect(first).toEqual({ suspended: { kind: "sleeping", until: { forMs: 9_000_000 } } });
     memory.steps.set("night", null);
     expect((await run(body, memory))[0]).toEqual({ value: "awake" });
+  });
+
+  test("X18 sleeps until a time that is its own word, and for so long by no clock of the thread's", async () => {
+    const body = `Date.now = () => 0; await ctx.sleepUntil("morning", new Date(5_000)); await ctx.waitForEvent("paid", { timeout: "1s" });`;
+    const [first, memory] = await run(body);
+    expect(first).toEqual({ suspended: { kind: "sleeping", until: { untilMs: 5_000 } } });
+    memory.steps.set("morning", null);
+    await run(body, memory);
+    expect(memory.calls.at(-1)).toEqual(["job.wait", "paid", "paid", null, { forMs: 1_000 }]);
   });
 
   test("that catches its suspension is suspended all the same, and does nothing more", async () => {

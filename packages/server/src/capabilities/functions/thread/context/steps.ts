@@ -13,6 +13,8 @@ export interface StepAnswer {
   readonly suspended?: Json;
 }
 
+/** A moment (Unix ms), or so long from now, which PostgreSQL's clock counts: a node's own decides nothing (threat X18). */
+type Until = { readonly untilMs: number } | { readonly forMs: number };
 type WaitOptions = NonNullable<Parameters<JobContext["waitForEvent"]>[1]>;
 type Steps = Pick<JobContext, "step" | "stepInTransaction" | "sleep" | "sleepUntil" | "waitForEvent" | "complete">;
 
@@ -78,9 +80,9 @@ export function createRun(wire: Wire): Run {
     const answer = (await wire.call(service, args)) as unknown as StepAnswer;
     return answer.isDone ? answer.value : suspend(answer.suspended ?? null);
   };
-  const sleepUntilMs = (name: string, untilMs: number): Promise<void> =>
+  const sleep = (name: string, until: Until): Promise<void> =>
     begin(name, async () => {
-      await waitFor("job.sleep", [name, untilMs]);
+      await waitFor("job.sleep", [name, until]);
     });
 
   return {
@@ -105,18 +107,18 @@ export function createRun(wire: Wire): Run {
           });
           return value as T;
         }),
-      sleep: async (name, duration) => await sleepUntilMs(name, Date.now() + waitMs(duration)),
+      sleep: async (name, duration) => await sleep(name, { forMs: waitMs(duration) }),
       sleepUntil: async (name, time) => {
         if (Number.isNaN(time.getTime())) throw new TypeError("The time to sleep until is an invalid Date.");
-        await sleepUntilMs(name, time.getTime());
+        await sleep(name, { untilMs: time.getTime() });
       },
       waitForEvent: <T extends Json>(
         event: string,
         { key, timeout, step: name = key === undefined ? event : `${event}/${key}` }: WaitOptions = {},
       ) =>
         begin(name, async () => {
-          const untilMs = timeout === undefined ? null : Date.now() + waitMs(timeout);
-          return ((await waitFor("job.wait", [name, event, key ?? null, untilMs])) ?? null) as T | null;
+          const until: Until | null = timeout === undefined ? null : { forMs: waitMs(timeout) };
+          return ((await waitFor("job.wait", [name, event, key ?? null, until])) ?? null) as T | null;
         }),
       complete: async <T>(work: (tx: Transaction) => Promise<T>) => {
         assertGoesOn();
