@@ -3,7 +3,7 @@ import type { Json } from "./json.ts";
 export interface EnqueueOptions {
   /**
    * Idempotency key: while a job of this name and key is kept, another is not made, and the one there is answered. Kept until the
-   * job is swept: `jobs.keepDoneMs` after its end.
+   * job is swept: `jobsKeepDoneMs` after its end, unless its definition keeps none (`keepsDone: false`).
    */
   readonly key?: string;
   /** Jobs of one queue obey its limits. The job's own when left out, which is `default` unless its definition says otherwise. */
@@ -51,6 +51,7 @@ export interface Jobs {
     payload: Json,
     options?: EnqueueOptions,
   ): Promise<{ readonly id: string; readonly isNew: boolean }>;
+  /** @returns `null` when there is none of this id, or no more: once it is done, for how long a job is kept is its definition's (`keepsDone`). */
   get(id: string): Promise<JobInfo | null>;
   /** @returns whether it was still there to cancel. One that runs has its signal aborted. */
   cancel(id: string): Promise<boolean>;

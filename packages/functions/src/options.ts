@@ -25,6 +25,11 @@ export interface JobOptions extends RunOptions {
   /** Wait before the second attempt in ms; it doubles with each further one, up to `retryMaxMs`, and varies by half. */
   readonly retryFirstMs?: number;
   readonly retryMaxMs?: number;
+  /**
+   * Whether each of them is kept for `jobsKeepDoneMs` once it is done, for `ctx.jobs.get`: true for `job`, false for `cron`. Of all others
+   * those are that have a key or a result. One that failed an attempt is kept in any case.
+   */
+  readonly keepsDone?: boolean;
 }
 
 export interface CronOptions extends JobOptions {

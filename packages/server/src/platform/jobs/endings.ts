@@ -6,7 +6,14 @@ import { resultOf } from "./check.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import type { jobsSettings } from "./settings.ts";
 import { type EndedClaim, stateNumbers } from "./store.ts";
-import { type BatchJobHandler, type ClaimedJob, FinalJobError, type JobHandler, type JobOutcome } from "./types.ts";
+import {
+  type BatchJobHandler,
+  type ClaimedJob,
+  FinalJobError,
+  type JobHandler,
+  type JobOutcome,
+  type Json,
+} from "./types.ts";
 
 /** Characters of an error that the database keeps. */
 const errorMaxLength = 2_000;
@@ -59,7 +66,7 @@ export function createEndings({ settings, observe }: EndingsNeeds) {
           // It would not be another one the next time.
           return failed(handler, job, new FinalJobError(reasonOf(error), { cause: error }));
         }
-        if (result === undefined && leavesNothing(handler, job) && !hasTold) return { kind: "plain" };
+        if (leavesNothing(handler, job, result, hasTold)) return { kind: "plain" };
         return kept(job, { state: stateNumbers.done, ...(result === undefined ? {} : { result }) });
       }
       case "settled": {
@@ -94,8 +101,15 @@ export function createEndings({ settings, observe }: EndingsNeeds) {
 export type Endings = ReturnType<typeof createEndings>;
 
 /** Whether nobody would look for it when it is done. */
-export const leavesNothing = (handler: AnyHandler, job: ClaimedJob): boolean =>
-  handler.keepsDone !== true && job.key === null && job.attempt === 1;
+export function leavesNothing(
+  { keepsDone }: Pick<AnyHandler, "keepsDone">,
+  { key, attempt }: Pick<ClaimedJob, "key" | "attempt">,
+  result: Json | undefined,
+  hasTold: boolean,
+): boolean {
+  if (attempt > 1 || keepsDone === true) return false;
+  return keepsDone === false || (key === null && result === undefined && !hasTold);
+}
 
 const kept = ({ id, claim }: ClaimedJob, rest: Omit<EndedClaim, "id" | "claim">): Ending => ({
   kind: "kept",

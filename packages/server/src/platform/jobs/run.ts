@@ -119,7 +119,7 @@ export class Run {
       },
       settle: async (tx, result?: Json) => {
         const kept = resultOf(result, { jobsPayloadMaxBytes: resultMaxBytes });
-        const keeps = kept !== undefined || this.#hasTold || !leavesNothing(handler, job);
+        const keeps = !leavesNothing(handler, job, kept, this.#hasTold);
         if (!(await jobsStore.settle(tx, node, job, kept, keeps))) throw jobsProblems.claimLost();
       },
       hold: async (tx) => {

@@ -96,8 +96,8 @@ export interface JobHandler {
   readonly retryFirstMs?: number;
   readonly retryMaxMs?: number;
   /**
-   * Keeps every job of it for a while when it is done. Otherwise one that has neither a key nor a result, and never failed, is only
-   * counted: that is faster.
+   * Keeps every job of it for a while when it is done (true), or none, whatever its key and result, unless an attempt failed (false). Left
+   * out, one that has neither a key nor a result, and never failed, is only counted: that is faster.
    */
   readonly keepsDone?: boolean;
   /** @throws whatever failed: it is tried again, unless a FinalJobError says that it is of no use */

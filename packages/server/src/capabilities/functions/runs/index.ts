@@ -129,13 +129,18 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
 
 /** What jobs must know of before they hand one over: with another one of these it is another handler. */
 const printOf = ({ size, options }: Runnable): string => {
-  const { concurrency, timeoutMs, maxAttempts, retryFirstMs, retryMaxMs } = options;
-  return JSON.stringify([size, concurrency, timeoutMs, maxAttempts, retryFirstMs, retryMaxMs]);
+  const { concurrency, timeoutMs, maxAttempts, retryFirstMs, retryMaxMs, keepsDone } = options;
+  return JSON.stringify([size, concurrency, timeoutMs, maxAttempts, retryFirstMs, retryMaxMs, keepsDone]);
 };
+
+/** Who has enqueued a job has its id, and asks what became of it; nobody has that of a schedule's, which may run each second. */
+const keepsDoneOf = ({ kind, options }: Runnable): boolean | undefined =>
+  options.keepsDone ?? (kind === "job" ? true : kind === "cron" ? false : undefined);
 
 function handlerOf(needs: RunNeeds, entry: { readonly current: Runnable }): JobHandler | BatchJobHandler {
   const { name, size, options } = entry.current;
   const { concurrency, timeoutMs, maxAttempts, retryFirstMs, retryMaxMs } = options;
+  const keepsDone = keepsDoneOf(entry.current);
   const limits = {
     name,
     ...(concurrency === undefined ? {} : { concurrency }),
@@ -143,6 +148,7 @@ function handlerOf(needs: RunNeeds, entry: { readonly current: Runnable }): JobH
     ...(maxAttempts === undefined ? {} : { maxAttempts }),
     ...(retryFirstMs === undefined ? {} : { retryFirstMs }),
     ...(retryMaxMs === undefined ? {} : { retryMaxMs }),
+    ...(keepsDone === undefined ? {} : { keepsDone }),
   };
   return size === null
     ? { ...limits, run: (job, run) => runJob(needs, entry.current, job, run) }

@@ -23,6 +23,7 @@ beforeAll(async () => {
       "work.ts": `
         import { batchJob, job, cron } from "@mainstay/functions";
         job("fails", { maxAttempts: 2, retryFirstMs: 1, retryMaxMs: 2 }, () => { throw new RangeError("on purpose"); });
+        job("quiet", () => {});
         job("adds", (payload) => ({ sum: payload.a + payload.b }));
         job("steps", async (payload, ctx) => {
           const first = await ctx.step("one", () => ctx.job.attempt);
@@ -97,6 +98,11 @@ describe("functions as jobs", () => {
     expect(last_error).toContain("work.ts");
   });
 
+  test("can be asked after when they are done, without a key or a result", async () => {
+    const [made] = await app.sql<{ id: string }>("select mainstay.enqueue('quiet') as id");
+    await poll(() => job(made!.id)).toMatchObject({ state: done, result: null });
+  });
+
   test("remember their steps, sleep, and wait for events", async () => {
     const id = await enqueue("steps", { key: "k" });
     await poll(() => job(id)).toMatchObject({ state: waiting });
@@ -124,6 +130,8 @@ describe("functions as jobs", () => {
     await poll(() => app.sql("select at from ticks limit 2")).toHaveLength(2);
     const ticks = await app.sql<{ at: string }>("select distinct at from ticks");
     expect(ticks).toHaveLength((await app.sql("select from ticks")).length);
+    // One that runs each second would leave 86,400 rows a day.
+    expect(await app.sql("select from mainstay.jobs where name = 'mainstay.cron/tick' and state >= 4")).toEqual([]);
   });
 
   test("X13 a provider's event is verified at the entrance and handled once", async () => {

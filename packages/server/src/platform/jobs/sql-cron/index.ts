@@ -40,7 +40,13 @@ export function createSqlCron({ db, jobs, steps, logins, settings }: SqlCronNeed
   return {
     async start() {
       if (!(await cronStore.isOurs(db))) return;
-      stopHandling = jobs.handle({ name: sqlCronJob, concurrency: settings.cronConcurrency, run: runJob });
+      stopHandling = jobs.handle({
+        name: sqlCronJob,
+        concurrency: settings.cronConcurrency,
+        // What became of it is in cron.job_run_details: kept here as well, one that runs each second would leave 86,400 rows a day.
+        keepsDone: false,
+        run: runJob,
+      });
       const sweep = () => void cronStore.sweep(db, settings.cronKeepRunsMs, settings.cronKeepRuns).catch(() => {});
       sweep();
       sweeps = setInterval(sweep, sweepMs);
