@@ -17,7 +17,7 @@ export { jobsSettings } from "./settings.ts";
 export * from "./types.ts";
 
 export interface JobsNeeds {
-  readonly db: Pick<Database, "query" | "background" | "listen">;
+  readonly db: Pick<Database, "query" | "background" | "warm" | "listen">;
   readonly nodes: Pick<Nodes, "id" | "onChange">;
   readonly settings: Values<typeof jobsSettings>;
   readonly observe: Observe;
@@ -42,7 +42,12 @@ export function openJobs({ db, nodes, settings, observe }: JobsNeeds): Jobs {
     async enqueue(tx, jobs) {
       if (jobs.length === 0) return [];
       checkJobs(jobs, settings);
-      return jobsStore.enqueue(tx, jobs);
+      const made = await jobsStore.enqueue(tx, jobs);
+      // This node need not be told by PostgreSQL, which takes a word from process to process.
+      const wake = () => runner.wasPutIn(jobs);
+      if (tx.onCommit === undefined) wake();
+      else tx.onCommit(wake);
+      return made;
     },
     handle(handler) {
       const remove = runner.add(handler);

@@ -54,6 +54,23 @@ describe("putting in", () => {
     ]);
   });
 
+  it("runs what this node has committed itself without being told, and not before", async () => {
+    const node = bench.node({ jobsPollMs: 60_000 });
+    const got = listen(node);
+    await node.jobs.start();
+    await bench.sql("drop trigger wake on mainstay.jobs");
+    // Asleep, and past its second look.
+    await until(async () => (await bench.sql("select from mainstay.job_nodes where is_asleep")).length === 1);
+    await sleep(300);
+    await node.db.transaction(async (tx) => {
+      await node.jobs.enqueue(tx, [{ name: "hello", payload: 1 }]);
+      expect(got).toEqual([]);
+    });
+    await until(() => got.length === 1);
+    await put(node, "hello", 2);
+    await until(() => got.length === 2);
+  });
+
   it("makes one job of a name and key, whoever comes first, and answers in order", async () => {
     const node = bench.node();
     const answers = await Promise.all(
@@ -263,6 +280,35 @@ describe("running", () => {
       result: null,
       lastError: "The job took longer than it may.",
     });
+  });
+
+  it("keeps of what is done what its handler says", async () => {
+    const node = bench.node();
+    const kept: [boolean | undefined, string][] = [
+      [undefined, "plain"],
+      [true, "all"],
+      [false, "none"],
+    ];
+    for (const [keepsDone, name] of kept) {
+      const run = async ({ payload, attempt }: { payload: Json; attempt: number }) => {
+        if (payload === "fails" && attempt === 1) throw new Error("the first time");
+        return { kind: "done" as const, ...(payload === "result" ? { result: 1 } : {}) };
+      };
+      node.jobs.handle({ name, run, ...(keepsDone === undefined ? {} : { keepsDone }) });
+      for (const payload of ["nothing", "result", "fails"]) await put(node, name, payload);
+      await put(node, name, "key", { key: "k" });
+    }
+    await node.jobs.start();
+    await until(isOver);
+    expect(
+      await bench.sql(
+        "select name, array_agg(payload order by place) as kept from mainstay.jobs group by 1 order by 1",
+      ),
+    ).toEqual([
+      { name: "all", kept: ["nothing", "result", "fails", "key"] },
+      { name: "none", kept: ["fails"] },
+      { name: "plain", kept: ["result", "fails", "key"] },
+    ]);
   });
 
   it("tells of progress and keeps a result", async () => {

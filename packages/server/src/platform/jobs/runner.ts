@@ -13,7 +13,7 @@ import { Settling } from "./settling.ts";
 import { type JobsDatabase, jobsStore, type TurnResult } from "./store.ts";
 
 export interface RunnerNeeds {
-  readonly db: Pick<JobsDatabase, "query" | "background">;
+  readonly db: Pick<JobsDatabase, "query" | "background" | "warm">;
   readonly nodeId: string;
   readonly settings: Values<typeof jobsSettings>;
   readonly observe: Observe;
@@ -23,6 +23,8 @@ export interface RunnerNeeds {
 const notKnown = "MSJ01";
 /** After falling asleep: commits that were under way then are done by now, in ms. */
 const secondLookMs = 100;
+/** A turn that moves no more jobs than that is over at once, and holds up nobody on a connection that others use. */
+const fewJobs = 4;
 /** Between attempts while PostgreSQL is away or refuses, in ms. */
 const [retryFirstMs, retryMaxMs] = [50, 5_000];
 
@@ -52,6 +54,8 @@ export class Runner {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #secondLookAtMs = Number.POSITIVE_INFINITY;
   #turnedAtMs = 0;
+  /** By the last turn. */
+  #claimedLast = 0;
   #onQuiet: (() => void) | null = null;
 
   constructor(needs: RunnerNeeds) {
@@ -86,6 +90,11 @@ export class Runner {
   news(): void {
     this.#mayHaveJobs = true;
     this.#wake?.();
+  }
+
+  /** Jobs of this node's have been committed. */
+  wasPutIn(jobs: readonly { readonly name: string }[]): void {
+    if (jobs.some(({ name }) => this.#lines.get(name) !== undefined)) this.news();
   }
 
   /** News were missed: also of what was cancelled. */
@@ -177,7 +186,8 @@ export class Runner {
       const hasMore = this.#runs.size > 0 || this.#lines.length > 0;
       batch = this.#settling.take();
       const isIdle = !hasMore && this.#settling.isEmpty && !this.#settling.isHolding;
-      const result = await jobsStore.turn(db, {
+      const isShort = batch.done.length + batch.ended.length <= fewJobs && this.#claimedLast <= fewJobs;
+      const result = await jobsStore.turn(isShort && this.#backoff.attempts === 0 ? db.warm : db, {
         node,
         doneIds: batch.done.map(({ id }) => id),
         doneClaims: batch.done.map(({ claim }) => claim),
@@ -189,6 +199,7 @@ export class Runner {
         isIdle,
       });
       this.#member.turned(beganAtMs);
+      this.#claimedLast = result.jobs.length;
       const lost = this.#settling.taken(batch, result);
       if (lost > 0) {
         this.#needs.observe({ kind: "job.lost", count: lost });

@@ -322,4 +322,4 @@ export const jobsStore = {
   },
 };
 
-export type JobsDatabase = Pick<Database, "query" | "background" | "listen">;
+export type JobsDatabase = Pick<Database, "query" | "background" | "warm" | "listen">;

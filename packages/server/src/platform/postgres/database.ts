@@ -23,6 +23,11 @@ export interface Queryable {
     statement: Prepared<A>,
     values: A,
   ): Promise<readonly R[]>;
+  /**
+   * Calls it once what was asked here has been committed; never when it is not, or when nobody knows. Must not throw. Where it is missing, all is
+   * committed with its answer.
+   */
+  readonly onCommit?: (then: () => void) => void;
 }
 
 export interface TransactionOptions {
@@ -39,6 +44,11 @@ export interface Database extends Queryable {
    * statements that may run twice.
    */
   readonly background: Pick<Queryable, "query">;
+  /**
+   * For a short statement after a quiet time that somebody waits for: over the connection that listens, while nothing else is asked there.
+   * That one is there and has its plans; a pool's would have to be opened first, which takes ten times as long. Asked once, whatever happens.
+   */
+  readonly warm: Pick<Queryable, "query">;
   /**
    * Tells of notifications, over one connection for all who listen. Resolves when everything that commits from then on is told;
    * while PostgreSQL is away, at once, and `null` is told when it is back.
@@ -150,12 +160,20 @@ export function openDatabase(
         }
       },
     },
+    warm: {
+      query(statement) {
+        const { connection } = listener;
+        const isFree = preparesStatements && connection !== null && !connection.isBusy;
+        return queryable(isFree ? connection : pool).query(statement);
+      },
+    },
     listen: listener.listen,
     async transaction(work, { closesConnection = false } = {}) {
       const client = await pool.connect().catch((error: unknown) => {
         throw sessionProblems.unavailable(error);
       });
       let isBroken = false;
+      const onCommitted: (() => void)[] = [];
       // A lost connection rejects the query and is emitted besides; the pool listens only while the client is idle, and
       // an event nobody hears would end the process (threat X09).
       const lost = () => {
@@ -164,8 +182,10 @@ export function openDatabase(
       client.on("error", lost);
       try {
         await control(client, "begin");
-        const result = await work(queryable(client));
+        const onCommit = (then: () => void): void => void onCommitted.push(then);
+        const result = await work({ ...queryable(client), onCommit });
         await control(client, "commit");
+        for (const then of onCommitted) then();
         return result;
       } catch (error) {
         await client.query("rollback").catch(() => {

@@ -34,6 +34,8 @@ export class KeptConnection {
   #client: pg.Client | null = null;
   /** Settles, never rejecting, when the statement asked for last is done with its connection. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Statements that have not been answered. */
+  #asked = 0;
   /** Whether the other side has said anything since the last beat. */
   #isHeard = false;
   #isClosed = false;
@@ -49,12 +51,22 @@ export class KeptConnection {
     return this.#client !== null;
   }
 
+  /** Whether a statement is under way. */
+  get isBusy(): boolean {
+    return this.#asked > 0;
+  }
+
   /** One statement, after those asked for before it. Rejects at once while there is no connection. */
   query(statement: string | pg.QueryConfig): Promise<pg.QueryResult> {
     const client = this.#client;
     if (client === null) return Promise.reject(new Error("There is no connection to PostgreSQL now."));
     // A client of pg takes one statement at a time: who hands it a second one is warned now and refused from pg 9 on.
-    const mine = this.#last.then(() => this.#ask(client, statement));
+    this.#asked += 1;
+    const mine = this.#last
+      .then(() => this.#ask(client, statement))
+      .finally(() => {
+        this.#asked -= 1;
+      });
     this.#last = mine.catch(() => {});
     return mine;
   }

@@ -179,6 +179,20 @@ describe("what is asked in the background", () => {
     expect(background).toEqual([{ pid: (await pooled.query<{ pid: number }>(pid))[0]!.pid, timeout: "0" }]);
   });
 
+  test("or by who waits for it goes there while nothing else is asked, and over the pool otherwise", async () => {
+    const { db } = await open();
+    const warmPid = async () => (await db.warm.query<{ pid: number }>(pid))[0]!.pid;
+    const pooledPid = (await db.query<{ pid: number }>(pid))[0]!.pid;
+    expect(await warmPid()).toBe(pooledPid);
+    await db.listen(["any"], () => {});
+    const [{ pid: listening }] = (await db.background.query<{ pid: number }>(pid)) as [{ pid: number }];
+    expect(await warmPid()).toBe(listening);
+    const [asked, meanwhile] = await Promise.all([db.background.query<{ pid: number }>(pid), warmPid()]);
+    expect([asked[0]!.pid, meanwhile]).toEqual([listening, pooledPid]);
+    await expect(db.warm.query(sql`select 1 / 0`)).rejects.toMatchObject({ code: "22012" });
+    expect(await warmPid()).toBe(listening);
+  });
+
   test("is answered over the pool where it takes too long, and meanwhile the connection is not taken for dead", async () => {
     const { db, seen } = await open({ listenerHeartbeatMs: 400 });
     const told = vi.fn();

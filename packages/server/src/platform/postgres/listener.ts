@@ -19,7 +19,7 @@ export interface Listener {
    */
   listen(channels: readonly string[], onNews: OnNews): Promise<StopListening>;
   /** The connection, for a short statement now and then; `null` while there is none. */
-  readonly connection: Pick<KeptConnection, "query"> | null;
+  readonly connection: Pick<KeptConnection, "query" | "isBusy"> | null;
   close(): Promise<void>;
 }
 

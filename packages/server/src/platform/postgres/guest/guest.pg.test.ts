@@ -331,6 +331,22 @@ describe("what the server does in it", () => {
     expect(await database.query(sql`select from mainstay.jobs where name = 'never'`)).toEqual([]);
   });
 
+  test("says when it has committed, and nothing otherwise", async () => {
+    const told: string[] = [];
+    for (const end of ["commit", "rollback"] as const) {
+      const tx = await guests.begin(user(alice));
+      tx.server.onCommit!(() => told.push(end));
+      await tx.server.query(sql`select`);
+      expect(told).not.toContain(end);
+      await tx[end]();
+    }
+    const failed = await guests.begin(user(alice));
+    failed.server.onCommit!(() => told.push("failed"));
+    await expect(failed.query("select 1 / 0", [])).rejects.toMatchObject({ code: "22012" });
+    await expect(failed.commit()).rejects.toMatchObject({ code: "transaction/over" });
+    expect(told).toEqual(["commit"]);
+  });
+
   test("callers may not do it themselves", async () => {
     await expect(one("select * from mainstay.enqueue_many('[]')")).rejects.toMatchObject({ code: "42501" });
     await expect(one("select * from mainstay.jobs")).rejects.toMatchObject({ code: "42501" });

@@ -58,6 +58,7 @@ export class Guest implements GuestTransaction {
   #over: string | null = null;
   #idle: NodeJS.Timeout | null = null;
   #isReleased = false;
+  readonly #onCommitted: (() => void)[] = [];
   readonly #onLost = () => this.#end("its connection was lost", true);
 
   constructor(needs: GuestNeeds) {
@@ -120,6 +121,7 @@ export class Guest implements GuestTransaction {
   };
 
   readonly server: Queryable = {
+    onCommit: (then) => void this.#onCommitted.push(then),
     query: <R extends object>(statement: SQL) => {
       const { text, values } = compile(statement);
       return this.#aside<R>(text, values as unknown[]);
@@ -143,6 +145,7 @@ export class Guest implements GuestTransaction {
       const why = command === "COMMIT" ? "it was committed" : "a statement had failed, so it was rolled back";
       this.#end(why, false);
       if (command !== "COMMIT") throw guestProblems.over(why);
+      for (const then of this.#onCommitted) then();
     });
   }
 
