@@ -1,4 +1,5 @@
 import type { ChangeOperation, OnOptions } from "./change.ts";
+import { checkDefinition } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { CronOptions, JobOptions, ServeOptions, WebhookOptions } from "./options.ts";
 
@@ -38,8 +39,9 @@ export function definitions(): Definition[] {
   return registry[key];
 }
 
-/** Adds one, and gives it back. */
+/** Adds one, and gives it back. @throws TypeError when it is wrong: then it is none */
 export function define<D extends Definition>(definition: D): D {
+  checkDefinition(definition);
   definitions().push(definition);
   return definition;
 }
