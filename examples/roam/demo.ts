@@ -2,9 +2,11 @@ import { parseArgs } from "node:util";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { beginWithoutAccount, leave, type Person, secureThePayout, signUpByCode } from "./demo/accounts.ts";
 import { addPhotos, checkForgotten, handInDocument, showFace } from "./demo/files.ts";
+import { useFunctions } from "./demo/functions.ts";
 import { openInbox } from "./demo/inbox.ts";
 import { listen } from "./demo/live.ts";
 import { check, tell } from "./demo/say.ts";
+import { findSecrets } from "./demo/secrets.ts";
 import { findServer, isServing } from "./demo/server.ts";
 import { talk } from "./demo/talk.ts";
 
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
   await addPhotos(nora, omar, newcomer());
   await keepListPrivate(nora, omar);
   await raceForSlot(nora, omar, newcomer());
+  await useFunctions({ url }, inbox, findSecrets(), [nora, omar]);
   await talk(nora, omar, newcomer());
   await handInDocument(omar, nora);
   await secureThePayout(nora, omar);

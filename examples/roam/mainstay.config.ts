@@ -7,4 +7,10 @@ export default {
     anonymousEnabled: true,
     redirectAllowList: ["roam://**"],
   },
+  functions: {
+    // The weather service that is part of this example runs on this machine, which functions cannot reach otherwise.
+    functionsAllowedHosts: ["127.0.0.1:54390"],
+    // What functions are told from the environment; the usual place is functions/.env.
+    functionsSecrets: ["ROAM_PAYMENT_SECRET", "ROAM_WEATHER_URL", "ROAM_WEATHER_FRESH_MS"],
+  },
 };

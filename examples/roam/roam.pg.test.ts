@@ -1,30 +1,22 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type BootedApp, boot } from "@mainstay/testing";
-import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import type { SupabaseClient } from "@supabase/supabase-js";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import config from "./mainstay.config.ts";
 import seed from "./seed.ts";
+import { lisbon, openRoam, type Roam } from "./testing.ts";
 
 const here = import.meta.dirname;
 const run = promisify(execFile);
 
-let app: BootedApp;
+let app: Roam;
 const progress: [text: string, done: number, total: number][] = [];
 
 beforeAll(async () => {
-  const migrations = readdirSync(join(here, "migrations")).sort();
-  app = await boot({
-    sql: [
-      'set search_path to "$user", public, extensions;',
-      ...migrations.map((name) => readFileSync(join(here, "migrations", name), "utf8")),
-    ].join("\n"),
-    settings: { auth: { ...config.auth, rateLimits: false, inbox: "on", environment: "test" } },
-  });
+  app = await openRoam();
   const client = new pg.Client({ connectionString: app.databaseUrl });
   await client.connect();
   await client.query("begin");
@@ -35,17 +27,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => app?.stop());
 
-const anonymous = () =>
-  createClient(app.url, app.anonKey, { auth: { persistSession: false, autoRefreshToken: false } });
-
-async function newcomer(): Promise<{ id: string; roam: SupabaseClient }> {
-  const roam = anonymous();
-  const { data, error } = await roam.auth.signUp({ email: `${randomUUID()}@roam.example`, password: randomUUID() });
-  if (error) throw error;
-  return { id: data.user?.id ?? "", roam };
-}
-
-const lisbon = 2267057;
+const anonymous = () => app.anonymous();
+const newcomer = () => app.newcomer();
 
 describe("seed", () => {
   it("brings all places, their credit, and says how far it is", async () => {
@@ -323,14 +306,13 @@ describe("policies", () => {
   });
 });
 
+const demo = () =>
+  run(process.execPath, [join(here, "demo.ts"), "--url", app.url, "--key", app.anonKey], {
+    env: { ...process.env, ...app.env },
+  });
+
 it("the demo's story holds", async () => {
-  const { stdout, stderr } = await run(process.execPath, [
-    join(here, "demo.ts"),
-    "--url",
-    app.url,
-    "--key",
-    app.anonKey,
-  ]);
+  const { stdout, stderr } = await demo();
   expect(stderr).toBe("");
   expect(stdout).toContain("Everything held.");
 });
@@ -338,9 +320,7 @@ it("the demo's story holds", async () => {
 it("the demo fails loudly when something is off", async () => {
   await app.sql("alter table lists disable row level security");
   try {
-    const failed = await run(process.execPath, [join(here, "demo.ts"), "--url", app.url, "--key", app.anonKey]).catch(
-      (error: unknown) => error,
-    );
+    const failed = await demo().catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("Omar read Nora's private list") });
   } finally {
     await app.sql("alter table lists enable row level security");
