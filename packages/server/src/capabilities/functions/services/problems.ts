@@ -5,16 +5,20 @@ export const serviceProblems = {
   /** A function asked for something in a way that cannot be meant. The message says which argument, and what it should be. */
   invalidArgument: (service: string, what: string) =>
     new Problem("functions/invalid-argument", 400, `${service}: ${what}.`),
-  /** Names of jobs that begin with `mainstay.` are the server's own. Choose another. */
+  /** Names of jobs that begin with `mainstay.` are the server's own. */
   reservedName: (name: string) =>
     new Problem(
       "functions/reserved-name",
       400,
       `"${name}" cannot be enqueued: names that begin with "mainstay." are the server's own.`,
+      { hint: "Choose another name." },
     ),
-  /** The handle belongs to no transaction of this invocation that is open. */
-  noTransaction: () => new Problem("functions/no-transaction", 409, "This transaction is not open."),
-  /** One invocation has more transactions open than it may (`functionsTransactionsEach`): end one before the next begins. */
+  /** The transaction is none of this invocation's, or is over: its function has resolved or thrown, or it was idle for too long. */
+  noTransaction: () =>
+    new Problem("functions/no-transaction", 409, "This transaction is not open.", {
+      hint: "Wait for every statement (`await`) before the transaction's function ends.",
+    }),
+  /** One invocation has more transactions open than it may (`functionsTransactionsEach`). */
   tooManyTransactions: (limit: number) =>
     new Problem("functions/too-many-transactions", 429, `An invocation may have ${limit} transactions open at once.`, {
       hint: "Do it in one transaction, or one after another.",

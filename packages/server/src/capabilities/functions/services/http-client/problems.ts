@@ -7,11 +7,11 @@ export const httpClientProblems = {
   timeout: (message: string, cause?: unknown) => new Problem("timeout", 504, message, { cause }),
   /** No connection to the service, a broken one, no valid certificate, or no HTTP. */
   network: (message: string, cause?: unknown) => new Problem("network", 502, message, { cause }),
-  /** The name stands for a private address. Name the host in `functionsAllowedHosts` if it is meant to be reached. */
+  /** The name stands for a private address. */
   address: (message: string, cause?: unknown) =>
     new Problem("address", 403, message, {
       cause,
-      hint: "Private hosts are allowed by MAINSTAY_FUNCTIONS_ALLOWED_HOSTS.",
+      hint: "If it is meant to be reached, name the host in MAINSTAY_FUNCTIONS_ALLOWED_HOSTS.",
     }),
   /** The answer has more bytes than are taken (`functionsHttpAnswerBytes`). */
   tooLarge: (message: string, cause?: unknown) => new Problem("too-large", 502, message, { cause }),

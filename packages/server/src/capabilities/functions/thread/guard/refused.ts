@@ -10,7 +10,7 @@ export class AddressRefusedError extends RefusedError {
 
   constructor(asked: string) {
     super(
-      `Functions may not connect to ${asked}: it is no public address. Hosts of your own are named in the setting functionsAllowedHosts.`,
+      `Functions may not connect to ${asked}: it is no public address. Hosts of your own are named in MAINSTAY_FUNCTIONS_ALLOWED_HOSTS.`,
     );
   }
 }
