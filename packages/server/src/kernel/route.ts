@@ -34,6 +34,11 @@ export interface Call {
    * header; `""` without one. The caller chooses it, so nobody else may be told what is built from it.
    */
   readonly origin: string;
+  /**
+   * Longest time from the request's last byte to the reply's first, in ms: the platform's, unless a handler with a clock of its own has set another,
+   * before it gave its promise.
+   */
+  replyTimeoutMs?: number;
   /** Aborted when the caller goes away or the deadline passes. Made on first use: most requests never ask. */
   readonly signal: AbortSignal;
   /** The whole body, at most the route's `bodyLimitBytes`; empty buffer when there is none. Throws a 413 Problem beyond it. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Capability } from "../../kernel/capability.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { PartState } from "../../platform/http/index.ts";
-import type { ApiKeys, Identity } from "../../platform/identity/types.ts";
+import type { ApiKeys, Identity, TokenSigner } from "../../platform/identity/types.ts";
 import type { Observe } from "../../platform/observe/observation.ts";
 import { type FunctionBuild, openFunctionBuild } from "./build/index.ts";
 import { createSaying } from "./build/say.ts";
@@ -27,6 +27,7 @@ import type {
 /** By function: what it defines, or why it could not be loaded. */
 export type Definitions = ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>;
 
+export { examineChangeGaps, examineFunctions, type FunctionsExamination } from "./examine.ts";
 export {
   createLogKeeper,
   type FunctionLog,
@@ -51,6 +52,7 @@ export interface FunctionsNeeds {
   readonly mode: "dev" | "start" | "look";
   readonly identity: Identity;
   readonly apiKeys: () => ApiKeys;
+  readonly jwks: TokenSigner["jwks"];
   /** Variables of the server's environment that the setting `functionsSecrets` names. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly settings: Values<typeof functionsSettings>;
@@ -86,6 +88,10 @@ export interface Functions extends Capability {
   diagnostics(): readonly Diagnostic[];
 }
 
+/** After how long a function that could not be loaded is tried again; the wait doubles. */
+const firstAgainMs = 1_000;
+const mostAgainMs = 60_000;
+
 /** The app's own code, under `/functions/v1` (protocols: functions). A project without functions costs nothing. */
 export function createFunctions(needs: FunctionsNeeds): Functions {
   const { settings, observe, identity, functionsDir } = needs;
@@ -98,6 +104,9 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
   let loading: Promise<void> | null = null;
   let turn: Promise<unknown> = Promise.resolve();
   let isStopped = false;
+  let loaded: FunctionSet | null = null;
+  let unloadedBefore = 0;
+  let again: NodeJS.Timeout | null = null;
   const stopped = Promise.withResolvers<void>();
   const ofLoad = createSaying(observe);
   const secrets = () => secretsOf(functionsDir, needs.secrets);
@@ -113,7 +122,13 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
       const keys = needs.apiKeys();
       const projectUrl = needs.projectUrl();
       return {
-        environment: environmentOf({ secrets: given, projectUrl, keys, databaseUrl: settings.functionsDatabaseUrl }),
+        environment: environmentOf({
+          secrets: given,
+          projectUrl,
+          keys,
+          jwks: needs.jwks(),
+          databaseUrl: settings.functionsDatabaseUrl,
+        }),
         secretNames: Object.keys(given),
         projectUrl,
         anonKey: keys.anonKey,
@@ -131,8 +146,23 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     },
   });
 
-  const load = async (set: FunctionSet, isAnew: boolean): Promise<void> => {
+  /** What could not be loaded may be another time: its module may have asked somebody who was not there. */
+  const tryAgain = (set: FunctionSet, waitMs: number): void => {
+    again = setTimeout(() => {
+      if (!isStopped) void loadInTurn(set, false, Math.min(waitMs * 2, mostAgainMs));
+    }, waitMs).unref();
+  };
+  const load = async (set: FunctionSet, isAnew: boolean, againMs: number | null): Promise<void> => {
+    // A set has come meanwhile that is newer than the one to be tried again.
+    if (againMs !== null && set !== loaded) return;
+    if (again !== null) clearTimeout(again);
+    loaded = set;
     const defined = await host.load(set, { isAnew });
+    if (isStopped) return;
+    const unloaded = [...defined.values()].filter((one): one is Diagnostic => "severity" in one);
+    if (unloaded.length > 0) tryAgain(set, againMs ?? firstAgainMs);
+    if (againMs !== null && unloaded.length === unloadedBefore) return;
+    unloadedBefore = unloaded.length;
     const open = new Map<string, Endpoint>();
     for (const built of set.functions) {
       const endpoint = endpointOf(built, defined.get(built.name) ?? [], settings.functionsTimeoutMs);
@@ -141,7 +171,6 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     const broken = set.diagnostics.filter(({ severity }) => severity === "error");
     for (const why of broken) if (why.functionName !== undefined) open.set(why.functionName, { kind: "broken", why });
     endpoints = open;
-    const unloaded = [...defined.values()].filter((one): one is Diagnostic => "severity" in one);
     const besides: Diagnostic[] = [];
     for (const listener of listeners) besides.push(...(await listener(set, defined)));
     found = [...set.diagnostics, ...unloaded, ...besides];
@@ -149,8 +178,8 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     ofLoad.diagnostics([...unloaded, ...besides]);
   };
   /** One after another: a later set is never replaced by an earlier one. */
-  const loadInTurn = (set: FunctionSet, isAnew: boolean): Promise<void> => {
-    const done = turn.then(() => load(set, isAnew));
+  const loadInTurn = (set: FunctionSet, isAnew: boolean, againMs: number | null = null): Promise<void> => {
+    const done = turn.then(() => load(set, isAnew, againMs));
     turn = done.catch((error: unknown) =>
       observe({ kind: "warning", area: "functions", message: `Functions could not be loaded: ${String(error)}` }),
     );
@@ -208,9 +237,12 @@ export function createFunctions(needs: FunctionsNeeds): Functions {
     async stop(signal) {
       isStopped = true;
       stopped.resolve();
+      if (again !== null) clearTimeout(again);
+      // What is being loaded is not waited for: its module may take as long as it may.
+      const stopping = host.stop(signal);
       await loading;
       await build?.close();
-      await host.stop(signal);
+      await stopping;
       await needs.logs?.stop();
     },
   };

@@ -20,6 +20,9 @@ const cors: CorsPolicy = {
   maxAgeSeconds: 86_400,
 };
 
+/** How much later than the host the platform would give up. */
+const marginMs = 5_000;
+
 const methods: readonly Method[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** Takes in what a provider sends to the webhook of a function. */
@@ -81,6 +84,8 @@ function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
         .then((output) => replyOf(call, output, false));
     }
     case "http": {
+      // The host has a clock for it, and answers first.
+      call.replyTimeoutMs = Math.max(call.replyTimeoutMs ?? 0, endpoint.timeoutMs + marginMs);
       const who = callerOf(needs.identity, call, endpoint.verifyJwt);
       const invocation = new Called(call, name, endpoint.index, endpoint.timeoutMs, who);
       const input = inputOf(call, mount);
@@ -93,6 +98,9 @@ function answer(needs: RouteNeeds, call: Call): Promise<Reply> {
   }
 }
 
+/** Other schemes are no bearer, and nobody is let in by one. */
+const bearer = /^bearer\s+\S/i;
+
 /**
  * Whoever a function asks for a key or a token needs one of them: a bearer alone counts, and so does a key alone. Preflights carry neither, and what a
  * function answers to them is no secret.
@@ -101,7 +109,7 @@ function callerOf(identity: Identity, call: Call, verifyJwt: boolean): Principal
   if (!verifyJwt || call.method === "OPTIONS") return call.who;
   const { headers, query } = call;
   const isBearerOnly =
-    headers.apikey === undefined && headers.authorization !== undefined && !query.includes("apikey=");
+    headers.apikey === undefined && bearer.test(headers.authorization ?? "") && !query.includes("apikey=");
   const who = isBearerOnly ? identity.identifyBearer(headers) : identity.identify(headers, query);
   return who;
 }

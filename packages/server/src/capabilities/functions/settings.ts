@@ -35,6 +35,13 @@ export const functionsSettings = {
     min: 50,
     summary: "Longest time that a function may compute without a pause, in CPU time; then its thread is ended.",
   }),
+  functionsHangMs: integer({
+    env: ["MAINSTAY_FUNCTIONS_HANG_MS"],
+    default: 10_000,
+    unit: "ms",
+    min: 500,
+    summary: "How long the process that runs functions may answer nothing while one runs; then it is started anew.",
+  }),
   functionsMemoryMb: integer({
     env: ["MAINSTAY_FUNCTIONS_MEMORY_MB"],
     default: 256,
@@ -84,7 +91,7 @@ export const functionsSettings = {
     default: 60_000,
     unit: "ms",
     min: 100,
-    summary: "How long a thread without work is kept. One of each function stays.",
+    summary: "How long a thread without work is kept; a call that finds none starts one.",
   }),
   functionsBootMs: integer({
     env: ["MAINSTAY_FUNCTIONS_BOOT_MS"],

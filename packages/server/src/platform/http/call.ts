@@ -78,6 +78,7 @@ export class HttpCall implements Call, Held {
   isLastOfConnection = false;
   isReplying = false;
 
+  replyTimeoutMs: number;
   waitsSinceTick = 0;
   isReceivingBody = false;
   windowSinceTick = 0;
@@ -116,6 +117,7 @@ export class HttpCall implements Call, Held {
     this.response = response;
     this.target = target;
     this.platform = platform;
+    this.replyTimeoutMs = platform.requestTimeoutMs;
     this.refuse = refuse;
     this.startedAtMs = platform.isWatched ? performance.now() : 0;
     const length = request.headers["content-length"];
@@ -218,7 +220,7 @@ export class HttpCall implements Call, Held {
   }
 
   onDeadline(): void {
-    this.#giveUp(problems.deadline(this.platform.requestTimeoutMs));
+    this.#giveUp(problems.deadline(this.replyTimeoutMs));
   }
 
   onSlowBody(): void {

@@ -11,6 +11,8 @@ export interface Held {
   receivedTicks: number;
   /** Longest time to wait for the whole body. */
   readonly receiveTimeoutMs: number;
+  /** Longest time to wait for the reply. */
+  readonly replyTimeoutMs: number;
   /** True once the reply has begun: from then on only the reader's pace counts. */
   readonly isReplying: boolean;
   previous: Held | null;
@@ -37,7 +39,6 @@ export class InFlight {
   count = 0;
   #first: Held | null = null;
   readonly #tickMs: number;
-  readonly #requestTicks: number;
   readonly #windowTicks: number;
   readonly #windowLeastBytes: number;
   readonly #timer: NodeJS.Timeout;
@@ -47,7 +48,6 @@ export class InFlight {
     const shortestMs = Math.min(needs.requestTimeoutMs, needs.receiveTimeoutMs, needs.bodyStallMs);
     const tickMs = Math.min(250, Math.max(5, Math.floor(shortestMs / 10)));
     this.#tickMs = tickMs;
-    this.#requestTicks = Math.ceil(needs.requestTimeoutMs / tickMs);
     this.#windowTicks = Math.ceil(needs.bodyStallMs / tickMs);
     this.#windowLeastBytes = Math.max(1, Math.floor((needs.bodySlowestBytesPerSecond * needs.bodyStallMs) / 1000));
     this.#timer = setInterval(() => this.#sweep(), tickMs).unref();
@@ -100,7 +100,8 @@ export class InFlight {
     for (let held = this.#first; held !== null; ) {
       const next = held.next; // before a callback removes it
       if (held.isReceivingBody) this.#sweepBody(held);
-      else if (!held.isReplying && this.tick - held.waitsSinceTick > this.#requestTicks) held.onDeadline();
+      else if (!held.isReplying && (this.tick - held.waitsSinceTick - 1) * this.#tickMs >= held.replyTimeoutMs)
+        held.onDeadline();
       held = next;
     }
   }

@@ -31,6 +31,7 @@ export interface InternalPlatform {
   readonly identity: Identity;
   readonly observe: Observe;
   readonly bodyMemory: BodyMemory;
+  readonly requestTimeoutMs: number;
 }
 
 /** What stands where an address would: nobody's, so that everything the app's own code asks for counts as one caller. */
@@ -52,6 +53,7 @@ export class InternalCall implements Call {
   readonly platform: InternalPlatform;
   /** How many requests within this process have led to this one, itself included. */
   readonly depth: number;
+  replyTimeoutMs: number;
   readonly #request: InternalRequest;
   #who: Principal | null = null;
   #abort: AbortController | null = null;
@@ -76,6 +78,7 @@ export class InternalCall implements Call {
     this.origin = request.origin;
     this.target = found.target;
     this.platform = platform;
+    this.replyTimeoutMs = platform.requestTimeoutMs;
     this.depth = request.depth + 1;
     this.#request = request;
   }

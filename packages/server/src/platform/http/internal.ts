@@ -66,13 +66,18 @@ export function createInternal(needs: InternalNeeds): Internal {
       const headers = headersIn(request);
       if (who !== null) giveTo(headers, who);
       const found = find(request.method, request.target);
-      const call = new InternalCall(request, headers, found, { identity, observe, bodyMemory });
+      const call = new InternalCall(request, headers, found, {
+        identity,
+        observe,
+        bodyMemory,
+        requestTimeoutMs: settings.requestTimeoutMs,
+      });
       try {
         limitHead(request.target, request.headers, settings);
         const most = needs.depthLimits.get(found.target.group.mount);
         if (most !== undefined && call.depth > most) throw problems.tooDeep(most);
         call.admit();
-        return await complete(call, await inTime(call, request, settings.requestTimeoutMs));
+        return await complete(call, await inTime(call, request));
       } catch (error) {
         return await complete(call, replyTo(error, call));
       }
@@ -88,9 +93,10 @@ export function createInternal(needs: InternalNeeds): Internal {
 export const depthOf = (call: Call): number => (call instanceof InternalCall ? call.depth : 0);
 
 /** The route's reply, or its refusal after the deadline that holds over a socket. It does not run while the body is still on its way. */
-function inTime(call: InternalCall, request: InternalRequest, timeoutMs: number): Promise<Reply> | Reply {
+function inTime(call: InternalCall, request: InternalRequest): Promise<Reply> | Reply {
   const reply = call.target.route.handle(call);
   if (!(reply instanceof Promise) || (request.body !== null && !Buffer.isBuffer(request.body))) return reply;
+  const timeoutMs = call.replyTimeoutMs;
   return new Promise((resolve, reject) => {
     let isLate = false;
     const timer = setTimeout(() => {

@@ -97,7 +97,8 @@ export const httpSettings = {
     default: 60_000,
     unit: "ms",
     min: 10,
-    summary: "Longest time from a request's last byte to its reply's first.",
+    summary:
+      "Longest time from a request's last byte to its reply's first; functions have a limit of their own, which may be longer.",
   }),
   headersTimeoutMs: integer({
     env: ["MAINSTAY_HEADERS_TIMEOUT_MS"],

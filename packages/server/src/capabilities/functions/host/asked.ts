@@ -2,8 +2,9 @@ import { Problem } from "../../../kernel/problem.ts";
 import type { Observe } from "../../../platform/observe/observation.ts";
 import type { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead } from "../channel/heads.ts";
-import { frameKind } from "../channel/kinds.ts";
+import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
 import type { Reply } from "../channel/messages.ts";
+import { inPieces } from "../channel/pieces.ts";
 import type { Streams } from "../channel/streams.ts";
 import type { HttpInput, HttpOutput, InternalFetch, Invocation, Services } from "../types.ts";
 import { assertBytes, callOf, headOf } from "./said.ts";
@@ -103,11 +104,17 @@ export class Asked {
   }
 
   #reply(number: number, reply: Reply): void {
-    this.#writer.begin(frameKind.reply, number).text(JSON.stringify(reply)).end();
+    let text = JSON.stringify(reply);
+    if (text.length > frameLimitBytes / 3 && Buffer.byteLength(text) > frameLimitBytes - 64) {
+      const message = `What it would give is larger than ${frameLimitBytes} bytes.`;
+      text = JSON.stringify({ error: { code: "functions/too-large", message, detail: null, hint: null } });
+    }
+    this.#writer.begin(frameKind.reply, number).text(text).end();
     this.#flush();
   }
 
-  #sendFetched(number: number, { status, headers, body }: HttpOutput, leave: () => void): void {
+  #sendFetched(number: number, { status, headers, body: given }: HttpOutput, leave: () => void): void {
+    const body = inPieces(given);
     const isWhole = Buffer.isBuffer(body);
     this.#writer
       .begin(frameKind.fetched, number)

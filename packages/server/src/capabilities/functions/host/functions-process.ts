@@ -21,10 +21,14 @@ export interface ThreadEvents {
 
 export interface ProcessNeeds {
   readonly limits: ProcessLimits;
+  /** How long a process may be silent, while something runs, before it counts as hanging. */
+  readonly hangMs: number;
   /** What threads may read: files and folders, absolute. */
   readonly readable: readonly string[];
   /** There is little memory left for all: what rests should go before what works has to. */
   onFull(): void;
+  /** There is enough of it, as far as was seen last. */
+  onRoom(): void;
   /** Told when the process has died by itself, with its last words. */
   onDeath(why: { readonly code: number | null; readonly signal: string | null; readonly lastWords: string }): void;
 }
@@ -32,9 +36,10 @@ export interface ProcessNeeds {
 const startFile = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "../thread/supervisor.ts" : "../thread/supervisor.js", import.meta.url),
 );
-/** How long a process that was asked something may take, while something runs, before it counts as hanging. */
-const hangMs = 10_000;
+/** How often a process is asked whether it lives, at most. */
 const pingMs = 1_000;
+/** Until it has said that it is there it may take longer. */
+const startMs = 30_000;
 const helloMs = 10_000;
 const helloHeadBytes = 9;
 const helloLimitBytes = 256;
@@ -127,7 +132,7 @@ export class FunctionsProcess {
     this.#ping = null;
     if (isOn) {
       this.#answeredAtMs = performance.now();
-      this.#ping = setInterval(() => this.#lookWhetherItLives(), pingMs);
+      this.#ping = setInterval(() => this.#lookWhetherItLives(), Math.min(pingMs, this.#needs.hangMs / 4));
     }
   }
 
@@ -278,7 +283,8 @@ export class FunctionsProcess {
       case "resident":
         this.#residentBytes = report.bytes;
         this.#startedSince = 0;
-        if (!this.hasRoom) this.#needs.onFull();
+        if (this.hasRoom) this.#needs.onRoom();
+        else this.#needs.onFull();
         return;
       case "pong":
         this.#answeredAtMs = performance.now();
@@ -318,7 +324,8 @@ export class FunctionsProcess {
   #lookWhetherItLives(): void {
     if (this.#child === null) return;
     if (this.#isReady) this.#child.send({ kind: "ping", number: 0 } satisfies Order);
-    if (performance.now() - this.#answeredAtMs > hangMs) this.kill();
+    const silentMs = performance.now() - this.#answeredAtMs;
+    if (silentMs > (this.#isReady ? this.#needs.hangMs : startMs)) this.kill();
   }
 }
 

@@ -23,7 +23,7 @@ import { Deadlines } from "./deadlines.ts";
 import { endingOf } from "./endings.ts";
 import { FunctionsProcess } from "./functions-process.ts";
 import { limitsOf } from "./limits.ts";
-import { FunctionPool, type PoolNeeds } from "./pool.ts";
+import { FunctionPool, type PoolNeeds, type PoolThread } from "./pool.ts";
 import { Task, type Work } from "./task.ts";
 import { Thread, type ThreadEnd } from "./thread.ts";
 
@@ -62,7 +62,11 @@ class Host implements FunctionHost {
   readonly #deadlines: Deadlines;
   readonly #isWatched: boolean;
   #threads = 0;
+  /** Those that could have no thread. */
+  readonly #starved = new Set<FunctionPool>();
   #isStopping = false;
+  #isClosed = false;
+  #turn: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
   #onQuiet: (() => void) | null = null;
 
@@ -116,6 +120,10 @@ class Host implements FunctionHost {
       });
     }
     for (const task of this.#deadlines) task.fail(problems.stopping());
+    // Who waits for a thread, as a module that is being loaded, is told that there will be none.
+    this.#isClosed = true;
+    if (this.#turn !== null) clearTimeout(this.#turn);
+    this.#placesFreed();
     await Promise.all([...this.#old, ...(this.#process === null ? [] : [this.#process])].map((one) => one.close()));
     this.#deadlines.stop();
   }
@@ -178,6 +186,7 @@ class Host implements FunctionHost {
       openThread: (events) => this.#openThread(process, pool, events),
       onOver: (task, micros) => this.#over(task, micros),
       onLog: (line) => this.#needs.onLog(line),
+      onIdle: () => this.#placesFreed(),
       onThreadEnded: (begun, end) => this.#onThreadEnded(pool, begun, end),
       onBootFailed: (loaded) => this.#onBootFailed(pool, loaded),
     });
@@ -192,6 +201,8 @@ class Host implements FunctionHost {
     pool.limit(limitsOf(loaded.definitions, settings));
     this.#definitions.set(built.name, loaded.definitions);
     this.#replace(built.name, pool);
+    // Its thread has nothing to do, and others can be given its place now.
+    this.#placesFreed();
   }
 
   /** What waits for the old one is done by the new one. */
@@ -212,11 +223,15 @@ class Host implements FunctionHost {
     process: FunctionsProcess,
     pool: FunctionPool,
     events: Parameters<PoolNeeds["openThread"]>[0],
-  ): Thread | null {
+  ): Thread | "full" | "never" {
     const { settings, services, internalFetch, observe } = this.#needs;
-    if (this.#isStopping) return null;
+    if (this.#isClosed) return "never";
     const isFull = this.#threads >= settings.functionsThreads || (pool.threads.size > 0 && !process.hasRoom);
-    if (isFull && !this.#makeRoom(pool)) return null;
+    if (isFull && !this.#makeRoom(pool)) {
+      this.#starved.add(pool);
+      if (pool.threads.size === 0) this.#askForPlace(pool);
+      return "full";
+    }
     this.#threads++;
     const { name, bundle } = pool.built;
     return new Thread({
@@ -247,7 +262,7 @@ class Host implements FunctionHost {
 
   /** Ends a thread of another function that has nothing to do. */
   #makeRoom(pool: FunctionPool | null): boolean {
-    let longest: Thread | null = null;
+    let longest: PoolThread | null = null;
     for (const other of this.#pools.values()) {
       if (other === pool) continue;
       for (const thread of other.threads) {
@@ -289,8 +304,35 @@ class Host implements FunctionHost {
       task.fail(problem);
       this.#over(task, 0);
     }
-    if (this.#isStopping) return;
-    for (const other of this.#pools.values()) if (other !== pool) other.placesFreed();
+    this.#placesFreed();
+  }
+
+  /** All threads are busy, and a function has none: the one that has most of them gives one up. */
+  #askForPlace(pool: FunctionPool): void {
+    const others = [...this.#pools.values()].filter((other) => other !== pool);
+    const leaving = others.flatMap(({ threads }) => [...threads]).filter(({ isRetired }) => isRetired).length;
+    const wanting = [...this.#starved].filter(({ threads }) => threads.size === 0).length;
+    if (leaving >= wanting) return;
+    others.sort((a, b) => b.threads.size - a.threads.size);
+    const nowMs = performance.now();
+    let waitMs = Number.POSITIVE_INFINITY;
+    for (const other of others) {
+      waitMs = Math.min(waitMs, other.yieldOne(nowMs));
+      if (waitMs === 0) return;
+    }
+    if (waitMs === Number.POSITIVE_INFINITY || this.#turn !== null) return;
+    this.#turn = setTimeout(() => {
+      this.#turn = null;
+      this.#placesFreed();
+    }, waitMs);
+  }
+
+  /** Whoever could have no thread asks again. */
+  #placesFreed(): void {
+    if (this.#starved.size === 0) return;
+    const starved = [...this.#starved];
+    this.#starved.clear();
+    for (const pool of starved) pool.placesFreed();
   }
 
   #onBootFailed(pool: FunctionPool, loaded: Loaded): void {
@@ -325,10 +367,12 @@ class Host implements FunctionHost {
         bootMs: settings.functionsBootMs,
         lookMs,
       },
+      hangMs: settings.functionsHangMs,
       readable: wanted,
       onFull: () => {
         for (let i = 0; i < endedWhenFull && this.#makeRoom(null); i++);
       },
+      onRoom: () => this.#placesFreed(),
       onDeath: ({ code, signal, lastWords }) => observe({ kind: "functions.process-died", code, signal, lastWords }),
     });
     this.#idle ??= setInterval(() => this.#endIdle(), settings.functionsIdleMs / 2).unref();

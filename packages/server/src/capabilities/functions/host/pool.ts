@@ -8,23 +8,37 @@ export interface PoolNeeds {
   readonly maxThreads: number;
   readonly maxQueued: number;
   readonly memoryMb: number;
-  /** Asks for a thread: `null` when there may be none now; `placesFreed` is called when there may. */
-  openThread(needs: Pick<ThreadNeeds, "memoryMb" | keyof ThreadEvents>): Thread | null;
+  /**
+   * Asks for a thread. `full`: there may be none now, and `placesFreed` is called when there may; `never`: there will be none, since the server stops.
+   */
+  openThread(needs: Pick<ThreadNeeds, "memoryMb"> & ThreadEvents): PoolThread | "full" | "never";
   onOver(task: Task, micros: number): void;
   onLog(line: LogLine): void;
+  /** A thread has nothing to do: another function could have its place. */
+  onIdle(): void;
   /** It ended by itself, or had to be. */
   onThreadEnded(begun: readonly Task[], end: ThreadEnd): void;
   /** A module that was loaded before could not be loaded again. */
   onBootFailed(loaded: Loaded): void;
 }
 
-type ThreadEvents = Pick<
-  ThreadNeeds,
-  "onLoaded" | "onRoom" | "onAnswer" | "onOver" | "onLog" | "onReturned" | "onEnded"
->;
+/** What a pool knows of a thread. */
+export type PoolThread = Pick<
+  Thread,
+  "end" | "hasLoaded" | "hasWorn" | "idleSinceMs" | "isReady" | "isRetired" | "isWaiting" | "readySinceMs" | "send"
+> & { readonly tasks: { readonly size: number } };
+
+/** What a thread tells its pool. */
+export type ThreadEvents = Pick<ThreadNeeds, "onAnswer" | "onOver" | "onLog" | "onReturned"> & {
+  onLoaded(thread: PoolThread, loaded: Loaded): void;
+  onRoom(thread: PoolThread): void;
+  onEnded(thread: PoolThread, begun: readonly Task[], end: ThreadEnd): void;
+};
 
 /** How long something waits for a thread that is there before another is started: starting one costs more than most invocations. */
 const patienceMs = 5;
+/** How long a function's only thread is its own while others wait for a place. */
+const turnMs = 250;
 /** So many answers in a row without waiting, and a function gets several invocations at a time. */
 const atOnceStreak = 16;
 const mostAtOnce = 64;
@@ -38,7 +52,7 @@ const bootFailuresLimit = 3;
 /** One function: what waits to be run, and its threads. */
 export class FunctionPool {
   readonly built: BuiltFunction;
-  readonly threads = new Set<Thread>();
+  readonly threads = new Set<PoolThread>();
   definitions: readonly DefinitionSummary[] = [];
   #needs: PoolNeeds;
   #queue: Task[] = [];
@@ -102,9 +116,10 @@ export class FunctionPool {
     if (at >= 0) this.#queue.splice(at, 1);
   }
 
-  /** Another function's thread has gone: there may be room now. */
+  /** There may be room now for the thread that it could not have. */
   placesFreed(): void {
-    this.#startSoon();
+    if (this.#onFirst !== null && this.threads.size === 0) this.#start();
+    else this.#startSoon();
   }
 
   /** Nothing new is to be run by it; what runs is let finish. What waits is given back. */
@@ -123,7 +138,24 @@ export class FunctionPool {
     return this.threads.size;
   }
 
-  #retire(thread: Thread): void {
+  /**
+   * Lets one go, once it has done what it has: another function has none, and there may be no more. One that is the only one here has its turn first.
+   * @returns 0, or after how many ms it is worth asking again
+   */
+  yieldOne(nowMs: number): number {
+    let waitMs = Number.POSITIVE_INFINITY;
+    const isOnly = this.threads.size === 1;
+    for (const thread of this.threads) {
+      if (!thread.isReady || thread.isRetired) continue;
+      waitMs = isOnly ? Math.max(0, thread.readySinceMs + turnMs - nowMs) : 0;
+      if (waitMs > 0) continue;
+      this.#retire(thread);
+      return 0;
+    }
+    return waitMs;
+  }
+
+  #retire(thread: PoolThread): void {
     thread.isRetired = true;
     if (thread.tasks.size === 0) thread.end();
   }
@@ -137,14 +169,15 @@ export class FunctionPool {
     return false;
   }
 
-  #hasRoom(thread: Thread): boolean {
+  #hasRoom(thread: PoolThread): boolean {
     if (!thread.isReady || thread.isRetired || thread.isWaiting) return false;
     return thread.tasks.size < Math.max(this.#depth, this.#sharedBy);
   }
 
-  #onRoom(thread: Thread): void {
+  #onRoom(thread: PoolThread): void {
     if (thread.isRetired || thread.hasWorn) return this.#retire(thread);
     while (this.#queue.length > 0 && this.#hasRoom(thread)) thread.send(this.#queue.shift()!);
+    if (thread.tasks.size === 0) this.#needs.onIdle();
   }
 
   #takeBack(tasks: readonly Task[]): void {
@@ -172,34 +205,46 @@ export class FunctionPool {
     }
   }
 
-  /** Starts a thread at once where there is none, and otherwise when those that are there do not get through. */
+  /**
+   * Starts a thread at once where there is none, and otherwise when those that are there do not get through. Where there may be none now, whatever
+   * changes that looks again: a thread that has loaded or ended, a place that is free.
+   */
   #startSoon(): void {
-    if (this.#queue.length === 0 || this.#patience !== null || this.#isRetired) return;
-    if (this.threads.size >= this.#needs.maxThreads) return;
-    if (this.threads.size === 0 && performance.now() >= this.#retryAtMs) return this.#start();
+    const oldest = this.#queue[0];
+    if (oldest === undefined || this.#patience !== null || this.#isRetired) return;
+    const { size } = this.threads;
+    if (size >= this.#needs.maxThreads || this.#starting >= Math.max(1, size >> 1)) return;
+    const nowMs = performance.now();
+    const atMs = size === 0 ? this.#retryAtMs : Math.max(this.#retryAtMs, oldest.queuedAtMs + patienceMs);
+    if (nowMs >= atMs) {
+      if (this.#start()) this.#startSoon();
+      return;
+    }
     this.#patience = setTimeout(
       () => {
         this.#patience = null;
-        const oldest = this.#queue[0];
-        if (oldest === undefined) return;
-        const nowMs = performance.now();
-        const mayStart = this.#starting < Math.max(1, this.threads.size >> 1) && nowMs >= this.#retryAtMs;
-        if (nowMs - oldest.queuedAtMs >= patienceMs && mayStart) this.#start();
         this.#startSoon();
       },
-      this.#starting > 0 ? patienceMs * 4 : patienceMs,
+      Math.ceil(atMs - nowMs),
     );
   }
 
-  #start(): void {
-    if (this.threads.size >= this.#needs.maxThreads) return;
+  /** @returns whether there is one more */
+  #start(): boolean {
+    if (this.threads.size >= this.#needs.maxThreads) return false;
     const thread = this.#needs.openThread({ memoryMb: this.#needs.memoryMb, ...this.#events });
-    if (thread === null) return;
+    if (thread === "full") return false;
+    if (thread === "never") {
+      this.#onFirst?.(overIt({ reason: "ended", message: "The server stops." }));
+      this.#onFirst = null;
+      return false;
+    }
     this.#starting++;
     this.threads.add(thread);
+    return true;
   }
 
-  #onLoaded(thread: Thread, loaded: Loaded): void {
+  #onLoaded(thread: PoolThread, loaded: Loaded): void {
     this.#starting--;
     if ("thrown" in loaded) {
       thread.end();
@@ -207,14 +252,15 @@ export class FunctionPool {
     }
     this.#bootFailures = 0;
     thread.isReady = true;
-    thread.idleSinceMs = performance.now();
+    thread.readySinceMs = thread.idleSinceMs = performance.now();
     this.#onFirst?.(loaded);
     this.#onFirst = null;
-    if (this.#isRetired || thread.isRetired) return this.#retire(thread);
-    this.#onRoom(thread);
+    if (this.#isRetired || thread.isRetired) this.#retire(thread);
+    else this.#onRoom(thread);
+    this.#startSoon();
   }
 
-  #onEnded(thread: Thread, begun: readonly Task[], end: ThreadEnd): void {
+  #onEnded(thread: PoolThread, begun: readonly Task[], end: ThreadEnd): void {
     this.threads.delete(thread);
     const isLoading = !thread.hasLoaded;
     if (isLoading) this.#starting--;

@@ -5,7 +5,9 @@ import { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead } from "../channel/heads.ts";
 import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
 import type { EndReason, Loaded, Report, ThreadStart } from "../channel/messages.ts";
+import { inPieces } from "../channel/pieces.ts";
 import { Streams } from "../channel/streams.ts";
+import { problems } from "../problems.ts";
 import type { Caller } from "../thread/wire.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 import { Asked, type AskedNeeds } from "./asked.ts";
@@ -77,6 +79,8 @@ export class Thread {
   isRetired = false;
   /** Performance clock, since when it has nothing to do. */
   idleSinceMs = performance.now();
+  /** Performance clock, since when it takes invocations. */
+  readySinceMs = 0;
   memoryBytes = 0;
   readonly #needs: ThreadNeeds;
   readonly #id: number;
@@ -147,7 +151,8 @@ export class Thread {
         .text(JSON.stringify([work.input, work.context]))
         .end();
     } else {
-      const { method, url, headers, body } = work.input;
+      const { method, url, headers } = work.input;
+      const body = inPieces(work.input.body);
       const isWhole = Buffer.isBuffer(body);
       writer
         .begin(frameKind.request, number)
@@ -282,6 +287,8 @@ export class Thread {
             : null,
     };
     this.#needs.onAnswer((flags & bodyFlag.atOnce) !== 0, micros);
+    if (Buffer.isBuffer(output.body) && output.body.length > this.#needs.responseLimitBytes)
+      task.fail(problems.workerLimit(`its answer is longer than ${this.#needs.responseLimitBytes} bytes.`));
     const isGone = task.isSettled;
     task.answer(output);
     if (isGone && output.body !== null && !Buffer.isBuffer(output.body))

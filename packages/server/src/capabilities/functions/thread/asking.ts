@@ -3,6 +3,7 @@ import type { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
 import { firstAskedNumber, frameKind } from "../channel/kinds.ts";
 import type { Reply } from "../channel/messages.ts";
+import { inPieces } from "../channel/pieces.ts";
 import type { Streams } from "../channel/streams.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 import { ServiceError } from "./wire.ts";
@@ -43,7 +44,7 @@ export class Asking {
     signal?: AbortSignal,
   ): Promise<HttpOutput> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const { body } = input;
+    const body = inPieces(input.body);
     const isWhole = Buffer.isBuffer(body);
     return new Promise((resolve, reject) => {
       const number = this.#number({ kind: "fetch", resolve, reject });

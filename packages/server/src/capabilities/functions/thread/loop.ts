@@ -4,6 +4,7 @@ import type { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
 import { frameKind } from "../channel/kinds.ts";
 import type { Result } from "../channel/messages.ts";
+import { inPieces } from "../channel/pieces.ts";
 import type { Streams } from "../channel/streams.ts";
 import type { HttpInput, HttpOutput } from "../types.ts";
 import type { Asking } from "./asking.ts";
@@ -153,7 +154,7 @@ export class Loop {
 
   #send(run: Run, output: HttpOutput): void {
     const { writer, streams } = this.#needs;
-    const { body } = output;
+    const body = inPieces(output.body);
     const isWhole = Buffer.isBuffer(body);
     const streaming = body !== null && !isWhole ? body : null;
     if (streaming === null) run.isOver = run.pending === 1;
