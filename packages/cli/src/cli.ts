@@ -14,7 +14,7 @@ export interface Cli {
 }
 
 export interface Stream {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }

@@ -7,7 +7,9 @@ const subcommands: Readonly<Record<string, readonly string[]>> = {
   keys: ["show", "rotate"],
   db: ["url", "psql"],
   config: ["show"],
-  functions: ["new", "list", "check"],
+  functions: ["new", "list", "check", "run", "logs"],
+  jobs: ["list", "show", "retry", "cancel", "queues", "pause", "resume"],
+  schedules: ["list"],
   webhooks: ["list", "deliveries", "replay", "test", "secret"],
   user: ["list", "create", "import", "ban", "unban", "sessions", "delete"],
 };

@@ -53,6 +53,8 @@ export interface ServerOptions {
   readonly observe: Observe;
   /** `dev` is for a person who works on the project, and has what must not be in production; `start` when left out. */
   readonly mode?: "dev" | "start";
+  /** `requests`: answers them and does nothing else: jobs, schedules, mails and webhooks wait for a server that does `all`, which is what is left out. */
+  readonly serves?: "all" | "requests";
   /** Told how far a seed has come: what it is doing, how much is done, of how much (0 when unknown). */
   readonly onProgress?: (text: string, done: number, total: number) => void;
   /** Gives up the start. */
@@ -89,7 +91,8 @@ type Closer = (signal?: AbortSignal) => Promise<void> | void;
  * Rejects with a Problem or SettingError that says what to do; whatever was already open is closed by then.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { observe } = options;
+  const { observe, serves = "all" } = options;
+  const servesAll = serves === "all";
   const config = await loadConfig(options);
   const { project } = config;
   const [unusable] = settingErrors(config, { isDevelopment: options.mode === "dev" });
@@ -266,6 +269,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       schedules: time.schedules,
       steps: time.steps,
       transactions: services.transactions,
+      isIdle: !servesAll,
       node: nodes.id,
       settings: { ...config.functions, jobsPayloadMaxBytes: config.jobs.jobsPayloadMaxBytes },
       observe,
@@ -315,15 +319,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         },
         { buckets: config.buckets, isKeptUp: options.mode === "dev", onProgress: options.onProgress },
       ),
-      createWebhooks({
-        db: database,
-        jobs,
-        log,
-        key: keys.signer.deriveKey("webhooks"),
-        places: { listensAt: () => listensAt, publicUrl: authSettings.publicUrl },
-        settings: config.webhooks,
-        observe,
-      }),
+      ...(servesAll
+        ? [
+            createWebhooks({
+              db: database,
+              jobs,
+              log,
+              key: keys.signer.deriveKey("webhooks"),
+              places: { listensAt: () => listensAt, publicUrl: authSettings.publicUrl },
+              settings: config.webhooks,
+              observe,
+            }),
+          ]
+        : []),
     ];
     for (const capability of capabilities) {
       await capability.start?.();
@@ -331,12 +339,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (stopIt) opened.push((signal) => stopIt(signal ?? new AbortController().signal));
     }
 
-    await outbox.start();
-    opened.push((signal) => outbox.stop(signal));
-    await jobs.start();
-    opened.push((signal) => jobs.stop(signal));
-    await time.start();
-    opened.push(() => time.stop());
+    if (servesAll) {
+      await outbox.start();
+      opened.push((signal) => outbox.stop(signal));
+      await jobs.start();
+      opened.push((signal) => jobs.stop(signal));
+      await time.start();
+      opened.push(() => time.stop());
+    }
 
     const watch = watchDatabase(session);
     opened.push(() => watch.stop());

@@ -1,7 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Accounts, createAuth } from "./capabilities/auth/index.ts";
-import { createFunctions, type Definitions } from "./capabilities/functions/index.ts";
+import {
+  createFunctions,
+  type Definitions,
+  type FunctionLogs,
+  readFunctionLogs,
+} from "./capabilities/functions/index.ts";
 import type { DefinitionSummary, Diagnostic, FunctionSet } from "./capabilities/functions/types.ts";
 import {
   type AccessKeys,
@@ -15,7 +20,9 @@ import { type Config, loadConfig } from "./config.ts";
 import { systemClock } from "./kernel/clock.ts";
 import { localUrl } from "./kernel/local-url.ts";
 import { openIdentity } from "./platform/identity/index.ts";
+import type { ApiKeys } from "./platform/identity/types.ts";
 import { jobsStore } from "./platform/jobs/store.ts";
+import { createJobTools, type JobTools } from "./platform/jobs/tools.ts";
 import type { Observe } from "./platform/observe/observation.ts";
 import { createOutbox } from "./platform/outbox/index.ts";
 import type { Database } from "./platform/postgres/database.ts";
@@ -150,6 +157,66 @@ export async function openProjectWebhooks(
   };
 }
 
+/** Ways to call a project as somebody: for commands. */
+export interface ProjectCallers {
+  readonly keys: ApiKeys;
+  /** A token of a few minutes, in no session, for whom this id, address or number names; `null` when nobody. */
+  tokenOf(name: string): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+/** Long enough to call something and look at it. */
+const callSeconds = 300;
+
+/** The keys of a project, on a database that is open and migrated. To be closed before the database. */
+export async function openProjectCallers(
+  open: Pick<OpenProjectDatabase, "config" | "database">,
+  observe: Observe,
+): Promise<ProjectCallers> {
+  const { config, database } = open;
+  const identity = await openIdentity({
+    keysDir: join(config.project.dataDir, "keys"),
+    settings: { ...config.identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+  const sharing = config.identity.masterKey === null ? null : await identity.share({ database });
+  return {
+    keys: identity.keys,
+    async tokenOf(name) {
+      const { accounts, close } = await openProjectAccounts(open, observe);
+      const user = await accounts.find(name).finally(close);
+      if (user === null) return null;
+      const iat = Math.floor(systemClock.nowMs() / 1_000);
+      return identity.signer.sign({
+        sub: user.id,
+        aud: user.aud,
+        role: user.role,
+        iat,
+        exp: iat + callSeconds,
+        email: user.email,
+        phone: user.phone,
+        app_metadata: user.appMetadata,
+        user_metadata: user.userMetadata,
+        aal: "aal1",
+        is_anonymous: user.isAnonymous,
+      });
+    },
+    async close() {
+      await sharing?.close();
+      identity.close();
+    },
+  };
+}
+
+/** A project's jobs, queues and schedules without the server: for commands, on a database that is open and migrated. */
+export const openProjectJobs = ({ database }: Pick<OpenProjectDatabase, "database">): JobTools =>
+  createJobTools(database);
+
+/** What a project's functions have logged, on a database that is open and migrated. */
+export const openProjectLogs = ({ database }: Pick<OpenProjectDatabase, "database">): FunctionLogs =>
+  readFunctionLogs(database);
+
 /** The project's functions as they are now. */
 export interface ProjectFunctions {
   readonly functions: readonly {
@@ -184,6 +251,7 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
     mode: "look",
     identity: keys.identity,
     apiKeys: () => keys.keys,
+    jwks: () => keys.signer.jwks(),
     secrets: config.functionSecrets,
     // Nobody waits for an answer: on a busy machine it may take its time.
     settings: { ...config.functions, functionsBootMs: Math.max(config.functions.functionsBootMs, 60_000) },

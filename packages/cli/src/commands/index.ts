@@ -36,8 +36,18 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "functions",
-    summary: "write, list and check the app's own code",
+    summary: "write, list, check and call the app's own code, and read what it logs",
     load: () => import("./functions.ts"),
+  },
+  {
+    name: "jobs",
+    summary: "look at jobs and their queues, run them again, cancel them",
+    load: () => import("./jobs.ts"),
+  },
+  {
+    name: "schedules",
+    summary: "look at what runs on time",
+    load: () => import("./schedules.ts"),
   },
   {
     name: "storage",

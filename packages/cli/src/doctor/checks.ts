@@ -3,6 +3,7 @@ import { checkDatabase, checkExternal } from "./database.ts";
 import { checkFiles } from "./files.ts";
 import type { Check } from "./finding.ts";
 import { checkDataVersion, checkDisk, checkFolder, checkProject } from "./folders.ts";
+import { checkFunctions } from "./functions.ts";
 import { checkHooks } from "./hooks.ts";
 import { checkLint } from "./lint.ts";
 import { checkMail } from "./mail.ts";
@@ -44,4 +45,5 @@ export const checks: readonly (readonly [name: string, check: Check])[] = [
   ["inbox", checkInbox],
   ["hooks", checkHooks],
   ["files", checkFiles],
+  ["functions", checkFunctions],
 ];

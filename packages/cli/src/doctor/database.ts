@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ownMigrations, projectMigrations } from "../commands/migrate.ts";
 import { withProjectDatabase } from "../commands/project-database.ts";
 import { type Check, type Finding, fail, guarded, ok, warn } from "./finding.ts";
+import { workFindings } from "./functions.ts";
 import { logReaderFindings } from "./log-readers.ts";
 import { realtimeFindings } from "./realtime.ts";
 import { clockFinding } from "./runtime.ts";
@@ -67,6 +68,7 @@ export const checkDatabase: Check = async (context) => {
         findings.push(...(await guarded("realtime", () => realtimeFindings(open), context)));
         findings.push(...(await guarded("log: readers", () => logReaderFindings(open), context)));
         findings.push(...(await guarded("files", () => storageFindings(open), context)));
+        findings.push(...(await guarded("jobs", () => workFindings(open), context)));
       }
       return findings;
     } finally {

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Cli, CommandError } from "../cli.ts";
 import { withJson, withProject } from "../commands/options.ts";
+import { printable } from "../output/printable.ts";
 import { styleFor } from "../output/style.ts";
 import { type Options, withWebhooks } from "./with-webhooks.ts";
 
@@ -64,9 +65,6 @@ async function show(cli: Cli, id: string, options: DeliveriesOptions): Promise<v
     if (answer) cli.out.write(`  ${style.dim(printable(answer))}\n`);
   }
 }
-
-/** A receiver's answer must not move the cursor. */
-const printable = (text: string): string => text.replace(/\p{Cc}+/gu, " ");
 
 function limit(text: string): number {
   const value = Number(text);

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { type Cli, CommandError, exitCodes } from "../cli.ts";
 import { withJson, withProject } from "../commands/options.ts";
 import { styleFor } from "../output/style.ts";
+import { timeOf } from "../output/time.ts";
 import { type Options, withWebhooks } from "./with-webhooks.ts";
 
 interface ReplayOptions extends Options {
@@ -46,18 +47,4 @@ async function replay(cli: Cli, id: string | undefined, options: ReplayOptions):
     const what = count === 1 ? "1 message is" : `${count} messages are`;
     cli.out.write(`${styleFor(cli.out, cli.env).green("✓")} ${what} sent again\n`);
   }
-}
-
-const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function timeOf(text: string): number {
-  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const time = unit === undefined ? Date.parse(text) : Date.now() - Number(count) * unitsMs[unit]!;
-  if (Number.isNaN(time)) {
-    throw new CommandError(`"${text}" is no time.`, {
-      hint: "Write 2026-11-22T10:00:00Z, or how long ago: 90m, 2h, 3d.",
-      exitCode: exitCodes.usage,
-    });
-  }
-  return time;
 }

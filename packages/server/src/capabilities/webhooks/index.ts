@@ -17,6 +17,7 @@ import type { webhooksSettings } from "./settings.ts";
 import { webhooksNews, webhooksStore } from "./store.ts";
 import { createWebhookTools, type WebhookTools } from "./tools.ts";
 
+export { examineWebhooks, type WebhookTrouble } from "./examine.ts";
 export type { WebhookSecret } from "./secrets.ts";
 export { createWebhookTools, type WebhookTools } from "./tools.ts";
 export type { Delivery, DeliveryAttempt, Webhook } from "./types.ts";

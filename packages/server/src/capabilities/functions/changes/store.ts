@@ -21,6 +21,15 @@ export interface TableFacts {
   readonly names: readonly string[];
 }
 
+/** Changes that a handler was not told of. */
+export interface ChangeGap {
+  readonly handler: string;
+  readonly count: number;
+  /** The last one's. */
+  readonly reason: string;
+  readonly detail: string | null;
+}
+
 /** Says that handlers have come or gone. */
 export const handlersNews = "mainstay_change_handlers";
 
@@ -185,6 +194,15 @@ export const changeStore = {
     return row === undefined
       ? { handlers: [], upTo: null }
       : { handlers: row.handlers, upTo: row.upTo === null ? null : parseLsn(row.upTo) };
+  },
+
+  /** What functions were not told of since then, by handler. */
+  gaps(db: Db, sinceMs: number): Promise<readonly ChangeGap[]> {
+    return db.query<ChangeGap>(sql`
+      select g.handler, count(*)::int as count, (array_agg(g.reason order by g.id desc))[1] as reason,
+        (array_agg(g.detail order by g.id desc))[1] as detail
+      from mainstay.change_gaps g where g.noticed_at > now() - ${sql.value(sinceMs)}::float8 * interval '1 ms'
+      group by g.handler order by g.handler`);
   },
 
   async sweepGaps(db: Db, keepMs: number): Promise<void> {

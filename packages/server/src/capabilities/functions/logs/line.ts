@@ -60,12 +60,17 @@ function levelOf({ error, status, logLines }: InvocationEnd): LogLevel {
 /** With the stack of the app's own error; of ours only what they say. */
 function wordsOf(error: unknown): string {
   if (error instanceof Problem || !(error instanceof Error)) return reasonOf(error);
-  const head = `${error.name}: ${error.message}`;
-  return (error.stack?.includes(error.message) ? error.stack : `${head}\n${error.stack ?? ""}`.trimEnd()).slice(
-    0,
-    errorLength,
-  );
+  const stack = (error.stack ?? "")
+    .split("\n")
+    .filter((line) => !isOfOurs(line))
+    .join("\n");
+  const text = stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
+  return text.trimEnd().slice(0, errorLength);
 }
+
+/** Places of a stack that are no place of the app's. */
+const ours = new URL("../thread/", import.meta.url).href;
+const isOfOurs = (line: string): boolean => /^\s+at .*(?:\(|at )node:/.test(line) || line.includes(ours);
 
 /** Without secrets (threat A28), and without what PostgreSQL's texts cannot have. */
 export function rowOf(line: Waiting): NewLogRow {

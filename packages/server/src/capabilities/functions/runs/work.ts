@@ -14,7 +14,7 @@ import { createInbound } from "../inbound/index.ts";
 import type { Receive } from "../routes.ts";
 import type { functionsSettings } from "../settings.ts";
 import type { DefinitionSummary, Diagnostic, FunctionHost, FunctionSet } from "../types.ts";
-import { createFunctionRuns } from "./index.ts";
+import { createFunctionRuns, type FunctionRunsNeeds } from "./index.ts";
 import type { OpenTransactions } from "./services.ts";
 
 export interface FunctionWorkNeeds {
@@ -37,6 +37,8 @@ export interface FunctionWorkNeeds {
   readonly transactions: OpenTransactions;
   /** This process: `nodes.id`. */
   readonly node: string;
+  /** Runs none of it: for a server that answers requests and nothing else. What is made for later waits for one that does. */
+  readonly isIdle: boolean;
   readonly settings: Values<typeof functionsSettings> & { readonly jobsPayloadMaxBytes: number };
   readonly observe: Observe;
   readonly clock: Clock;
@@ -51,10 +53,11 @@ export interface FunctionWork extends Capability {
 
 /** To be started before the functions are: it is told what they define when they have been loaded. */
 export function createFunctionWork(needs: FunctionWorkNeeds): FunctionWork {
-  const { functions } = needs;
+  const { functions, isIdle } = needs;
   const changes = createFunctionChanges(needs);
   const inbound = createInbound({ ...needs, secretOf: functions.secretOf });
-  const runs = createFunctionRuns({ ...needs, host: functions.host, changes });
+  const wanted = isIdle ? nothingWanted : { changes, schedules: needs.schedules };
+  const runs = createFunctionRuns({ ...needs, host: functions.host, ...wanted });
   functions.onLoaded(runs.apply);
   return {
     name: "function-work",
@@ -62,6 +65,7 @@ export function createFunctionWork(needs: FunctionWorkNeeds): FunctionWork {
     receive: inbound.receive,
     defaultsOf: runs.defaultsOf,
     async start() {
+      if (isIdle) return;
       await changes.start();
       inbound.start();
     },
@@ -72,3 +76,9 @@ export function createFunctionWork(needs: FunctionWorkNeeds): FunctionWork {
     },
   };
 }
+
+/** What schedules and changes there are is for others to say. */
+const nothingWanted: Pick<FunctionRunsNeeds, "changes" | "schedules"> = {
+  changes: { apply: async () => [] },
+  schedules: { define: async () => {} },
+};
