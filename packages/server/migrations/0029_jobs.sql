@@ -261,12 +261,15 @@ revoke execute on function mainstay.promote_jobs() from public;
 -- done_…: claims that are done and leave no trace.
 -- ended: [{id, claim, state, result, error, delay_ms, failures, max_attempts (dead only if there are no more), step, event, event_key}].
 -- names, wants: handlers, and how many jobs of each at most; total: of all. is_idle: the node has no claims but those that are settled here.
--- @returns {jobs, lost: how many claims were not ours any more, held: ids that a transaction holds and that are to be tried again,
+-- seen_…: of the names with these numbers, only jobs of these queues and priorities behind these places are looked for. While an old snapshot keeps
+-- what was deleted, a look from the beginning walks over it. Of names that are not among them all are.
+-- @returns {jobs, lookMs: how long it took to claim them, lost: how many claims were not ours any more, held: ids that a transaction holds and that are to be tried again,
 -- isFull: there may be more, fellAsleep: what has committed meanwhile was told to nobody, nextDueMs}
 -- @throws MSJ01 when the node is not known any more, or began anew: nothing has happened then
 create function mainstay.turn_jobs(
   node integer, node_epoch integer, done_ids uuid[], done_claims integer[], ended jsonb,
-  names text[], wants integer[], total integer, lease interval, is_idle boolean
+  names text[], wants integer[], total integer, lease interval, is_idle boolean,
+  seen_ats integer[], seen_queues text[], seen_priorities smallint[], seen_places bigint[]
 ) returns json
 language plpgsql set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -275,6 +278,8 @@ language plpgsql set search_path = pg_catalog, pg_temp
 declare
   found_jobs json := '[]';
   found_count integer := 0;
+  look_began timestamptz;
+  look_ms float8 := 0;
   done_count integer := 0;
   ended_count integer := 0;
   held_ids uuid[] := '{}';
@@ -383,29 +388,45 @@ begin
         where j.id = r.job_id and j.claim = r.claim and j.claimed_by is not null and j.claimed_by <> all (gone));
     end if;
 
+    look_began := clock_timestamp();
     with recursive pairs (at, name, queue) as (
       select n.at, n.name, (select j.queue from mainstay.jobs j where j.state = 0 and j.name = n.name order by j.queue limit 1)
-      from unnest(names) with ordinality as n (name, at)
+      from unnest(names) with ordinality as n (name, at) where n.at <> all (seen_ats)
       union all
       select p.at, p.name, (
         select j.queue from mainstay.jobs j where j.state = 0 and j.name = p.name and j.queue > p.queue order by j.queue limit 1)
       from pairs p where p.queue is not null
-    ), rooms as (
-      select p.name, p.queue, wants[p.at] as wanted, q.name is not null as is_limited,
+    ), looked_at (at, name, queue) as (
+      select at, name, queue from pairs where queue is not null
+      union all
+      select distinct s.at, names[s.at], s.queue from unnest(seen_ats, seen_queues) as s (at, queue)
+    ), rooms as materialized (
+      select p.at, p.name, p.queue, wants[p.at] as wanted, q.name is not null as is_limited,
         case
           when q.is_paused then 0
           when q.concurrency is null then null
           else q.concurrency - (select count(*) from mainstay.job_queue_runs r where r.queue = p.queue)
         end as room
-      from pairs p left join mainstay.job_queues q on limited and q.name = p.queue
-      where p.queue is not null
-    ), seen as materialized (
+      from looked_at p left join mainstay.job_queues q on limited and q.name = p.queue
+    ), of_all as materialized (
       select c.id, c.priority, c.place, r.wanted, r.room, r.name, r.queue
       from rooms r cross join lateral (
         select j.id, j.priority, j.place from mainstay.jobs j
         where j.state = 0 and j.name = r.name and j.queue = r.queue and (j.claimed_by is null or j.claimed_by = any (gone))
         order by j.priority, j.place limit greatest(0, least(r.wanted, coalesce(r.room, r.wanted), total)) for update skip locked
+      ) c where r.at <> all (seen_ats)
+    ), of_rest as materialized (
+      select c.id, c.priority, c.place, r.wanted, r.room, r.name, r.queue
+      from unnest(seen_ats, seen_queues, seen_priorities, seen_places) as s (at, queue, priority, place)
+      join rooms r on r.at = s.at and r.queue = s.queue
+      cross join lateral (
+        select j.id, j.priority, j.place from mainstay.jobs j
+        where j.state = 0 and j.name = r.name and j.queue = r.queue and j.priority = s.priority and j.place > s.place
+          and (j.claimed_by is null or j.claimed_by = any (gone))
+        order by j.place limit greatest(0, least(r.wanted, coalesce(r.room, r.wanted), total)) for update skip locked
       ) c
+    ), seen as (
+      select * from of_all union all select * from of_rest
     ), placed as (
       select s.*, row_number() over (partition by name order by priority, place) as of_name,
         row_number() over (partition by queue order by priority, place) as of_queue
@@ -428,6 +449,7 @@ begin
         id, name, queue, payload, key, claim, failures, losses, max_attempts, priority, place,
         date_part('epoch', created_at) * 1000, caused_by)), '[]'), count(*)
     into found_jobs, found_count from claimed;
+    look_ms := date_part('epoch', clock_timestamp() - look_began) * 1000;
   end if;
 
   -- Last, so that who waits for this row waits for nothing else. What began before the node began anew is refused here.
@@ -450,6 +472,7 @@ begin
   end if;
   return json_build_object(
     'jobs', found_jobs,
+    'lookMs', look_ms,
     'lost', cardinality(done_ids) - done_count + coalesce(jsonb_array_length(ended), 0) - ended_count - cardinality(held_ids),
     'held', held_ids,
     'isFull', not falls_asleep,
@@ -458,7 +481,9 @@ begin
       select date_part('epoch', run_at - clock_timestamp()) * 1000 from mainstay.jobs
       where state in (1, 3) and run_at < 'infinity' order by run_at limit 1));
 end $$;
-revoke execute on function mainstay.turn_jobs(integer, integer, uuid[], integer[], jsonb, text[], integer[], integer, interval, boolean) from public;
+revoke execute on function mainstay.turn_jobs(
+  integer, integer, uuid[], integer[], jsonb, text[], integer[], integer, interval, boolean, integer[], text[], smallint[], bigint[]
+) from public;
 
 -- A look that finds nothing, mostly. Calls nodes gone whose lease is over.
 create function mainstay.look_for_jobs(node integer, names text[]) returns table (is_known boolean, has_jobs boolean, next_due_ms float8)

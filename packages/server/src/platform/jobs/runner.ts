@@ -5,6 +5,7 @@ import { sqlStateOf } from "../postgres/sql-state.ts";
 import { type AnyHandler, createEndings, type Ending, type Endings } from "./endings.ts";
 import { comesBefore, Line, type Waiting, waitingOf } from "./line.ts";
 import { Lines, type Wants } from "./lines.ts";
+import { Looks } from "./looks.ts";
 import { Member } from "./membership.ts";
 import { Run } from "./run.ts";
 import type { AbortReason } from "./run-aborted.ts";
@@ -42,6 +43,7 @@ export class Runner {
   /** Lines whose handler was taken away, and which still run something. */
   readonly #leaving = new Map<Line, () => void>();
   readonly #runs = new Map<string, Run>();
+  readonly #looks: Looks;
   #places = 0;
   /** There may be something to claim. */
   #mayHaveJobs = false;
@@ -54,6 +56,8 @@ export class Runner {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #secondLookAtMs = Number.POSITIVE_INFINITY;
   #turnedAtMs = 0;
+  /** The last look was not at everything. */
+  #hasLeftOut = false;
   /** By the last turn. */
   #claimedLast = 0;
   #onQuiet: (() => void) | null = null;
@@ -61,6 +65,7 @@ export class Runner {
   constructor(needs: RunnerNeeds) {
     this.#needs = needs;
     this.#endings = createEndings(needs);
+    this.#looks = new Looks(needs.settings.jobsPollMs);
     this.#settling = new Settling(needs.observe, () => this.#wake?.());
     this.#member = new Member({
       db: needs.db,
@@ -186,6 +191,7 @@ export class Runner {
       const hasMore = this.#runs.size > 0 || this.#lines.length > 0;
       batch = this.#settling.take();
       const isIdle = !hasMore && this.#settling.isEmpty && !this.#settling.isHolding;
+      const seen = this.#looks.from(names, beganAtMs);
       const isShort = batch.done.length + batch.ended.length <= fewJobs && this.#claimedLast <= fewJobs;
       const result = await jobsStore.turn(isShort && this.#backoff.attempts === 0 ? db.warm : db, {
         node,
@@ -197,9 +203,12 @@ export class Runner {
         total,
         leaseMs: settings.jobsLeaseMs,
         isIdle,
+        seen,
       });
+      if (total > 0) this.#looks.looked(seen, result.jobs, result.lookMs, performance.now());
       this.#member.turned(beganAtMs);
       this.#claimedLast = result.jobs.length;
+      if (total > 0) this.#hasLeftOut = seen.ats.length > 0;
       const lost = this.#settling.taken(batch, result);
       if (lost > 0) {
         this.#needs.observe({ kind: "job.lost", count: lost });
@@ -357,7 +366,11 @@ export class Runner {
     const nowMs = performance.now();
     this.#giveBack(this.#lines.giveBackOld(nowMs));
     const lookAtMs = this.#turnedAtMs + this.#needs.settings.jobsPollMs;
-    const dueAtMs = Math.min(this.#dueAtMs, this.#secondLookAtMs);
+    const dueAtMs = Math.min(
+      this.#dueAtMs,
+      this.#secondLookAtMs,
+      this.#hasLeftOut ? this.#looks.allAtMs : Number.POSITIVE_INFINITY,
+    );
     const untilMs = Math.min(dueAtMs, lookAtMs, this.#lines.oldAtMs);
     if (!this.#settling.isEmpty) return Promise.resolve();
     if (untilMs <= nowMs) return this.#look(nowMs, dueAtMs <= nowMs);
@@ -381,6 +394,7 @@ export class Runner {
     this.#turnedAtMs = nowMs;
     if (this.#dueAtMs <= nowMs) this.#dueAtMs = Number.POSITIVE_INFINITY;
     if (this.#secondLookAtMs <= nowMs) this.#secondLookAtMs = Number.POSITIVE_INFINITY;
+    if (this.#looks.allAtMs <= nowMs) this.#hasLeftOut = false;
     if (isDue) {
       this.#mayHaveJobs = true;
       return;

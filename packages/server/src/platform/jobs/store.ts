@@ -1,6 +1,7 @@
 import { type SQL, sql } from "pg-sql2";
 import type { Database, Queryable } from "../postgres/database.ts";
 import { jsonb, rfc3339 } from "../postgres/sql-fragments.ts";
+import type { Seen } from "./looks.ts";
 import type { EnqueuedJob, JobFilter, JobInfo, JobState, Json, NewJob } from "./types.ts";
 
 type Db = Pick<Queryable, "query">;
@@ -63,10 +64,13 @@ export interface Turn {
   readonly total: number;
   readonly leaseMs: number;
   readonly isIdle: boolean;
+  readonly seen: Seen;
 }
 
 export interface TurnResult {
   readonly jobs: readonly ClaimedRow[];
+  /** How long it took to claim them. */
+  readonly lookMs: number;
   /** Claims that were not ours any more, or had been settled before. */
   readonly lost: number;
   /** Jobs that some transaction holds: to be settled again. */
@@ -130,7 +134,9 @@ export const jobsStore = {
         ${sql.value(turn.doneIds as string[])}::uuid[], ${sql.value(turn.doneClaims as number[])}::int[],
         ${sql.value(turn.ended.length === 0 ? null : JSON.stringify(turn.ended))}::jsonb,
         ${sql.value(turn.names as string[])}::text[], ${sql.value(turn.wants as number[])}::int[], ${sql.value(turn.total)},
-        ${interval(turn.leaseMs)}, ${sql.value(turn.isIdle)}::boolean) as result`);
+        ${interval(turn.leaseMs)}, ${sql.value(turn.isIdle)}::boolean, ${sql.value(turn.seen.ats as number[])}::int[],
+        ${sql.value(turn.seen.queues as string[])}::text[], ${sql.value(turn.seen.priorities as number[])}::smallint[],
+        ${sql.value(turn.seen.places as number[])}::bigint[]) as result`);
     return row!.result;
   },
 
