@@ -262,6 +262,24 @@ describe("calling-services.md", () => {
   });
 });
 
+describe("the commands that the pages name", () => {
+  const json = async (...args: readonly string[]) => {
+    const { stdout } = await mainstay([...args, "--json", "--dir", project.dir], { DATABASE_URL: app.databaseUrl });
+    return stdout;
+  };
+
+  test("show jobs, schedules and logs of what was tried here", async () => {
+    const [jobs, schedules, logs] = await Promise.all([
+      json("jobs", "list", "--name", "payment"),
+      json("schedules", "list"),
+      json("functions", "logs", "hello"),
+    ]);
+    expect(JSON.parse(jobs)).toMatchObject({ jobs: [{ name: "payment", state: "done", result: { status: "paid" } }] });
+    expect(schedules).toContain("Europe/Lisbon");
+    expect(logs).toContain("greeted");
+  });
+});
+
 describe("mails.md", () => {
   test("sends a mail with the transaction that ends its job", async () => {
     await app.sql(`select mainstay.enqueue('welcome', '{"to": "ada@example.com"}')`);

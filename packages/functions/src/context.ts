@@ -46,17 +46,17 @@ export interface Context {
   readonly admin: Admin;
   /** Statements of one transaction. As the caller unless told otherwise; commits when `work` resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: { readonly as?: "caller" | "admin" }): Promise<T>;
-  /** What the project has given its functions: `functions/.env` and the names in the setting `functions.secrets`. */
+  /** What the project has given its functions: what is in `functions/.env`, and the variables that `MAINSTAY_FUNCTIONS_SECRETS` names. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
   readonly jobs: Jobs;
   readonly mail: Mails;
   readonly log: Log;
-  /** The global `fetch`: the public internet and the hosts of the setting `functions.allowedHosts`, never a private address else. */
+  /** The global `fetch`: reaches the public internet, the project itself and the hosts that `MAINSTAY_FUNCTIONS_ALLOWED_HOSTS` names, never another private address. */
   readonly fetch: typeof globalThis.fetch;
   /** For data that others publish: cached, retried, and still there when they are not. */
   readonly http: HttpClient;
   /** Aborted when the caller leaves or the time limit has passed. */
   readonly signal: AbortSignal;
-  /** Lets the answer go out while `work` goes on, within the time limit. */
+  /** Lets the answer go out while `work` goes on, within the time limit. What it rejects with is logged. */
   waitUntil(work: Promise<unknown>): void;
 }

@@ -28,7 +28,7 @@ export interface JobContext extends Context {
   step<T>(name: string, work: () => Promise<T> | T): Promise<T>;
   /** A step whose work and memory are one transaction: exactly once. */
   stepInTransaction<T>(name: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Goes on after so long, on whatever node; nothing is held until then. `for`: ms, or `3 days`, `2h30m`. */
+  /** Goes on after so long, on whatever node; nothing is held until then. `duration`: ms, or a text: `3 days`, `2h30m`. */
   sleep(name: string, duration: number | string): Promise<void>;
   sleepUntil(name: string, time: Date): Promise<void>;
   /**

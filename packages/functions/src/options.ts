@@ -1,4 +1,4 @@
-/** Limits of one function. What is left out is the server's setting of the same name. */
+/** Limits of one function. What is left out is as the server's settings say: `functionsTimeoutMs`, `functionsMemoryMb`, `functionsConcurrency`. */
 export interface RunOptions {
   /** Longest run in ms, from the first byte of the request to the last of the answer. Of jobs: unlimited when left out. */
   readonly timeoutMs?: number;
