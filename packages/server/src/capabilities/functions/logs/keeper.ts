@@ -69,7 +69,7 @@ export function createLogKeeper({ db, settings, observe, clock }: LogKeeperNeeds
     if (writing === null) timer ??= setTimeout(write, settings.functionsLogsFlushMs).unref();
   }
 
-  /** Few of those that nobody will ask for: with each of them a fast function would be half as fast. */
+  /** Few of those that nobody will ask for: a fast function would write more than the rest of the server. */
   function isQuietEnough(nowMs: number): boolean {
     const second = Math.floor(nowMs / 1_000);
     if (second !== quietSecond) {
