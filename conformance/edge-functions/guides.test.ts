@@ -7,6 +7,8 @@ import { type EdgeApp, startEdgeApp } from "./app.ts";
 let app: EdgeApp;
 beforeAll(async () => {
   app = await startEdgeApp();
+  // Whoever calls meanwhile waits until all of them have been loaded.
+  await fetch(`${app.url}/functions/v1/public-hello`);
 });
 afterAll(() => app?.stop());
 
@@ -79,6 +81,24 @@ describe("edge functions as guides have them run unchanged:", () => {
 
   it("names of an import map", async () => {
     expect(await invoke("mapped")).toEqual({ hex: "ff01", client: "function" });
+  });
+
+  it("the default secrets, those of functions/.env, and nothing of the server's own", async () => {
+    const found = (await invoke("environment")) as Readonly<Record<string, string>>;
+    const { SUPABASE_PUBLISHABLE_KEYS, SUPABASE_SECRET_KEYS, SUPABASE_JWKS, ...others } = found;
+    expect(others).toEqual({
+      GREETING: "Hello",
+      STRIPE_WEBHOOK_SIGNING_SECRET: "whsec_of_the_project",
+      SUPABASE_URL: app.url,
+      SUPABASE_ANON_KEY: app.anonKey,
+      SUPABASE_SERVICE_ROLE_KEY: app.serviceRoleKey,
+    });
+    expect(JSON.parse(SUPABASE_PUBLISHABLE_KEYS ?? "")).toEqual({ default: app.publishableKey });
+    expect(JSON.parse(SUPABASE_SECRET_KEYS ?? "")).toEqual({ default: app.secretKey });
+    const jwks = await fetch(`${app.url}/auth/v1/.well-known/jwks.json`);
+    const served = (await jwks.json()) as { readonly keys: readonly unknown[] };
+    expect(JSON.parse(SUPABASE_JWKS ?? "")).toEqual(served);
+    expect(served.keys).not.toHaveLength(0);
   });
 
   it("a file beside the function", async () => {

@@ -1,14 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { createRequire } from "node:module";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { SupabaseClient } from "@supabase/supabase-js";
 import { expect } from "vitest";
 import { type App, type AppSettings, mint, startApp } from "../app.ts";
-
-/** Where the packages are that the project's functions import: a project has its own. */
-const packages = join(dirname(createRequire(import.meta.url).resolve("@supabase/supabase-js/package.json")), "../..");
 
 /** Tells who the database takes the caller for. */
 const sql = `create function public.caller() returns json language sql stable
@@ -34,7 +30,6 @@ export interface FunctionsApp extends App {
 export async function startFunctionsApp(settings: AppSettings = {}): Promise<FunctionsApp> {
   const projectDir = mkdtempSync(join(tmpdir(), "mainstay-functions-"));
   cpSync(join(import.meta.dirname, "project"), projectDir, { recursive: true });
-  symlinkSync(packages, join(projectDir, "node_modules"));
   const remove = () => rmSync(projectDir, { recursive: true, force: true });
   const app = await startApp(settings, projectDir).catch((error: unknown) => {
     remove();

@@ -248,6 +248,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       cacheFolder: join(project.dataDir, "cache"),
       mode: options.mode ?? "start",
       identity: keys.identity,
+      jwks: () => keys.signer.jwks(),
       apiKeys: () => keys.keys,
       secrets: config.functionSecrets,
       settings: config.functions,

@@ -1,16 +1,18 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import type { ApiKeys } from "../../platform/identity/types.ts";
+import type { ApiKeys, TokenSigner } from "../../platform/identity/types.ts";
 
 /** What functions see of their surroundings: what the project gives them, and where and with which keys the project is to be reached. Nothing else. */
 export function environmentOf(needs: {
   readonly secrets: Readonly<Record<string, string>>;
   readonly projectUrl: string;
   readonly keys: ApiKeys;
+  /** Public keys that tokens of users are verified with. */
+  readonly jwks: ReturnType<TokenSigner["jwks"]>;
   readonly databaseUrl: string | null;
 }): Readonly<Record<string, string>> {
-  const { secrets, projectUrl, keys, databaseUrl } = needs;
+  const { secrets, projectUrl, keys, jwks, databaseUrl } = needs;
   return {
     ...secrets,
     SUPABASE_URL: projectUrl,
@@ -19,6 +21,7 @@ export function environmentOf(needs: {
     // By name, as that product has several of each.
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
+    SUPABASE_JWKS: JSON.stringify(jwks),
     ...(databaseUrl === null ? {} : { SUPABASE_DB_URL: databaseUrl }),
   };
 }
