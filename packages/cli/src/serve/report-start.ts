@@ -1,5 +1,6 @@
 import type { Observation } from "@mainstay/server";
 import { showDiagnostic } from "../functions/show.ts";
+import { showLog } from "../functions/show-log.ts";
 import { describeFailure } from "../output/failure.ts";
 import type { Progress } from "../output/progress.ts";
 import { type Style, styleFor } from "../output/style.ts";
@@ -56,6 +57,8 @@ export function reportStart(progress: Progress, style: Style = plain): StartRepo
           return progress.done(functionsLine(observation));
         case "functions.diagnostic":
           return progress.note(showDiagnostic(observation, style));
+        case "functions.log":
+          return observation.level === "debug" ? undefined : progress.note(functionLog(observation, style));
         case "warning":
           return progress.warn(`${observation.area}: ${observation.message}`);
         default:
@@ -80,6 +83,7 @@ const lasting: ReadonlySet<Observation["kind"]> = new Set([
   "catalog.failed",
   "functions.built",
   "functions.diagnostic",
+  "functions.log",
   "warning",
 ]);
 
@@ -97,3 +101,13 @@ function functionsLine({ functions, changed, durationMs }: Extract<Observation, 
 }
 
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** As `mainstay functions logs` shows it. */
+const functionLog = (
+  { id, functionName, level, message, fields }: Extract<Observation, { kind: "functions.log" }>,
+  style: Style,
+): string => {
+  const hasFields = Object.keys(fields).length > 0;
+  const line = { functionName, level, message, fields: hasFields ? fields : null, invocationId: id, requestId: id };
+  return showLog({ id: 0, at: new Date().toISOString(), isEnd: false, status: null, durationMs: null, ...line }, style);
+};

@@ -138,6 +138,7 @@ const reported: ReadonlySet<Observation["kind"]> = new Set([
   "catalog.failed",
   "functions.built",
   "functions.diagnostic",
+  "functions.log",
   "warning",
 ]);
 

@@ -4,7 +4,12 @@ import type { LogLevel } from "./settings.ts";
 type Level = Exclude<LogLevel, "silent">;
 
 /** Kinds that say themselves how serious they are. */
-type OwnLevel = "request.finished" | "postgres.log" | "functions.log" | "functions.diagnostic";
+type OwnLevel =
+  | "request.finished"
+  | "postgres.log"
+  | "functions.log"
+  | "functions.diagnostic"
+  | "functions.run-finished";
 
 /** How serious each kind is. `request.finished` has a setting of its own. */
 const levels: Readonly<Record<Exclude<Observation["kind"], OwnLevel>, Level>> = {
@@ -31,7 +36,6 @@ const levels: Readonly<Record<Exclude<Observation["kind"], OwnLevel>, Level>> = 
   "log.reader-recovered": "info",
   "functions.changes-missed": "error",
   "functions.built": "info",
-  "functions.run-finished": "debug",
   "functions.thread-ended": "warn",
   "functions.process-died": "error",
   "realtime.state": "info",
@@ -67,6 +71,9 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
       return observation.level;
     case "functions.diagnostic":
       return observation.severity === "error" ? "error" : "warn";
+    case "functions.run-finished":
+      // The caller is told nothing but that it failed. What jobs throw is told with the job, and who leaves has not failed.
+      return observation.error !== null && (observation.status ?? 0) >= 500 ? "error" : "debug";
     default:
       return levels[observation.kind];
   }
@@ -75,9 +82,17 @@ export function levelOf(observation: Observation, logRequests: LogRequests): Lev
 /** The most serious level a kind can have: decides whether anybody reads it at all. */
 export function highestLevelOf(kind: Observation["kind"], logRequests: LogRequests): Level | null {
   if (kind === "request.finished") return logRequests === "off" ? null : logRequests;
-  return kind === "postgres.log" || kind === "functions.log" || kind === "functions.diagnostic"
-    ? "error"
-    : levels[kind];
+  switch (kind) {
+    case "postgres.log":
+    case "functions.log":
+    case "functions.diagnostic":
+      return "error";
+    // Asked once for all of them: what it costs to measure every run is worth it to who reads every run. Failures are observed in any case.
+    case "functions.run-finished":
+      return "debug";
+    default:
+      return levels[kind];
+  }
 }
 
 /** https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS */

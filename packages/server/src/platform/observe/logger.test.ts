@@ -26,6 +26,23 @@ const finished: Observation = {
 };
 
 describe("the logger", () => {
+  test("tells what a function threw at a request, and asks nobody to measure those that went well", () => {
+    const { observe, lines } = open();
+    const run = { kind: "functions.run-finished", id: "r", functionName: "hello", durationMs: 1, cpuMs: 0 } as const;
+    const ended = (status: number | null, error: unknown) => observe({ ...run, memoryBytes: 0, status, error });
+    ended(200, null);
+    ended(null, new Error("of a job, which tells of it itself"));
+    ended(499, new Error("the caller has left"));
+    expect(lines).toEqual([]);
+    ended(500, new Error("on purpose"));
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+      level: "error",
+      msg: "hello 500",
+      error: { message: "on purpose" },
+    });
+    expect(observe.wants?.("functions.run-finished")).toBe(false);
+  });
+
   test("writes one JSON object per line", () => {
     const { observe, lines } = open({ logLevel: "debug" });
     observe(finished);
