@@ -166,7 +166,7 @@ class Host implements FunctionHost {
     const durationMs = performance.now() - task.queuedAtMs;
     const { error, logLines } = task;
     this.#needs.onOver(task.invocation, { status, durationMs, error, logLines });
-    if (this.#isWatched) {
+    if (this.#isWatched || error !== null) {
       const { id, functionName } = task.invocation;
       const cpuMs = micros / 1_000;
       const kind = "functions.run-finished";
