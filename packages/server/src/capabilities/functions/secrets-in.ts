@@ -2,8 +2,8 @@
 const ours = /^(?:SUPABASE_|DENO_|SB_|NODE_ENV$)/;
 
 /**
- * Names of secrets that a module asks for, as far as its text says them: `Deno.env.get("X")`, `process.env.X`, `ctx.secrets.X`, and `secret: "X"` of
- * a webhook. What is put together while it runs is not found.
+ * Names of secrets that a module asks for, as far as its text says them: of `Deno.env`, of Node's environment, of `ctx.secrets`, and `secret: "X"` of a
+ * webhook. What is put together while it runs is not found.
  */
 export function secretsIn(source: string): ReadonlySet<string> {
   const found = new Set<string>();
