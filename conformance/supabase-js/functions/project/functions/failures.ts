@@ -1,7 +1,5 @@
-import { serve } from "@mainstay/functions";
-
 /** Every way in which a function fails, by the path behind its name: `status/<n>/<type>` answers with that status. */
-export default serve({ timeoutMs: 2_000 }, async (request) => {
+export default async (request: Request): Promise<Response> => {
   const [, , kind, status = "500", type = "json"] = new URL(request.url).pathname.split("/");
   switch (kind) {
     case "status":
@@ -10,8 +8,6 @@ export default serve({ timeoutMs: 2_000 }, async (request) => {
         : new Response(`said with ${status}`, { status: Number(status) });
     case "throw":
       throw new Error("only the author may read this");
-    case "forever":
-      return new Promise<Response>(() => {});
     case "breaks": {
       let isBegun = false;
       const body = new ReadableStream<Uint8Array>({
@@ -26,4 +22,4 @@ export default serve({ timeoutMs: 2_000 }, async (request) => {
     default:
       return new Response("fine");
   }
-});
+};
