@@ -23,10 +23,11 @@ export async function useFunctions(
   try {
     await weather.setMood("fine");
     const payments = openPayments(server, paymentSecret);
-    await untilReady(payments);
+    const forged = openPayments(server, "whsec_guessed");
+    await untilReady(forged, omar.roam);
     const slot = await offer(nora, "Dinner on the river", { price_cents: 2_500 });
     await importedWeather(omar.roam, nora.name);
-    await payOnce(omar, slot, { payments, forged: openPayments(server, "whsec_guessed"), inbox });
+    await payOnce(omar, slot, { payments, forged, inbox });
     await letItLapse(nora, omar, inbox);
     await seeTrips(nora, omar);
     await planDays(omar);
@@ -37,9 +38,14 @@ export async function useFunctions(
   }
 }
 
-/** A server in development has just been given the secret, and loads its functions anew. */
-const untilReady = (payments: Payments) =>
-  until("the webhook for payments", async () => (await payments.tell(0, 0)) !== 503);
+/** A server in development has been given the secrets a moment ago, and loads its functions anew. */
+async function untilReady(forged: Payments, anyone: SupabaseClient): Promise<void> {
+  await until("the webhook for payments", async () => (await forged.tell(0, 0)) !== 503);
+  await until("the weather service", async () => {
+    const { error } = await anyone.functions.invoke(`weather?place=${lisbon}`, { method: "GET" });
+    return error === null;
+  });
+}
 
 async function offer(host: Person, title: string, more: { price_cents: number; pay_within_s?: number }) {
   // Nobody is at two places at once: each at a time of its own.
