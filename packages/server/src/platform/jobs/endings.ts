@@ -13,6 +13,7 @@ import {
   type JobHandler,
   type JobOutcome,
   type Json,
+  NotNowError,
 } from "./types.ts";
 
 /** Characters of an error that the database keeps. */
@@ -37,6 +38,9 @@ export type AnyHandler = JobHandler | BatchJobHandler;
 /** Decides what becomes of a job after a run. */
 export function createEndings({ settings, observe }: EndingsNeeds) {
   const failed = (handler: AnyHandler, job: ClaimedJob, error: unknown): Ending => {
+    // They come back at different times, or all find the same crowd.
+    if (error instanceof NotNowError)
+      return kept(job, { state: stateNumbers.ready, delay_ms: error.waitMs * (0.5 + Math.random()) });
     const text = errorText(error);
     const { id, name, attempt } = job;
     if (error instanceof FinalJobError) {

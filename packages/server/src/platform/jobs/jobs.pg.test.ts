@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "pg-sql2";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FinalJobError, type Json, type NewJob, RetryLaterError, RunAborted } from "./index.ts";
+import { FinalJobError, type Json, type NewJob, NotNowError, RetryLaterError, RunAborted } from "./index.ts";
 import { JobsBench, type TestNode, until } from "./testing.ts";
 
 let bench: JobsBench;
@@ -229,6 +229,24 @@ describe("running", () => {
     await until(async () => (await node.jobs.get(id))?.state === "done");
     expect(await node.jobs.get(id)).toMatchObject({ result: "at last", attempts: 1 });
     expect(await node.jobs.retry(id)).toBe(false);
+  });
+
+  it("counts no attempt while its handler has no room", async () => {
+    const node = bench.node();
+    const attempts: number[] = [];
+    node.jobs.handle({
+      name: "crowded",
+      async run({ attempt }) {
+        attempts.push(attempt);
+        if (attempts.length <= 3) throw new NotNowError("no room", 20);
+        return { kind: "done", result: "after all" };
+      },
+    });
+    await node.jobs.start();
+    const { id } = await put(node, "crowded", { maxAttempts: 1 });
+    await until(async () => (await node.jobs.get(id))?.state === "done");
+    expect(attempts).toEqual([1, 1, 1, 1]);
+    expect(node.seen.filter(({ kind }) => kind === "job.failed")).toEqual([]);
   });
 
   it("ends a job that was cancelled, before it runs and while it does, on whatever node", async () => {

@@ -116,6 +116,17 @@ export class FinalJobError extends Error {
   override readonly name = "FinalJobError";
 }
 
+/** Thrown by a handler that has no room or is stopping: the job comes again after some `waitMs`, with as many attempts as before. */
+export class NotNowError extends Error {
+  override readonly name = "NotNowError";
+  readonly waitMs: number;
+
+  constructor(message: string, waitMs: number, options?: ErrorOptions) {
+    super(message, options);
+    this.waitMs = waitMs;
+  }
+}
+
 /** Thrown by a handler: try again, but not before so long (`Retry-After`). */
 export class RetryLaterError extends Error {
   override readonly name = "RetryLaterError";

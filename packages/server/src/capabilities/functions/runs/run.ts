@@ -7,6 +7,7 @@ import {
   type JobRun,
   type Jobs,
   type Json,
+  NotNowError,
   RetryLaterError,
 } from "../../../platform/jobs/types.ts";
 import { FunctionError, type FunctionHost, type Invocation } from "../types.ts";
@@ -26,7 +27,9 @@ const who = servicePrincipal();
 const errorLength = 8_000;
 /** What is no fault of the job: it is tried again after so long, in ms. */
 const retryMs = 1_000;
-const passing: ReadonlySet<string> = new Set(["FUNCTIONS_BUSY", "FUNCTIONS_STOPPING", "BOOT_ERROR", "NOT_FOUND"]);
+const passing: ReadonlySet<string> = new Set(["BOOT_ERROR", "NOT_FOUND"]);
+/** There was no room for it, or no time: that is no attempt. */
+const notNow: ReadonlySet<string> = new Set(["FUNCTIONS_BUSY", "FUNCTIONS_STOPPING"]);
 
 /** Runs a job by its function's handler. Rejects with what that has thrown, or why it could not be run: the job is tried again. */
 export async function runJob(
@@ -139,6 +142,9 @@ async function called<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof Problem && notNow.has(error.code)) {
+      throw new NotNowError(error.message, retryMs, { cause: error });
+    }
     if (error instanceof Problem && passing.has(error.code)) {
       throw new RetryLaterError(error.message, retryMs, { cause: error });
     }
