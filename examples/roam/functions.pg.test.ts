@@ -115,7 +115,10 @@ describe("a payment", () => {
     const booking = await book(guest, await offer({ price_cents: 2_500 }));
     const told = await Promise.all(Array.from({ length: 10 }, () => payments().tell(booking, 2_500, "evt_once")));
     expect(new Set(told)).toEqual(new Set([200]));
-    await poll(() => jobs("collect-payment", `${booking}`)).toEqual([{ state: done, result: { outcome: "paid" } }]);
+    // Before its workflow began, or while that waits: both are in time.
+    await poll(() => jobs("collect-payment", `${booking}`)).toEqual([
+      { state: done, result: { outcome: expect.stringMatching(/^paid/) } },
+    ]);
     expect(await paymentOf(booking)).toBe("paid");
     await poll(() => subjects(guest)).toEqual(
       expect.arrayContaining([expect.stringMatching(/^Booked/), expect.stringMatching(/^Paid/)]),

@@ -1,5 +1,5 @@
 import { job, on } from "@mainstay/functions";
-import { addressOf, findBooking, inEuros, inWords, nameOf } from "./_bookings.ts";
+import { addressOf, findBooking, inEuros, inWords, nameOf } from "./_shared/bookings.ts";
 
 /** A booking was committed, however it came about. Its mail and its payment begin in the transaction that ends this: once each. */
 on("bookings", "insert", { name: "booking-made" }, async ({ row }, ctx) => {

@@ -1,5 +1,5 @@
 import { job, type Mail } from "@mainstay/functions";
-import { addressOf, type Booking, findBooking, inEuros } from "./_bookings.ts";
+import { addressOf, type Booking, findBooking, inEuros } from "./_shared/bookings.ts";
 
 interface Terms {
   readonly halfMs: number;
@@ -14,9 +14,11 @@ interface Terms {
 job("collect-payment", async ({ booking }: { booking: number }, ctx) => {
   const terms = await ctx.step("terms", async (): Promise<Terms | null> => {
     const found = await findBooking(ctx, booking);
-    return found && termsOf(found, await addressOf(ctx, found.guest_id));
+    // Whoever pays at once may have paid before this job was there: a wait knows only of what was told since.
+    if (found?.payment !== "due") return null;
+    return termsOf(found, await addressOf(ctx, found.guest_id));
   });
-  if (terms === null) return { outcome: "cancelled by the guest" };
+  if (terms === null) return { outcome: "paid at once, or cancelled by the guest" };
   const { halfMs, reminder, goodbye } = terms;
   const key = `${booking}`;
   if (await ctx.waitForEvent("booking-paid", { key, timeout: halfMs })) return { outcome: "paid" };

@@ -1,5 +1,5 @@
 import { batchJob, type Context, cron } from "@mainstay/functions";
-import { addressOf, inWords } from "./_bookings.ts";
+import { addressOf, inWords } from "./_shared/bookings.ts";
 
 type Due = { readonly host: string; readonly dueAt: string };
 

@@ -1,5 +1,5 @@
 import { cron, type JobContext, job, on } from "@mainstay/functions";
-import { type Observed, type Point, weatherUrl } from "./_weather.ts";
+import { type Observed, type Point, weatherUrl } from "./_shared/weather.ts";
 
 /** Places that are asked for at once: the service takes a hundred. */
 const atOnce = 50;

@@ -1,5 +1,5 @@
 import { serve } from "@mainstay/functions";
-import { type Observed, patience, weatherUrl } from "./_weather.ts";
+import { type Observed, patience, weatherUrl } from "./_shared/weather.ts";
 
 /** How long an answer counts as fresh, and for how long after that it is better than none. In ms. */
 const freshMs = 600_000;

@@ -1,6 +1,6 @@
 import type { Context, HttpOptions } from "@mainstay/functions";
 
-/** What the weather service says of a place: see `weather/service.ts`, which stands for one. */
+/** What the weather service says of a place: see `weather/service.ts` of the example, which stands for one. */
 export interface Observation {
   readonly sky: string;
   readonly temperature_c: number;
