@@ -65,6 +65,11 @@ export const functionsSettings = {
     min: 1,
     summary: "Most threads that functions run in. One invocation that waits has one.",
   }),
+  functionsSpareThread: flag({
+    env: ["MAINSTAY_FUNCTIONS_SPARE_THREAD"],
+    default: true,
+    summary: "Keep one thread prepared for the next function that needs one: some 10 MiB for starts of a few ms.",
+  }),
   functionsConcurrency: integer({
     env: ["MAINSTAY_FUNCTIONS_CONCURRENCY"],
     default: 24,

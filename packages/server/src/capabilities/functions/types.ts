@@ -60,6 +60,14 @@ export interface FunctionSet {
   readonly diagnostics: readonly Diagnostic[];
   /** Absolute: the folders `node_modules` that bundles load packages from. Threads may read them. */
   readonly packageFolders?: readonly string[];
+  /** Our own code of the process they run in; `null` or left out: the files that it is made of. */
+  readonly code?: ProcessCode | null;
+}
+
+/** Absolute: the module of the main thread of the process that runs functions, and that of its other threads. */
+export interface ProcessCode {
+  readonly supervisor: string;
+  readonly thread: string;
 }
 
 /** One call of a definition's handler, whatever caused it. */

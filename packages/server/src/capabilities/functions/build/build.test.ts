@@ -104,8 +104,9 @@ verify_jwt = "no"
       { functionName: "passwd", message: "It is a link out of the project's folder." },
       { functionName: "reads", message: '"./_out.txt" is a link out of the project\'s folder.', line: 1 },
     ]);
-    for (const name of readdirSync(join(project.dir, ".mainstay/cache/functions")))
-      expect(await readFile(join(project.dir, ".mainstay/cache/functions", name), "utf8")).not.toContain("root:");
+    const cache = join(project.dir, ".mainstay/cache/functions");
+    for (const file of readdirSync(cache, { withFileTypes: true, recursive: true }))
+      if (file.isFile()) expect(await readFile(join(file.parentPath, file.name), "utf8")).not.toContain("root:");
   });
 });
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
-import type { BuiltFunction, Diagnostic, FunctionSet } from "../types.ts";
+import type { BuiltFunction, Diagnostic, FunctionSet, ProcessCode } from "../types.ts";
 import { createCheckBehind } from "./check/behind.ts";
 import { checkTypes } from "./check/run.ts";
 import { type Compiled, type Compiler, openCompiler } from "./compile.ts";
@@ -11,6 +11,7 @@ import { filesIn, foldersIn } from "./layout.ts";
 import { hashOf } from "./load.ts";
 import { type BuildCache, type BuiltEntry, openBuildCache } from "./manifest.ts";
 import { installCommand, type MissingPackage } from "./messages.ts";
+import { processCode } from "./process-code.ts";
 import { createSaying } from "./say.ts";
 import type { BuildListener, FunctionBuild, FunctionBuildNeeds } from "./types.ts";
 import { type Watching, watchFolders } from "./watch.ts";
@@ -73,6 +74,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
   let set: FunctionSet = { functions: [], diagnostics: [], packageFolders: [] };
   let running: Promise<unknown> = Promise.resolve();
   let cache: BuildCache | null = null;
+  let code: ProcessCode | null = null;
   let secrets = "";
   let watching: Watching | null = null;
   const ofBuild = createSaying(needs.observe);
@@ -91,13 +93,16 @@ function createBuilder(needs: FunctionBuildNeeds) {
     return dir === null ? "" : filesIn(dir).map(shown).join("\n");
   };
 
+  const compilerCode = (): Promise<Esbuild> => {
+    esbuild ??= import("esbuild");
+    return esbuild;
+  };
   const compilerOf = async (found: FoundFunction, importMap: ImportMap, key: string): Promise<Compiler> => {
     const known = compilers.get(found.name);
     if (known?.key === key) return known.compiler;
     await known?.compiler.dispose();
-    esbuild ??= import("esbuild");
     const compiler = await openCompiler(
-      await esbuild,
+      await compilerCode(),
       {
         projectDir,
         functionsDir: functionsDir() ?? projectDir,
@@ -189,7 +194,8 @@ function createBuilder(needs: FunctionBuildNeeds) {
         store.save(entries);
         store.sweep(entries);
       }
-      set = setOf(built, diagnostics, store);
+      code ??= functions.length === 0 ? null : await processCode(cacheDir, compilerCode);
+      set = { ...setOf(built, diagnostics, store), code };
     } else set = { functions: [], diagnostics, packageFolders: [] };
     watching?.follow(watchedFolders(dir));
     const env = secretsOf(dir);

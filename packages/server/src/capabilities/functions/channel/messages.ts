@@ -1,5 +1,5 @@
 import type { Json } from "../../../platform/jobs/types.ts";
-import type { ThreadInit } from "../thread/wire.ts";
+import type { ThreadInit, ThreadModule } from "../thread/wire.ts";
 import type { DefinitionSummary } from "../types.ts";
 
 /** What somebody threw, in words. */
@@ -33,6 +33,8 @@ export type Reply =
 /** What a thread is started with, as `workerData`. */
 export interface ThreadStart {
   readonly init: ThreadInit;
+  /** `null`: it is told later, with `use`. */
+  readonly module: ThreadModule | null;
   /** The server's socket. */
   readonly socketPath: string;
   /** Says to the server which thread this is. Worth nothing afterwards. */
@@ -62,6 +64,7 @@ export type Order =
       readonly memoryMb: number;
       readonly stackMb: number;
     }
+  | { readonly kind: "use"; readonly thread: number; readonly module: ThreadModule }
   | { readonly kind: "end"; readonly thread: number }
   /** Whether anything runs: only then threads are looked after. */
   | { readonly kind: "watch"; readonly isOn: boolean }
@@ -99,4 +102,6 @@ export interface ProcessLimits {
   readonly bootMs: number;
   /** How often threads are looked at. */
   readonly lookMs: number;
+  /** The module of a thread; `null`: the file it is made of. */
+  readonly threadFile: string | null;
 }

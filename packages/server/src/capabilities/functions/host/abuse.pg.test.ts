@@ -207,7 +207,7 @@ async function functionsPid(): Promise<number> {
     const lines = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" }).split(
       "\n",
     );
-    const line = lines.find((one) => one.includes("thread/supervisor"));
+    const line = lines.find((one) => one.includes("/supervisor"));
     return line === undefined ? undefined : Number.parseInt(line, 10);
   };
   await expect.poll(find, { timeout: 15_000 }).toBeDefined();

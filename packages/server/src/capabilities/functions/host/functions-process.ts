@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { frameKind } from "../channel/kinds.ts";
 import type { Order, ProcessLimits, Report, ThreadStart } from "../channel/messages.ts";
+import type { ThreadModule } from "../thread/wire.ts";
+import type { ProcessCode } from "../types.ts";
 
 type Ended = Extract<Report, { kind: "ended" }>;
 
@@ -21,6 +23,7 @@ export interface ThreadEvents {
 
 export interface ProcessNeeds {
   readonly limits: ProcessLimits;
+  readonly code: ProcessCode | null;
   /** How long a process may be silent, while something runs, before it counts as hanging. */
   readonly hangMs: number;
   /** What threads may read: files and folders, absolute. */
@@ -32,6 +35,25 @@ export interface ProcessNeeds {
   /** Told when the process has died by itself, with its last words. */
   onDeath(why: { readonly code: number | null; readonly signal: string | null; readonly lastWords: string }): void;
 }
+
+/** What a thread is started with, as far as whoever wants it knows. */
+type StartOf<M> = Omit<ThreadStart, "socketPath" | "token" | "module"> & { readonly module: M };
+interface ThreadLimits {
+  readonly memoryMb: number;
+  readonly stackMb: number;
+}
+
+/** A thread that is nobody's yet. */
+interface Spare {
+  /** What it was prepared for. */
+  readonly key: string;
+  thread: number;
+  /** `null`: it has not come in yet. */
+  socket: Socket | null;
+}
+
+const keyOf = ({ init, measuresCpu }: StartOf<unknown>, limits: ThreadLimits): string =>
+  JSON.stringify([init, measuresCpu, limits]);
 
 const startFile = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "../thread/supervisor.ts" : "../thread/supervisor.js", import.meta.url),
@@ -85,6 +107,7 @@ export class FunctionsProcess {
   #answeredAtMs = 0;
   #isWatching = false;
   #isClosed = false;
+  #spare: Spare | null = null;
   #onUnused: (() => void) | null = null;
   readonly #sockets = new Set<Socket>();
   #strangers = 0;
@@ -103,12 +126,48 @@ export class FunctionsProcess {
     return bytes < this.#needs.limits.memoryBytes * fullShare;
   }
 
-  /** @returns the thread's number */
-  start(
-    start: Omit<ThreadStart, "socketPath" | "token">,
-    limits: { readonly memoryMb: number; readonly stackMb: number },
-    events: ThreadEvents,
-  ): number {
+  /** Starts a thread, or tells the one that is prepared what to run. @returns the thread's number */
+  start(start: StartOf<ThreadModule>, limits: ThreadLimits, events: ThreadEvents): number {
+    return this.#useSpare(start, limits, events) ?? this.#begin(start, limits, events);
+  }
+
+  /** Has a thread ready but for its module, in which all that is alike has been done. */
+  prepare(start: StartOf<null>, limits: ThreadLimits): void {
+    const key = keyOf(start, limits);
+    if (this.#isClosed || this.#spare?.key === key) return;
+    this.endSpare();
+    const spare: Spare = { key, thread: 0, socket: null };
+    this.#spare = spare;
+    spare.thread = this.#begin(start, limits, {
+      connected(socket) {
+        spare.socket = socket;
+      },
+      ended: () => {
+        if (this.#spare === spare) this.#spare = null;
+      },
+      memory() {},
+    });
+  }
+
+  endSpare(): void {
+    const spare = this.#spare;
+    this.#spare = null;
+    if (spare !== null) this.end(spare.thread);
+  }
+
+  #useSpare(start: StartOf<ThreadModule>, limits: ThreadLimits, events: ThreadEvents): number | null {
+    const spare = this.#spare;
+    if (spare === null || spare.key !== keyOf(start, limits)) return null;
+    this.#spare = null;
+    const { socket, thread } = spare;
+    this.#threads.set(thread, { events, token: this.#threads.get(thread)!.token });
+    // Whoever starts it does not know its number yet.
+    if (socket !== null) queueMicrotask(() => events.connected(socket));
+    this.#order({ kind: "use", thread, module: start.module });
+    return thread;
+  }
+
+  #begin(start: StartOf<ThreadModule | null>, limits: ThreadLimits, events: ThreadEvents): number {
     const thread = this.#next++;
     this.#startedSince++;
     const token = randomBytes(24).toString("base64url");
@@ -143,6 +202,7 @@ export class FunctionsProcess {
 
   /** Closes it when its last thread has ended. */
   async closeWhenUnused(): Promise<void> {
+    this.endSpare();
     if (this.#threads.size > 0) {
       await new Promise<void>((resolve) => {
         this.#onUnused = resolve;
@@ -234,7 +294,7 @@ export class FunctionsProcess {
       ...[...new Set(readable)].map((path) => `--allow-fs-read=${path}`),
       "--enable-source-maps",
       "--no-warnings",
-      startFile,
+      this.#needs.code?.supervisor ?? startFile,
       JSON.stringify(limits),
     ];
     const [command, args] = bounded(limits, process.execPath, options);

@@ -25,14 +25,14 @@ import { FunctionsProcess } from "./functions-process.ts";
 import { limitsOf } from "./limits.ts";
 import { FunctionPool, type PoolNeeds, type PoolThread } from "./pool.ts";
 import { Task, type Work } from "./task.ts";
-import { Thread, type ThreadEnd } from "./thread.ts";
+import { stackMb, Thread, type ThreadEnd } from "./thread.ts";
 
 export interface HostNeeds {
   readonly settings: Values<typeof functionsSettings>;
   readonly services: Services;
   readonly internalFetch: InternalFetch;
   /** What threads are told when they start; asked for each time. */
-  surroundings(): Omit<ThreadInit, "functionName" | "bundle" | "limits" | "allowedHosts">;
+  surroundings(): Omit<ThreadInit, "limits" | "allowedHosts">;
   /** Absolute: what threads may read besides the server's own modules and the set's packages. */
   readonly readable: readonly string[];
   readonly observe: Observe;
@@ -66,6 +66,8 @@ class Host implements FunctionHost {
   readonly #starved = new Set<FunctionPool>();
   #isStopping = false;
   #isClosed = false;
+  /** Sets that are being loaded: what could be prepared is needed for them. */
+  #loads = 0;
   #turn: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
   #onQuiet: (() => void) | null = null;
@@ -94,11 +96,14 @@ class Host implements FunctionHost {
     const waiting = set.functions.filter(
       (built) => isOther || this.#pools.get(built.name)?.built.bundle !== built.bundle,
     );
+    this.#loads++;
     await Promise.all(
       Array.from({ length: loadedAtOnce }, async () => {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await this.#load(next);
       }),
     );
+    this.#loads--;
+    this.#prepare();
     return new Map(this.#definitions);
   }
 
@@ -240,24 +245,40 @@ class Host implements FunctionHost {
       services,
       internalFetch,
       observe,
-      start: {
-        init: {
-          ...this.#needs.surroundings(),
-          functionName: name,
-          bundle,
-          allowedHosts: settings.functionsAllowedHosts,
-          limits: {
-            responseBytes: settings.functionsResponseLimitBytes,
-            logLineBytes: settings.functionsLogLineBytes,
-            logLines: settings.functionsLogLines,
-          },
-        },
-        measuresCpu: this.#isWatched,
-      },
+      start: { ...this.#startOf(), module: { functionName: name, bundle } },
       responseLimitBytes: settings.functionsResponseLimitBytes,
       logLines: settings.functionsLogLines,
       ...events,
+      onLoaded: (thread, loaded) => {
+        events.onLoaded(thread, loaded);
+        this.#prepare();
+      },
     });
+  }
+
+  /** What threads of all functions are started with. */
+  #startOf(): Omit<Parameters<FunctionsProcess["start"]>[0], "module"> {
+    const { settings } = this.#needs;
+    return {
+      init: {
+        ...this.#needs.surroundings(),
+        allowedHosts: settings.functionsAllowedHosts,
+        limits: {
+          responseBytes: settings.functionsResponseLimitBytes,
+          logLineBytes: settings.functionsLogLineBytes,
+          logLines: settings.functionsLogLines,
+        },
+      },
+      measuresCpu: this.#isWatched,
+    };
+  }
+
+  /** The next thread that is needed is there already: for a save in `dev`, a function that was idle, or one that has much to do. */
+  #prepare(): void {
+    const { settings } = this.#needs;
+    const process = this.#process;
+    if (!settings.functionsSpareThread || this.#loads > 0 || this.#isClosed || process?.hasRoom !== true) return;
+    process.prepare({ ...this.#startOf(), module: null }, { memoryMb: settings.functionsMemoryMb, stackMb });
   }
 
   /** Ends a thread of another function that has nothing to do. */
@@ -351,7 +372,7 @@ class Host implements FunctionHost {
   #openProcess(set: FunctionSet): boolean {
     const { settings, observe, readable } = this.#needs;
     if (set.functions.length === 0) return false;
-    const wanted = [...readable, ...(set.packageFolders ?? [])].sort();
+    const wanted = [...readable, ...(set.packageFolders ?? []), ...Object.values(set.code ?? {})].sort();
     if (this.#process !== null && wanted.join("\n") === this.#readable.join("\n")) return false;
     const before = this.#process;
     if (before !== null) {
@@ -362,14 +383,18 @@ class Host implements FunctionHost {
     this.#process = new FunctionsProcess({
       limits: {
         memoryBytes: settings.functionsProcessMemoryMb * mib,
-        threads: settings.functionsThreads,
+        // And the one that is prepared.
+        threads: settings.functionsThreads + 1,
         blockedMs: settings.functionsBlockedMs,
         bootMs: settings.functionsBootMs,
         lookMs,
+        threadFile: set.code?.thread ?? null,
       },
+      code: set.code ?? null,
       hangMs: settings.functionsHangMs,
       readable: wanted,
       onFull: () => {
+        this.#process?.endSpare();
         for (let i = 0; i < endedWhenFull && this.#makeRoom(null); i++);
       },
       onRoom: () => this.#placesFreed(),

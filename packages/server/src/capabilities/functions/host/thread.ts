@@ -4,7 +4,7 @@ import { FrameReader } from "../channel/frame-reader.ts";
 import { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead } from "../channel/heads.ts";
 import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
-import type { EndReason, Loaded, Report, ThreadStart } from "../channel/messages.ts";
+import type { EndReason, Loaded, Report } from "../channel/messages.ts";
 import { inPieces } from "../channel/pieces.ts";
 import { Streams } from "../channel/streams.ts";
 import { problems } from "../problems.ts";
@@ -35,7 +35,7 @@ export interface ThreadEnd {
 
 export interface ThreadNeeds extends AskedNeeds {
   readonly process: FunctionsProcess;
-  readonly start: Omit<ThreadStart, "socketPath" | "token">;
+  readonly start: Parameters<FunctionsProcess["start"]>[0];
   readonly memoryMb: number;
   /** Longest time until its module is loaded. */
   readonly bootMs: number;
@@ -63,7 +63,8 @@ const callersLimit = 256;
 const latelyCount = 64;
 /** Numbers grow and are compared: a thread ends before they would begin anew. */
 const numbersLimit = 0x4000_0000;
-const stackMb = 4;
+/** Of each thread. */
+export const stackMb = 4;
 
 /** One thread of the functions process, from the server's side. */
 export class Thread {
@@ -346,7 +347,7 @@ export class Thread {
 
   #log(line: Omit<LogLine, "functionName" | "causedBy">, task: Task | undefined): void {
     const causedBy = task?.invocation.causedBy;
-    const { functionName } = this.#needs.start.init;
+    const { functionName } = this.#needs.start.module;
     this.#needs.onLog({ ...line, functionName, ...(causedBy === undefined ? {} : { causedBy }) });
   }
 

@@ -84,7 +84,7 @@ try {
     const abort = new AbortController();
     const invocation: ThreadInvocation = {
       id,
-      functionName: init.functionName,
+      functionName: "test",
       caller: caller as unknown as Caller,
       isCalled: message.request !== undefined,
       context,

@@ -80,8 +80,6 @@ export type FromHarness =
   | { readonly kind: "line"; readonly line: Line };
 
 export const testInit: ThreadInit = {
-  functionName: "test",
-  bundle: "/nowhere/test.mjs",
   environment: { SUPABASE_URL: "http://127.0.0.1:1", GREETING: "hello" },
   secretNames: ["GREETING"],
   allowedHosts: [],

@@ -13,7 +13,6 @@ import { Run } from "./run.ts";
 import { type Caller, Suspension, type World } from "./wire.ts";
 
 interface LoopNeeds {
-  readonly functionName: string;
   readonly world: World;
   readonly writer: FrameWriter;
   readonly streams: Streams;
@@ -30,6 +29,7 @@ interface LoopNeeds {
  * and what has not begun goes back to the server, which has other threads.
  */
 export class Loop {
+  functionName = "";
   definitions: readonly Definition[] = [];
   readonly #needs: LoopNeeds;
   readonly #callers = new Map<number, Caller>();
@@ -278,7 +278,7 @@ export class Loop {
       {
         number,
         id,
-        functionName: this.#needs.functionName,
+        functionName: this.functionName,
         caller,
         isCalled: (bytes[start + 2]! & bodyFlag.mark) !== 0,
         index: bytes.readUInt16LE(start),

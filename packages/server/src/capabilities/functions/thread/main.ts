@@ -10,11 +10,11 @@ import { Streams } from "../channel/streams.ts";
 import type { DefinitionSummary } from "../types.ts";
 import { Asking } from "./asking.ts";
 import { Loop } from "./loop.ts";
-import type { World } from "./wire.ts";
+import type { ThreadModule, World } from "./wire.ts";
 import * as functionWorld from "./world.ts";
 
 /**
- * One thread: it connects, loads its function's module, and runs handlers until it is ended. What stands here must be had before the world is
+ * One thread: it connects, is told its function, loads that one's module, and runs handlers until it is ended. What stands here must be had before the world is
  * prepared, since that takes things away.
  */
 const world: World = functionWorld;
@@ -44,7 +44,6 @@ const flushNow = (): void => {
 const streams = new Streams(writer, flush);
 const asking = new Asking(writer, streams, init.limits, flush);
 const loop = new Loop({
-  functionName: init.functionName,
   world,
   writer,
   streams,
@@ -72,8 +71,13 @@ socket.on("data", (chunk: Buffer) => {
 // Without the server there is nobody to work for.
 socket.on("error", () => exit(1));
 socket.on("close", () => exit(1));
-// The main thread looks whether this one still gets to the end of what it does.
-parentPort!.on("message", (look: number) => Atomics.store(beat, sharedSlot.seen, look));
+const told = Promise.withResolvers<ThreadModule>();
+if (start.module !== null) told.resolve(start.module);
+parentPort!.on("message", (said: number | ThreadModule) => {
+  // The main thread looks whether this one still gets to the end of what it does.
+  if (typeof said === "number") Atomics.store(beat, sharedSlot.seen, said);
+  else told.resolve(said);
+});
 
 const crash = (error: unknown): void => {
   writer
@@ -94,7 +98,10 @@ say(await load());
 async function load(): Promise<Loaded> {
   try {
     world.prepareWorld(init);
-    const definitions = world.handlersOf(await import(pathToFileURL(init.bundle).href));
+    // All up to here is the same for all functions, and may have been done before anybody knew which.
+    const { bundle, functionName } = await told.promise;
+    loop.functionName = functionName;
+    const definitions = world.handlersOf(await import(pathToFileURL(bundle).href));
     loop.definitions = definitions;
     return { definitions: definitions.map(summaryOf) };
   } catch (error) {

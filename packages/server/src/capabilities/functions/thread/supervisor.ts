@@ -9,6 +9,7 @@ import {
   sharedSlot,
   type ThreadStart,
 } from "../channel/messages.ts";
+import type { ThreadModule } from "./wire.ts";
 
 /**
  * The main thread of the process that runs functions. It runs none itself: it starts and ends threads, and looks after those that take too much memory, or
@@ -23,7 +24,9 @@ const mib = 1_048_576;
 const wallFactor = { blocked: 10, boot: 3 };
 /** Room for compiled code. Left to itself V8 takes 512 MiB of addresses for each thread, which count against the process's bound. */
 const codeMb = 32;
-const threadFile = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
+const threadFile =
+  limits.threadFile ??
+  fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./main.ts" : "./main.js", import.meta.url));
 
 interface Thread {
   readonly worker: Worker;
@@ -36,7 +39,7 @@ interface Thread {
   askedAtMs: number;
   look: number;
   /** Performance clock. */
-  readonly startedAtMs: number;
+  startedAtMs: number;
   /** CPU time it has taken when it was asked, and since it began, as far as that is known. */
   cpuMs: { asked: number; now: number };
   isCpuAsked: boolean;
@@ -56,6 +59,8 @@ process.on("message", (order: Order) => {
   switch (order.kind) {
     case "start":
       return begin(order.thread, order.start, order.memoryMb, order.stackMb);
+    case "use":
+      return use(order.thread, order.module);
     case "end":
       return end(order.thread, "ended");
     case "watch":
@@ -83,13 +88,16 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
       stackSizeMb: stackMb,
       codeRangeSizeMb: codeMb,
     },
-    name: start.init.functionName,
+    name: start.module?.functionName ?? "spare",
   });
   worker.stdout.resume();
   worker.stderr.resume();
+  const slots = new Int32Array(shared);
+  // One that is not told yet what to load is not late with it.
+  if (start.module === null) slots[sharedSlot.loaded] = 1;
   const thread: Thread = {
     worker,
-    shared: new Int32Array(shared),
+    shared: slots,
     memoryBytes: memoryMb * mib,
     reason: null,
     message: null,
@@ -121,6 +129,16 @@ function begin(number: number, start: ThreadStart, memoryMb: number, stackMb: nu
       unsent: unsentOf(thread, unsent),
     });
   });
+}
+
+/** Tells a thread that was prepared what it is to run. */
+function use(number: number, module: ThreadModule): void {
+  const thread = threads.get(number);
+  if (thread === undefined) return;
+  thread.startedAtMs = performance.now();
+  Atomics.store(thread.shared, sharedSlot.loaded, 0);
+  thread.worker.postMessage(module);
+  lookOrRest();
 }
 
 function end(number: number, reason: EndReason, message: string | null = null): void {

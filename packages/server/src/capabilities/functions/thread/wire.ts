@@ -27,11 +27,15 @@ export class ServiceError extends Error {
   }
 }
 
-/** What a thread is told when it begins. It is one function's. */
-export interface ThreadInit {
+/** What a thread is to run. It is one function's, from then on. */
+export interface ThreadModule {
   readonly functionName: string;
   /** Absolute path of the module to import. */
   readonly bundle: string;
+}
+
+/** What a thread is told when it begins: of the project. */
+export interface ThreadInit {
   /** All that the function may know of its surroundings: `Deno.env`, `process.env`, and of the app's own `ctx.secrets`. */
   readonly environment: Readonly<Record<string, string>>;
   /** Those of `environment` that are the app's. */

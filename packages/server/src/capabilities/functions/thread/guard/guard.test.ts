@@ -99,7 +99,7 @@ describe("X23 what a function can see", () => {
     expect(results).toEqual([
       testInit.environment,
       null,
-      [["node", "test.mjs"], [], "node", 1, 0, "function", null],
+      [["node", "function.mjs"], [], "node", 1, 0, "function", null],
       [null, null],
       [0, 0],
       ["function", "/", {}, "function"],

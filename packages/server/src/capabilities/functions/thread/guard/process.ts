@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { put } from "./put.ts";
 import { RefusedError } from "./refused.ts";
 
@@ -26,7 +25,7 @@ const closed = [
 ] as const;
 
 /** Makes `process` the function's own: its environment, no other process, no way out but an error. */
-export function guardProcess(environment: Readonly<Record<string, string>>, bundle: string): void {
+export function guardProcess(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, environment);
   const refuse = (name: string) => (): never => {
@@ -39,7 +38,7 @@ export function guardProcess(environment: Readonly<Record<string, string>>, bund
     _getActiveHandles: () => [],
     _getActiveRequests: () => [],
     report: undefined,
-    argv: ["node", basename(bundle)],
+    argv: ["node", "function.mjs"],
     execArgv: [],
     execPath: "node",
     pid: 1,
