@@ -17,11 +17,16 @@ export class Asking {
   readonly #writer: FrameWriter;
   readonly #streams: Streams;
   readonly #flush: () => void;
-  readonly #limits: { readonly logLineBytes: number };
+  readonly #limits: { readonly logLineBytes: number; readonly logLines: number };
   readonly #asked = new Map<number, Asked>();
   #next = firstAskedNumber;
 
-  constructor(writer: FrameWriter, streams: Streams, limits: { readonly logLineBytes: number }, flush: () => void) {
+  constructor(
+    writer: FrameWriter,
+    streams: Streams,
+    limits: { readonly logLineBytes: number; readonly logLines: number },
+    flush: () => void,
+  ) {
     this.#writer = writer;
     this.#streams = streams;
     this.#limits = limits;
@@ -72,6 +77,11 @@ export class Asking {
         { once: true },
       );
     });
+  }
+
+  /** Most lines of one invocation that are worth sending: the server takes no more, and says of one that there were others. */
+  get mostLines(): number {
+    return this.#limits.logLines + 1;
   }
 
   /** Lines are cut: a log is no store. */

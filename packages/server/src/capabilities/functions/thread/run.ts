@@ -28,6 +28,7 @@ export class Run implements ThreadInvocation, Wire {
   readonly #onSettled: (run: Run) => void;
   #abort: AbortController | null = null;
   #reason: Error | null = null;
+  #lines = 0;
 
   constructor(
     facts: Pick<
@@ -101,6 +102,7 @@ export class Run implements ThreadInvocation, Wire {
   }
 
   log(level: LogLine["level"], message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (++this.#lines > this.#asking.mostLines) return;
     this.#asking.log(this.number, this.id, level, message, fields);
   }
 }
