@@ -12,7 +12,10 @@ export interface InstalledPackage {
   readonly isInstalled: boolean;
 }
 
-/** Packages a function has although its project did not install them: those its context is made of, and the library it is written with. */
+/**
+ * Packages a function has although its project did not install them: those its context is made of, the library it is written with, and what the
+ * Supabase CLI writes into a new function.
+ */
 const ours = new Set([
   "@mainstay/functions",
   "@supabase/supabase-js",
@@ -20,6 +23,7 @@ const ours = new Set([
   "@supabase/functions-js",
   "@supabase/postgrest-js",
   "@supabase/realtime-js",
+  "@supabase/server",
   "@supabase/storage-js",
 ]);
 
