@@ -137,7 +137,7 @@ export async function killFunctions(node: Server): Promise<boolean> {
   const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid=,args="]);
   for (const line of stdout.split("\n")) {
     const [pid, parent, ...args] = line.trim().split(/\s+/);
-    if (Number(parent) !== node.pid || !args.some((arg) => /supervisor\.(ts|js)$/.test(arg))) continue;
+    if (Number(parent) !== node.pid || !args.some((arg) => /supervisor[^/]*\.(ts|m?js)$/.test(arg))) continue;
     try {
       process.kill(Number(pid), "SIGKILL");
       return true;

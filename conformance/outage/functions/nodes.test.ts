@@ -99,6 +99,10 @@ describe("X11, R13: two nodes whose clocks jump", () => {
     await nodes[0]!.kill();
     await written.more(20);
     await startAgain(nodes[0]!);
+    // A server answers before its functions are loaded.
+    await vi.waitFor(async () => {
+      expect(await sql.run("select name from mainstay.change_handlers where name = 'added'")).toHaveLength(1);
+    }, patience);
     await bulk(50, 100);
     await written.more(20);
     for (let time = 0; time < jumps; time++) {
