@@ -5,6 +5,7 @@ import {
   createFunctions,
   type Definitions,
   type FunctionLogs,
+  planOf,
   readFunctionLogs,
 } from "./capabilities/functions/index.ts";
 import type { DefinitionSummary, Diagnostic, FunctionSet } from "./capabilities/functions/types.ts";
@@ -266,7 +267,7 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
   const loaded: { set: FunctionSet; defined: Definitions }[] = [];
   functions.onLoaded(async (set, defined) => {
     loaded.push({ set, defined });
-    return [];
+    return planOf(set.functions, defined).diagnostics;
   });
   // A server has its port to live for; here nothing else would keep the process while functions load.
   const alive = setInterval(() => {}, 60_000);

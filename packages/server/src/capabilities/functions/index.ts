@@ -36,7 +36,7 @@ export {
   readFunctionLogs,
 } from "./logs/index.ts";
 export { mount as functionsMount } from "./routes.ts";
-export { withDefaults } from "./runs/index.ts";
+export { planOf, withDefaults } from "./runs/index.ts";
 export { createFunctionWork, type FunctionWork } from "./runs/work.ts";
 export { createServices } from "./services/index.ts";
 export { createInternalFetch } from "./services/internal-fetch.ts";

@@ -1,13 +1,12 @@
 import type { JobOptions, WebhookOptions } from "@mainstay/functions";
-import { reasonOf } from "../../../kernel/reason.ts";
-import { calendarOf, type NewSchedule, type Schedules } from "../../../platform/jobs/schedules/index.ts";
+import type { NewSchedule, Schedules } from "../../../platform/jobs/schedules/index.ts";
 import type { BatchJobHandler, JobHandler, Jobs } from "../../../platform/jobs/types.ts";
 import type { FunctionChanges } from "../changes/index.ts";
 import type { DefinitionSummary, Diagnostic, FunctionSet } from "../types.ts";
 import { type Plan, type PlannedSchedule, planOf, type Runnable } from "./plan.ts";
 import { type RunNeeds, runBatch, runJob } from "./run.ts";
 
-export { cronJobs } from "./plan.ts";
+export { cronJobs, planOf } from "./plan.ts";
 export type { OpenTransactions } from "./services.ts";
 export { withDefaults } from "./with-defaults.ts";
 
@@ -74,12 +73,7 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
 
   return {
     async apply({ functions, diagnostics: ofBuild }, defined) {
-      const loaded = new Map(
-        [...defined].flatMap(([name, given]): [string, readonly DefinitionSummary[]][] =>
-          "severity" in given ? [] : [[name, given]],
-        ),
-      );
-      const plan = planOf(functions, loaded);
+      const plan = planOf(functions, defined);
       const diagnostics = [...plan.diagnostics];
       const about = (functionName: string, severity: Diagnostic["severity"], message: string, hint: string | null) => {
         const file = functions.find(({ name }) => name === functionName)?.file ?? null;
@@ -94,14 +88,9 @@ export function createFunctionRuns(needs: FunctionRunsNeeds): FunctionRuns {
         end(entry);
       }
       for (const runnable of plan.runnables) register(runnable);
-      const schedules = plan.schedules.filter((schedule) => {
-        const problem = problemOf(schedule);
-        if (problem !== null) about(schedule.functionName, "error", problem, null);
-        return problem === null;
-      });
-      if (schedules.length > 0 || hasSchedules || functions.length > 0) {
-        await needs.schedules.define(schedules.map(newSchedule), owner);
-        hasSchedules = schedules.length > 0;
+      if (plan.schedules.length > 0 || hasSchedules || functions.length > 0) {
+        await needs.schedules.define(plan.schedules.map(newSchedule), owner);
+        hasSchedules = plan.schedules.length > 0;
       }
       // A file with a mistake in it is not gone: what is committed meanwhile is for its handlers when it is right again.
       const broken = new Set<string | undefined>([
@@ -153,15 +142,6 @@ function handlerOf(needs: RunNeeds, entry: { readonly current: Runnable }): JobH
   return size === null
     ? { ...limits, run: (job, run) => runJob(needs, entry.current, job, run) }
     : { ...limits, size, runBatch: (jobs, signal) => runBatch(needs, entry.current, jobs, signal) };
-}
-
-function problemOf({ expression, options }: PlannedSchedule): string | null {
-  try {
-    calendarOf(expression, options.timeZone ?? "UTC");
-    return null;
-  } catch (error) {
-    return reasonOf(error);
-  }
 }
 
 function newSchedule({ name, expression, jobName, options }: PlannedSchedule): NewSchedule {

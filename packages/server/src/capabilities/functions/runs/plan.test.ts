@@ -101,6 +101,11 @@ test.each([
   [change({ operations: ["upsert"] }), /no operation "upsert"/],
   [change({ operations: [] }), /waits for no operation/],
   [change({ options: { order: "table" } }), /no order "table"/],
+  [{ index: 0, kind: "cron", expression: "61 * * * *", options: {} } as DefinitionSummary, /61/],
+  [
+    { index: 0, kind: "cron", expression: "0 3 * * *", options: { timeZone: "Europe/Atlantis" } } as DefinitionSummary,
+    /Atlantis/,
+  ],
 ])("what cannot run is its author's to hear of: %j", (definition, words) => {
   const { runnables, diagnostics } = plan({ a: [definition] });
   expect(runnables).toEqual([]);

@@ -1,4 +1,6 @@
 import type { CronOptions, JobOptions, WebhookOptions } from "@mainstay/functions";
+import { reasonOf } from "../../../kernel/reason.ts";
+import { calendarOf } from "../../../platform/jobs/schedules/index.ts";
 import { type ChangeHandler, changeJobs } from "../changes/types.ts";
 import { inboundJobs } from "../inbound/types.ts";
 import type { BuiltFunction, DefinitionSummary, Diagnostic } from "../types.ts";
@@ -49,18 +51,19 @@ type Found = { readonly of: BuiltFunction; readonly definition: DefinitionSummar
 
 /**
  * Reads what loaded functions define. Of what is named twice neither runs: which of them would is for its author to say.
- * @param defined by the name of the function
+ * @param defined by the name of the function: its definitions, or why there are none
  */
 export function planOf(
   functions: readonly BuiltFunction[],
-  defined: ReadonlyMap<string, readonly DefinitionSummary[]>,
+  defined: ReadonlyMap<string, readonly DefinitionSummary[] | Diagnostic>,
 ): Plan {
   const diagnostics: Diagnostic[] = [];
   const refuse = (of: BuiltFunction, message: string, hint: string | null = null) =>
     diagnostics.push(errorOf(of, message, hint));
-  const found: Found[] = functions.flatMap((of) =>
-    (defined.get(of.name) ?? []).map((definition) => ({ of, definition })),
-  );
+  const found: Found[] = functions.flatMap((of) => {
+    const given = defined.get(of.name) ?? [];
+    return "severity" in given ? [] : given.map((definition) => ({ of, definition }));
+  });
   const named = found.flatMap((one) => {
     const name = nameOf(one);
     if (name === null) return [];
@@ -140,6 +143,13 @@ function problemOf({ definition }: Found, name: string): [message: string, hint:
   }
   if (definition.kind === "batch" && !(Number.isInteger(definition.options.size) && definition.options.size >= 1)) {
     return [`The batch "${name}" needs a size of at least 1.`, null];
+  }
+  if (definition.kind === "cron") {
+    try {
+      calendarOf(definition.expression, definition.options.timeZone ?? "UTC");
+    } catch (error) {
+      return [reasonOf(error), null];
+    }
   }
   if (definition.kind === "change") {
     const unknown = definition.operations.find((one) => !operations.includes(one));
