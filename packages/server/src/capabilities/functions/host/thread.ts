@@ -97,7 +97,7 @@ export class Thread {
   readonly #callerAt: (Principal | undefined)[] = [];
   #nextCaller = 0;
   /** Invocations that are over, for lines that come later. */
-  readonly #lately: { readonly number: number; readonly id: string; logLines: number }[] = [];
+  readonly #lately: { number: number; id: string; logLines: number }[] = [];
   readonly #flushNow = (): void => {
     this.#isFlushDue = false;
     if (this.#writer?.flush() !== false || this.#socket === null) return;
@@ -360,7 +360,10 @@ export class Thread {
     const task = this.tasks.get(number);
     if (task === undefined) return;
     this.tasks.delete(number);
-    this.#lately[number % latelyCount] = { number, id: task.invocation.id, logLines: task.logLines };
+    const late = (this.#lately[number % latelyCount] ??= { number, id: "", logLines: 0 });
+    late.number = number;
+    late.id = task.invocation.id;
+    late.logLines = task.logLines;
     if (task.streams) this.#streams!.drop(number, new Error("The function is over."));
     if (this.tasks.size === 0) {
       this.isWaiting = false;

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
 const byteOrderMark = "\uFEFF";
 const decoder = new TextDecoder();
 
@@ -47,6 +49,8 @@ export function chunksOf(stream: ReadableStream<Uint8Array>): AsyncIterableItera
     reader ??= stream.getReader();
     return reader;
   };
+  // Who leaves says so from outside; what the stream does about it belongs to the invocation that it is of.
+  const within = AsyncLocalStorage.snapshot();
   // No generator: one that waits for a chunk hears of its end only after that chunk.
   return {
     async next() {
@@ -64,7 +68,7 @@ export function chunksOf(stream: ReadableStream<Uint8Array>): AsyncIterableItera
       }
     },
     async return() {
-      await reading().cancel();
+      await within(() => reading().cancel());
       return { done: true, value: undefined };
     },
     [Symbol.asyncIterator]() {
