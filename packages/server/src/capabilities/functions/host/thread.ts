@@ -360,10 +360,7 @@ export class Thread {
     const task = this.tasks.get(number);
     if (task === undefined) return;
     this.tasks.delete(number);
-    const late = (this.#lately[number % latelyCount] ??= { number, id: "", logLines: 0 });
-    late.number = number;
-    late.id = task.invocation.id;
-    late.logLines = task.logLines;
+    this.#remember(task);
     if (task.streams) this.#streams!.drop(number, new Error("The function is over."));
     if (this.tasks.size === 0) {
       this.isWaiting = false;
@@ -371,6 +368,19 @@ export class Thread {
     }
     this.#needs.onOver(task, micros);
     this.#needs.onRoom(this);
+  }
+
+  /** Places are made once and written again: this is the way of every call. */
+  #remember({ invocation: { id }, logLines, number }: Task): void {
+    const at = number % latelyCount;
+    const late = this.#lately[at];
+    if (late === undefined) {
+      this.#lately[at] = { number, id, logLines };
+      return;
+    }
+    late.number = number;
+    late.id = id;
+    late.logLines = logLines;
   }
 
   #onEnd(report: Extract<Report, { kind: "ended" }> | null): void {
