@@ -23,7 +23,8 @@ import { Deadlines } from "./deadlines.ts";
 import { endingOf } from "./endings.ts";
 import { FunctionsProcess } from "./functions-process.ts";
 import { limitsOf } from "./limits.ts";
-import { FunctionPool, type PoolNeeds, type PoolThread } from "./pool.ts";
+import { Places } from "./places.ts";
+import { FunctionPool, type PoolNeeds } from "./pool.ts";
 import { Task, type Work } from "./task.ts";
 import { stackMb, Thread, type ThreadEnd } from "./thread.ts";
 
@@ -61,20 +62,18 @@ class Host implements FunctionHost {
   readonly #old = new Set<FunctionsProcess>();
   readonly #deadlines: Deadlines;
   readonly #isWatched: boolean;
-  #threads = 0;
-  /** Those that could have no thread. */
-  readonly #starved = new Set<FunctionPool>();
+  readonly #places: Places;
   #isStopping = false;
   #isClosed = false;
   /** Sets that are being loaded: what could be prepared is needed for them. */
   #loads = 0;
-  #turn: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
   #onQuiet: (() => void) | null = null;
 
   constructor(needs: HostNeeds) {
     this.#needs = needs;
     this.#isWatched = needs.observe.wants?.("functions.run-finished") ?? true;
+    this.#places = new Places(needs.settings.functionsThreads, () => this.#pools.values());
     this.#deadlines = new Deadlines({
       queueMs: needs.settings.functionsQueueMs,
       onQueuedTooLong: (task) => this.#giveUp(task, problems.busy()),
@@ -127,8 +126,7 @@ class Host implements FunctionHost {
     for (const task of this.#deadlines) task.fail(problems.stopping());
     // Who waits for a thread, as a module that is being loaded, is told that there will be none.
     this.#isClosed = true;
-    if (this.#turn !== null) clearTimeout(this.#turn);
-    this.#placesFreed();
+    this.#places.close();
     await Promise.all([...this.#old, ...(this.#process === null ? [] : [this.#process])].map((one) => one.close()));
     this.#deadlines.stop();
   }
@@ -191,7 +189,7 @@ class Host implements FunctionHost {
       openThread: (events) => this.#openThread(process, pool, events),
       onOver: (task, micros) => this.#over(task, micros),
       onLog: (line) => this.#needs.onLog(line),
-      onIdle: () => this.#placesFreed(),
+      onIdle: () => this.#places.freed(),
       onThreadEnded: (begun, end) => this.#onThreadEnded(pool, begun, end),
       onBootFailed: (loaded) => this.#onBootFailed(pool, loaded),
     });
@@ -207,7 +205,7 @@ class Host implements FunctionHost {
     this.#definitions.set(built.name, loaded.definitions);
     this.#replace(built.name, pool);
     // Its thread has nothing to do, and others can be given its place now.
-    this.#placesFreed();
+    this.#places.freed();
   }
 
   /** What waits for the old one is done by the new one. */
@@ -231,13 +229,7 @@ class Host implements FunctionHost {
   ): Thread | "full" | "never" {
     const { settings, services, internalFetch, observe } = this.#needs;
     if (this.#isClosed) return "never";
-    const isFull = this.#threads >= settings.functionsThreads || (pool.threads.size > 0 && !process.hasRoom);
-    if (isFull && !this.#makeRoom(pool)) {
-      this.#starved.add(pool);
-      if (pool.threads.size === 0) this.#askForPlace(pool);
-      return "full";
-    }
-    this.#threads++;
+    if (!this.#places.take(pool, process.hasRoom)) return "full";
     const { name, bundle } = pool.built;
     return new Thread({
       process,
@@ -281,22 +273,8 @@ class Host implements FunctionHost {
     process.prepare({ ...this.#startOf(), module: null }, { memoryMb: settings.functionsMemoryMb, stackMb });
   }
 
-  /** Ends a thread of another function that has nothing to do. */
-  #makeRoom(pool: FunctionPool | null): boolean {
-    let longest: PoolThread | null = null;
-    for (const other of this.#pools.values()) {
-      if (other === pool) continue;
-      for (const thread of other.threads) {
-        if (!thread.isReady || thread.isRetired || thread.tasks.size > 0) continue;
-        if (longest === null || thread.idleSinceMs < longest.idleSinceMs) longest = thread;
-      }
-    }
-    longest?.end();
-    return longest !== null;
-  }
-
   #onThreadEnded(pool: FunctionPool, begun: readonly Task[], end: ThreadEnd): void {
-    this.#threads--;
+    this.#places.giveBack();
     const { problem, isWorth } = endingOf(end);
     if (isWorth) {
       const { name } = pool.built;
@@ -325,35 +303,7 @@ class Host implements FunctionHost {
       task.fail(problem);
       this.#over(task, 0);
     }
-    this.#placesFreed();
-  }
-
-  /** All threads are busy, and a function has none: the one that has most of them gives one up. */
-  #askForPlace(pool: FunctionPool): void {
-    const others = [...this.#pools.values()].filter((other) => other !== pool);
-    const leaving = others.flatMap(({ threads }) => [...threads]).filter(({ isRetired }) => isRetired).length;
-    const wanting = [...this.#starved].filter(({ threads }) => threads.size === 0).length;
-    if (leaving >= wanting) return;
-    others.sort((a, b) => b.threads.size - a.threads.size);
-    const nowMs = performance.now();
-    let waitMs = Number.POSITIVE_INFINITY;
-    for (const other of others) {
-      waitMs = Math.min(waitMs, other.yieldOne(nowMs));
-      if (waitMs === 0) return;
-    }
-    if (waitMs === Number.POSITIVE_INFINITY || this.#turn !== null) return;
-    this.#turn = setTimeout(() => {
-      this.#turn = null;
-      this.#placesFreed();
-    }, waitMs);
-  }
-
-  /** Whoever could have no thread asks again. */
-  #placesFreed(): void {
-    if (this.#starved.size === 0) return;
-    const starved = [...this.#starved];
-    this.#starved.clear();
-    for (const pool of starved) pool.placesFreed();
+    this.#places.freed();
   }
 
   #onBootFailed(pool: FunctionPool, loaded: Loaded): void {
@@ -395,9 +345,9 @@ class Host implements FunctionHost {
       readable: wanted,
       onFull: () => {
         this.#process?.endSpare();
-        for (let i = 0; i < endedWhenFull && this.#makeRoom(null); i++);
+        for (let i = 0; i < endedWhenFull && this.#places.endIdle(null); i++);
       },
-      onRoom: () => this.#placesFreed(),
+      onRoom: () => this.#places.freed(),
       onDeath: ({ code, signal, lastWords }) => observe({ kind: "functions.process-died", code, signal, lastWords }),
     });
     this.#idle ??= setInterval(() => this.#endIdle(), settings.functionsIdleMs / 2).unref();

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { Principal } from "../../../kernel/principal.ts";
 import { FrameReader } from "../channel/frame-reader.ts";
 import { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead } from "../channel/heads.ts";
@@ -8,10 +7,11 @@ import type { EndReason, Loaded, Report } from "../channel/messages.ts";
 import { inPieces } from "../channel/pieces.ts";
 import { Streams } from "../channel/streams.ts";
 import { problems } from "../problems.ts";
-import type { Caller } from "../thread/wire.ts";
 import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
 import { Asked, type AskedNeeds } from "./asked.ts";
+import { Callers } from "./callers.ts";
 import type { FunctionsProcess } from "./functions-process.ts";
+import { Lately } from "./lately.ts";
 import { LimitedBody } from "./limited-body.ts";
 import {
   assertBytes,
@@ -59,8 +59,6 @@ const bootFactor = 4;
 const unreadMib = 64;
 /** How often an invocation may come back without having been begun. */
 const returnsLimit = 100;
-const callersLimit = 256;
-const latelyCount = 64;
 /** Numbers grow and are compared: a thread ends before they would begin anew. */
 const numbersLimit = 0x4000_0000;
 /** Of each thread. */
@@ -93,11 +91,8 @@ export class Thread {
   #next = 1;
   #isFlushDue = false;
   #reason: ThreadEnd | null = null;
-  readonly #callers = new Map<Principal, number>();
-  readonly #callerAt: (Principal | undefined)[] = [];
-  #nextCaller = 0;
-  /** Invocations that are over, for lines that come later. */
-  readonly #lately: { number: number; id: string; logLines: number }[] = [];
+  readonly #callers = new Callers();
+  readonly #lately = new Lately();
   readonly #flushNow = (): void => {
     this.#isFlushDue = false;
     if (this.#writer?.flush() !== false || this.#socket === null) return;
@@ -140,7 +135,7 @@ export class Thread {
     this.tasks.set(number, task);
     const writer = this.#writer!;
     const { invocation, work } = task;
-    const caller = this.#callerOf(invocation.who);
+    const caller = this.#callers.numberOf(invocation.who, writer);
     const mark = invocation.isCalled ? bodyFlag.mark : 0;
     if (work.kind === "run") {
       writer
@@ -331,11 +326,10 @@ export class Thread {
   #onLog(number: number, text: string): void {
     const { invocationId: _, ...line } = logLineOf(text);
     const task = this.tasks.get(number);
-    const late = this.#lately[number % latelyCount];
-    const counted = task ?? late;
+    const counted = task ?? this.#lately.find(number);
     // Nobody knows any more what it belongs to.
-    if (counted === undefined || (task === undefined && late?.number !== number)) return;
-    const invocationId = task?.invocation.id ?? late!.id;
+    if (counted === undefined) return;
+    const invocationId = "id" in counted ? counted.id : counted.invocation.id;
     const { logLines } = this.#needs;
     if (++counted.logLines > logLines) {
       if (counted.logLines > logLines + 1) return;
@@ -360,7 +354,7 @@ export class Thread {
     const task = this.tasks.get(number);
     if (task === undefined) return;
     this.tasks.delete(number);
-    this.#remember(task);
+    this.#lately.add(task);
     if (task.streams) this.#streams!.drop(number, new Error("The function is over."));
     if (this.tasks.size === 0) {
       this.isWaiting = false;
@@ -368,19 +362,6 @@ export class Thread {
     }
     this.#needs.onOver(task, micros);
     this.#needs.onRoom(this);
-  }
-
-  /** Places are made once and written again: this is the way of every call. */
-  #remember({ invocation: { id }, logLines, number }: Task): void {
-    const at = number % latelyCount;
-    const late = this.#lately[at];
-    if (late === undefined) {
-      this.#lately[at] = { number, id, logLines };
-      return;
-    }
-    late.number = number;
-    late.id = id;
-    late.logLines = logLines;
   }
 
   #onEnd(report: Extract<Report, { kind: "ended" }> | null): void {
@@ -416,21 +397,6 @@ export class Thread {
     try {
       new FrameReader(frameLimitBytes, (...frame) => this.#take(...frame)).push(bytes);
     } catch {}
-  }
-
-  /** A caller is told once, and by its number afterwards. */
-  #callerOf(who: Principal): number {
-    const known = this.#callers.get(who);
-    if (known !== undefined) return known;
-    const number = this.#nextCaller;
-    this.#nextCaller = (number + 1) % callersLimit;
-    const before = this.#callerAt[number];
-    if (before !== undefined) this.#callers.delete(before);
-    this.#callerAt[number] = who;
-    this.#callers.set(who, number);
-    const caller: Caller = { role: who.role, subject: who.subject, claims: who.claims };
-    this.#writer!.begin(frameKind.caller, number).text(JSON.stringify(caller)).end();
-    return number;
   }
 }
 
