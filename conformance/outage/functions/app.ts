@@ -75,14 +75,12 @@ export async function startWorks(
     ledgers.push(new Ledger(postgres.url));
     return ledgers.at(-1)!;
   };
-  return {
+  const works: Works = {
     project,
     nodes,
     postgres,
     sql: ledger(),
-    apart() {
-      return { ...this, sql: ledger() };
-    },
+    apart: () => ({ ...works, sql: ledger() }),
     book,
     async asking(ask) {
       for (let tries = 1; ; tries++) {
@@ -99,6 +97,7 @@ export async function startWorks(
       await book.close();
     },
   };
+  return works;
 }
 
 /** Gives a project the app of these tests. */
