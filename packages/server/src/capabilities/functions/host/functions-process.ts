@@ -366,6 +366,8 @@ export class FunctionsProcess {
     this.#isReady = false;
     this.#residentBytes = 0;
     this.#orders = [];
+    // It has died with the others. Whoever is told first may want a thread at once.
+    this.#spare = null;
     const lost = [...this.#threads.keys()].map((thread) => this.#forget(thread)!);
     if (performance.now() - this.#startedAtMs > steadyMs) this.#waitMs = firstWaitMs;
     if (!this.#isClosed) {
