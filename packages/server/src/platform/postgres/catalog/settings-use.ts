@@ -21,7 +21,9 @@ export function findSettingsUse(sources: readonly string[]): SettingsUse {
   };
 }
 
-function mayReadRequest(source: string): boolean {
+function mayReadRequest(text: string): boolean {
+  // What only says something about the request does not ask.
+  const source = text.replace(/\bset_config\s*\(\s*'request\.[^']*'/gi, "");
   if (/request\.(?!jwt\.)/i.test(source) || /pg_settings|pg_show_all_settings/i.test(source)) return true;
   // By literal it is one we have looked for above; by anything else it may be any.
   return hasOpenCall(source, /\bcurrent_setting\b/gi) || /\bshow\s+all\b/i.test(source);
@@ -39,7 +41,7 @@ function mayChangeSession(source: string): boolean {
   )
     return true;
   // A statement put together elsewhere may be any.
-  if (/\bexecute\s+(?!['"]|format\s*\(\s*')/i.test(code)) return true;
+  if (/\bexecute\s+(?!['"]|(?:pg_catalog\.)?format\s*\(\s*')/i.test(code)) return true;
   for (const { index } of code.matchAll(/\bset_config\b/gi)) {
     if (lastArgument(code, index + "set_config".length)?.toLowerCase() !== "true") return true;
   }
