@@ -131,6 +131,11 @@ export async function crashPostgres({ postgres, sql }: Works, during = async () 
 /** One that finds PostgreSQL recovering says so and ends; whoever runs it starts it again. */
 export const startAgain = (node: Server): Promise<void> => vi.waitFor(() => node.start(), patience);
 
+/** @throws when a server has ended that nobody has killed */
+export function isAlive(node: Server): void {
+  expect(() => process.kill(node.pid, 0), `a server has ended: ${node.output.slice(-4_000)}`).not.toThrow();
+}
+
 /** Kills the process in which a node runs its functions. @returns whether there was one */
 export async function killFunctions(node: Server): Promise<boolean> {
   const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid=,args="]);

@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fraction, seed } from "../random.ts";
-import { areHeard, crashPostgres, killFunctions, patience, startAgain, startWorks, type Works } from "./app.ts";
+import {
+  areHeard,
+  crashPostgres,
+  isAlive,
+  killFunctions,
+  patience,
+  startAgain,
+  startWorks,
+  type Works,
+} from "./app.ts";
 import { changes } from "./works/changes.ts";
 import { jobs } from "./works/jobs.ts";
 import { letters } from "./works/letters.ts";
@@ -71,6 +80,7 @@ beforeAll(async () => {
     }, patience);
     await new Promise((resolve) => setTimeout(resolve, fraction() * 300));
     await faults[time % faults.length]!();
+    for (const node of works.nodes) isAlive(node);
   }
   await putting;
   for (const work of all.values()) await work.ended?.();
@@ -91,8 +101,11 @@ describe(`X11: ${count} of each, killed ${kills} times`, () => {
   test("what a dead node had is another's within its lease", async () => {
     const { book, sql, nodes } = works;
     /** What is known of it, for a failure to say. */
-    const story = async (): Promise<string> =>
-      JSON.stringify([book.page("held"), await sql.run("select * from mainstay.jobs where name = 'held'"), seed]);
+    const story = async (): Promise<string> => {
+      const jobs = await sql.run("select * from mainstay.jobs where name = 'held'");
+      const members = await sql.run("select *, clock_timestamp() as now from mainstay.job_nodes");
+      return JSON.stringify([seed, book.page("held"), jobs, members]);
+    };
     book.holds.add("held");
     await sql.run("select mainstay.enqueue('held', '{\"n\": 1}', key => 'held')");
     await vi.waitFor(async () => expect(book.page("held"), await story()).toHaveLength(1), patience);
@@ -100,6 +113,7 @@ describe(`X11: ${count} of each, killed ${kills} times`, () => {
     const at = Number(node!.slice("node-".length));
     await nodes[at]!.kill();
     const killedAtMs = performance.now();
+    for (const node of nodes) if (node !== nodes[at]) isAlive(node);
     await vi.waitFor(async () => expect(book.page("held").length, await story()).toBeGreaterThan(1), patience);
     expect(performance.now() - killedAtMs).toBeLessThan(30_000);
     expect(book.page("held")[1]!.node).not.toBe(node);
