@@ -128,6 +128,8 @@ begin
   execute $sql$ alter table cron.job_run_details enable row level security $sql$;
   execute $sql$ create policy cron_job_policy on cron.job using (username = current_user) $sql$;
   execute $sql$ create policy cron_job_run_details_policy on cron.job_run_details using (username = current_user) $sql$;
+  execute $sql$ create index job_username_idx on cron.job (username) $sql$;
+  execute $sql$ create index job_run_details_username_idx on cron.job_run_details (username) $sql$;
 
   -- Vixie cron's grammar, five fields or a word, and pg_cron's `30 seconds` and `$`. Fields beyond the fifth and ranges that go backwards
   -- are refused, where pg_cron takes them and runs never or at another time than was meant.
