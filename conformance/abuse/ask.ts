@@ -39,10 +39,16 @@ export async function expectRefusedUnseen(
   options: AskOptions = {},
   statuses: readonly number[] = [400],
 ): Promise<void> {
-  const before = app.relay.messages;
+  let before = 0;
   const startMs = performance.now();
-  const answer = await ask(app, path, options);
+  const asked = () => {
+    before = app.relay.messages;
+    return ask(app, path, options);
+  };
+  let answer = await asked();
   console.info(`${answer.status} in ${(performance.now() - startMs).toFixed(1)} ms`);
+  // Once a second the server asks whether PostgreSQL is there, which may be now. It is not twice in a row.
+  if (app.relay.messages !== before) answer = await asked();
   expect(statuses).toContain(answer.status);
   expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual(["code", "details", "hint", "message"]);
   // What is refused is not repeated at length: nobody can have the server write more than they wrote.
