@@ -66,8 +66,9 @@ it("nor can they be asked for by name", async () => {
   await app.sql(`insert into public.hooked values (7, 'x')`);
   const witness = app.realtime().client.channel(newName());
   const seen = changesOn(witness, { event: "*", schema: "public", table: "shown" });
+  const witnessed = systemOn(witness);
   await subscribed(witness);
-  await replicating(systemOn(witness));
+  await replicating(witnessed);
   await app.sql(`insert into public.hooked values (8, 'x'); insert into public.shown values (8)`);
   await vi.waitFor(() => expect(seen).toHaveLength(1), within);
   expect(got).toEqual([]);
