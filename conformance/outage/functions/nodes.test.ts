@@ -94,6 +94,7 @@ describe("X11, R13: two nodes whose clocks jump", () => {
     await bulk(0, 50);
     const written = writing();
     await written.more(20);
+    await vi.waitFor(async () => expect(await seenOf(works, "bookings")).not.toEqual([]), patience);
     await deploy();
     // Killed in the middle; for a while the other one has all, and then both versions are there.
     await nodes[0]!.kill();
