@@ -141,7 +141,7 @@ describe("putting in", () => {
     await bench.sql(
       `select mainstay.enqueue('hello', run_at => now() + interval '1 day', key => 'k', priority => 3, max_attempts => 2)`,
     );
-    await until(() => got.length === 2);
+    await until(async () => got.length === 2 && (await node.jobs.list({})).length === 1);
     expect(await node.jobs.list({})).toMatchObject([
       { name: "hello", key: "k", state: "ready", maxAttempts: 2, payload: {} },
     ]);
