@@ -20,6 +20,12 @@ export interface EnqueueOptions {
   readonly maxAttempts?: number;
 }
 
+/**
+ * - `ready`: runs when its time has come; also between attempts.
+ * - `running`: claimed by a node, for a lease that it renews.
+ * - `waiting`: a workflow that waits for an event.
+ * - `done`, `dead` (no attempts left), `cancelled`: over; kept for a while.
+ */
 export type JobState = "ready" | "running" | "waiting" | "done" | "dead" | "cancelled";
 
 /** A job as it is kept. */

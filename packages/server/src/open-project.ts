@@ -50,6 +50,30 @@ export interface OpenProjectDatabase {
   close(): Promise<void>;
 }
 
+type Open = Pick<OpenProjectDatabase, "config" | "database">;
+
+/** The project's keys as its files have them; a command is over before they are others. */
+const readKeys = ({ project, identity }: Config, observe: Observe) =>
+  openIdentity({
+    keysDir: join(project.dataDir, "keys"),
+    settings: { ...identity, keyPollMs: 0 },
+    observe,
+    clock: systemClock,
+  });
+
+/** The same, for what is sealed with them: with a master key it is the database that has the keys. */
+async function openSharedKeys({ config, database }: Open, observe: Observe) {
+  const keys = await readKeys(config, observe);
+  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+  return {
+    keys,
+    async close(): Promise<void> {
+      await sharing?.close();
+      keys.close();
+    },
+  };
+}
+
 /** The project's accounts without the server: for commands. */
 export interface OpenProjectAccounts {
   readonly accounts: Accounts;
@@ -57,16 +81,8 @@ export interface OpenProjectAccounts {
 }
 
 /** What sign-in does with accounts, on a database that is open and migrated. To be closed before the database. */
-export async function openProjectAccounts(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectAccounts> {
-  const keys = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
+export async function openProjectAccounts({ config, database }: Open, observe: Observe): Promise<OpenProjectAccounts> {
+  const keys = await readKeys(config, observe);
   const auth = createAuth({
     db: database,
     identity: keys.identity,
@@ -93,10 +109,7 @@ export interface OpenProjectStorage {
 }
 
 /** What can be done with files on a database that is open and migrated. To be closed before the database. */
-export async function openProjectStorage(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectStorage> {
+export async function openProjectStorage({ config, database }: Open, observe: Observe): Promise<OpenProjectStorage> {
   const settings = config.storage;
   const blobs = await openProjectBlobs(config, database, observe);
   return { tools: createStorageTools({ db: database, blobs, settings, observe }), close: () => blobs.close() };
@@ -109,24 +122,11 @@ export interface OpenProjectS3Keys {
 }
 
 /** Access keys, on a database that is open and migrated. To be closed before the database. */
-export async function openProjectS3Keys(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectS3Keys> {
-  const keys = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
-  // With a master key the database has the keys: secrets are sealed with theirs.
-  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+export async function openProjectS3Keys({ config, database }: Open, observe: Observe): Promise<OpenProjectS3Keys> {
+  const { keys, close } = await openSharedKeys({ config, database }, observe);
   return {
     accessKeys: createAccessKeys(database, keys.signer),
-    async close() {
-      await sharing?.close();
-      keys.close();
-    },
+    close,
   };
 }
 
@@ -137,24 +137,12 @@ export interface OpenProjectWebhooks {
 }
 
 /** Webhooks, on a database that is open and migrated. What is to be sent leaves with the next server. To be closed before the database. */
-export async function openProjectWebhooks(
-  { config, database }: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<OpenProjectWebhooks> {
-  const keys = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
-  const sharing = config.identity.masterKey === null ? null : await keys.share({ database });
+export async function openProjectWebhooks({ config, database }: Open, observe: Observe): Promise<OpenProjectWebhooks> {
+  const { keys, close } = await openSharedKeys({ config, database }, observe);
   const secrets = createWebhookSecrets(keys.signer.deriveKey("webhooks"));
   return {
     tools: createWebhookTools({ db: database, jobs: jobsStore, secrets }),
-    async close() {
-      await sharing?.close();
-      keys.close();
-    },
+    close,
   };
 }
 
@@ -170,26 +158,16 @@ export interface ProjectCallers {
 const callSeconds = 300;
 
 /** The keys of a project, on a database that is open and migrated. To be closed before the database. */
-export async function openProjectCallers(
-  open: Pick<OpenProjectDatabase, "config" | "database">,
-  observe: Observe,
-): Promise<ProjectCallers> {
-  const { config, database } = open;
-  const identity = await openIdentity({
-    keysDir: join(config.project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe,
-    clock: systemClock,
-  });
-  const sharing = config.identity.masterKey === null ? null : await identity.share({ database });
+export async function openProjectCallers(open: Open, observe: Observe): Promise<ProjectCallers> {
+  const { keys, close: closeKeys } = await openSharedKeys(open, observe);
   return {
-    keys: identity.keys,
+    keys: keys.keys,
     async tokenOf(name) {
       const { accounts, close } = await openProjectAccounts(open, observe);
       const user = await accounts.find(name).finally(close);
       if (user === null) return null;
       const iat = Math.floor(systemClock.nowMs() / 1_000);
-      return identity.signer.sign({
+      return keys.signer.sign({
         sub: user.id,
         aud: user.aud,
         role: user.role,
@@ -203,10 +181,7 @@ export async function openProjectCallers(
         is_anonymous: user.isAnonymous,
       });
     },
-    async close() {
-      await sharing?.close();
-      identity.close();
-    },
+    close: closeKeys,
   };
 }
 
@@ -238,12 +213,7 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
   const { project } = config;
   if (project.functionsDir === null) return { functions: [], diagnostics: [] };
   mkdirSync(project.dataDir, { recursive: true, mode: 0o700 });
-  const keys = await openIdentity({
-    keysDir: join(project.dataDir, "keys"),
-    settings: { ...config.identity, keyPollMs: 0 },
-    observe: options.observe,
-    clock: systemClock,
-  });
+  const keys = await readKeys(config, options.observe);
   const functions = createFunctions({
     projectDir: project.dir,
     functionsDir: project.functionsDir,

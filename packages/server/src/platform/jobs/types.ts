@@ -1,7 +1,8 @@
+import type { JobState, Json, JobInfo as PublicJobInfo } from "@mainstay/functions";
 import type { Queryable } from "../postgres/database.ts";
 
-/** What JSON can say. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
+// One set of words: authors are told of jobs in the same.
+export type { JobState, Json };
 
 /** Work for later. Times are the database's. */
 export interface NewJob {
@@ -30,14 +31,6 @@ export interface EnqueuedJob {
   /** False when one of the same name and key was there already. */
   readonly isNew: boolean;
 }
-
-/**
- * - `ready`: runs when its time has come; also between attempts.
- * - `running`: claimed by a node, for a lease that it renews.
- * - `waiting`: a workflow that waits for an event.
- * - `done`, `dead` (no attempts left), `cancelled`: over; kept for a while.
- */
-export type JobState = "ready" | "running" | "waiting" | "done" | "dead" | "cancelled";
 
 /** One run of a job that this node has claimed. */
 export interface ClaimedJob {
@@ -138,24 +131,12 @@ export class RetryLaterError extends Error {
   }
 }
 
-export interface JobInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly queue: string;
-  readonly state: JobState;
-  readonly key: string | null;
-  readonly payload: Json;
-  readonly attempts: number;
-  readonly maxAttempts: number;
-  readonly progress: number | null;
-  readonly result: Json;
-  readonly lastError: string | null;
+/** What authors are told of a job, and what only we need. */
+export interface JobInfo extends PublicJobInfo {
+  /** The request or run that has led to it. */
   readonly causedBy: string | null;
-  /** ISO 8601, as are the others. */
-  readonly createdAt: string;
-  readonly runAt: string;
+  /** ISO 8601. */
   readonly startedAt: string | null;
-  readonly finishedAt: string | null;
 }
 
 export interface JobFilter {
