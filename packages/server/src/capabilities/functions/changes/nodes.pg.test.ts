@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Witness } from "../../../platform/changes/testing.ts";
 import { ChangesBench, handler } from "./testing.ts";
 
-const poll = <T>(of: () => T) => expect.poll(of, { interval: 20, timeout: 10_000 });
+const poll = <T>(of: () => T) => expect.poll(of, { interval: 20 });
 
 let bench: ChangesBench;
 beforeEach(async () => {
@@ -95,11 +95,12 @@ describe("live readers", () => {
     await bench.sql("insert into live values (1, 'a')");
     await node.changes.apply([handler({ name: "all" }), handler({ name: "both", table: "live" })]);
     await bench.sql("insert into live values (2, 'b')");
+    // What this server itself has dropped is told of nothing more, not even of what came before.
+    await poll(() => bench.words("both")).toEqual(["insert 2"]);
     await node.changes.apply([]);
     await bench.sql("insert into live values (3, 'c')");
     await poll(() => witness.changes.filter(({ relation }) => relation.name === "live").length).toBe(3);
     expect(witness.gaps).toEqual([]);
-    expect(await bench.words("both")).toEqual(["insert 2"]);
     expect(
       await bench.sql("select tablename as name from pg_publication_tables where pubname = 'supabase_realtime'"),
     ).toEqual([{ name: "live" }]);
