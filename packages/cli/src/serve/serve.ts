@@ -33,6 +33,18 @@ async function endsLate(work: Promise<void>, patienceMs: number): Promise<boolea
 /** How long a forced stop may take. */
 const forcedStopMs = 3_000;
 
+/** A process ends once nothing in it is open any more. What was forgotten must not keep a terminal waiting, and is told of. */
+function leaveInTime(progress: Progress): void {
+  setTimeout(() => {
+    const left = process.getActiveResourcesInfo().filter((name) => name !== "Timeout" && !isOutput(name));
+    progress.warn(`Ending with something left open: ${left.join(", ")}.`);
+    process.exit();
+  }, forcedStopMs).unref();
+}
+
+/** Standard output and standard error, which are always open. */
+const isOutput = (name: string): boolean => name === "PipeWrap" || name === "TTYWrap";
+
 /** Serves a project until it is asked to stop, then stops all of it. Gives the exit code. */
 export async function serve(cli: Cli, options: ServeOptions): Promise<number> {
   const style = styleFor(cli.err, cli.env);
@@ -65,6 +77,7 @@ export async function serve(cli: Cli, options: ServeOptions): Promise<number> {
       process.exit(exitCodes.failed);
     }
     removeRecord();
+    leaveInTime(progress);
     progress.done(reason === "launcher-gone" ? "Stopped, since the launcher is gone" : "Stopped");
     return exitCodes.ok;
   } catch (error) {

@@ -2,11 +2,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseJsonc } from "./jsonc.ts";
+import { hashOf } from "./load.ts";
 
 /** What a file of the project stands for another: `imports` of `deno.json` or an import map. */
 export interface ImportMap {
-  /** Absolute: the files it was read from. */
-  readonly files: readonly string[];
+  /**
+   * Absolute: the files it was read from, and the hash of what was read there. What stands in them later may be something else already, and was not
+   * built with.
+   */
+  readonly files: ReadonlyMap<string, string>;
   /**
    * The specifier that stands for this one where it is written, or `null`. Files come as absolute paths. What comes out is not looked up
    * again, so that no two entries can send each other around.
@@ -30,7 +34,7 @@ export class ImportMapError extends Error {
 
 type Entries = readonly (readonly [from: string, to: string])[];
 
-export const emptyImportMap: ImportMap = { files: [], map: () => null, entries: [] };
+export const emptyImportMap: ImportMap = { files: new Map(), map: () => null, entries: [] };
 
 const names = ["deno.json", "deno.jsonc", "import_map.json"];
 
@@ -51,20 +55,21 @@ function nearest(from: string, top: string): string | null {
 }
 
 function load(file: string): ImportMap {
-  const document = readObject(file);
+  const files = new Map<string, string>();
+  const document = readObject(file, files);
   const linked = typeof document.importMap === "string" ? resolve(dirname(file), document.importMap) : null;
   // One step, no further: a map that is linked has its entries here, and links of its own are not followed.
   const source =
     linked === null || document.imports !== undefined
       ? { file, document }
-      : { file: linked, document: readObject(linked) };
+      : { file: linked, document: readObject(linked, files) };
   const base = dirname(source.file);
   const imports = readEntries(source.document.imports, base, source.file);
   const scopes = Object.entries(asObject(source.document.scopes ?? {}, source.file, "scopes"))
     .map(([scope, entries]) => [absolute(scope, base), readEntries(entries, base, source.file)] as const)
     .sort(([a], [b]) => b.length - a.length);
   return {
-    files: linked === null ? [file] : [file, linked],
+    files,
     entries: imports,
     map(specifier, importer) {
       for (const [scope, entries] of scopes) {
@@ -104,10 +109,12 @@ function absolute(specifier: string, base: string): string {
   return path.endsWith("/") && !whole.endsWith(sep) ? `${whole}/` : whole;
 }
 
-function readObject(file: string): Readonly<Record<string, unknown>> {
+function readObject(file: string, files: Map<string, string>): Readonly<Record<string, unknown>> {
   let document: unknown;
   try {
-    document = parseJsonc(readFileSync(file, "utf8"));
+    const text = readFileSync(file, "utf8");
+    files.set(file, hashOf(text));
+    document = parseJsonc(text);
   } catch (cause) {
     throw new ImportMapError(file, `It cannot be read: ${cause instanceof Error ? cause.message : cause}`);
   }

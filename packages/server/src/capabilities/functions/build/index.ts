@@ -6,7 +6,7 @@ import { checkTypes } from "./check/run.ts";
 import { type Compiled, type Compiler, openCompiler } from "./compile.ts";
 import { readDeclared } from "./declared.ts";
 import { type FoundFunction, findFunctions } from "./find.ts";
-import { type ImportMap, ImportMapError, readImportMap } from "./import-map.ts";
+import { emptyImportMap, type ImportMap, ImportMapError, readImportMap } from "./import-map.ts";
 import { filesIn, foldersIn } from "./layout.ts";
 import { hashOf } from "./load.ts";
 import { type BuildCache, type BuiltEntry, openBuildCache } from "./manifest.ts";
@@ -135,7 +135,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
       };
       return {
         found,
-        importMap: { files: [error.file], map: () => null, entries: [] },
+        importMap: { ...emptyImportMap, files: new Map([[error.file, ""]]) },
         entry: null,
         diagnostics: [diagnostic],
         missing: [],
@@ -154,7 +154,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
         inputs: Object.keys(known.inputs).map((path) => join(projectDir, path)),
         rewritten: known.rewritten,
       };
-    const key = hashOf(JSON.stringify([found.entry, importMap.files, importMap.files.map(contentOf)]));
+    const key = hashOf(JSON.stringify([found.entry, ...importMap.files]));
     const compiler = await compilerOf(found, importMap, key);
     const compiled: Compiled = await compiler.compile();
     const entry = compiled.output === null ? null : store.keep(found, importMap, compiled);
@@ -271,7 +271,7 @@ function createBuilder(needs: FunctionBuildNeeds) {
     ...(dir === null ? [dirname(join(projectDir, "supabase/functions"))] : foldersIn(dir)),
     ...(needs.supabaseConfigFile === null ? [] : [dirname(needs.supabaseConfigFile)]),
     ...[...states.values()].flatMap(({ inputs, importMap }) =>
-      [...inputs, ...importMap.files].map((path) => dirname(path)),
+      [...inputs, ...importMap.files.keys()].map((path) => dirname(path)),
     ),
   ];
 

@@ -168,8 +168,10 @@ function writeWhole(path: string, text: string): void {
   renameSync(temporary, path);
 }
 
-const hashesOf = (files: readonly string[], shown: (path: string) => string): Readonly<Record<string, string>> =>
-  Object.fromEntries(files.map((file) => [shown(file), hashOfFile(file) ?? ""]));
+const hashesOf = (
+  files: ReadonlyMap<string, string>,
+  shown: (path: string) => string,
+): Readonly<Record<string, string>> => Object.fromEntries([...files].map(([file, hash]) => [shown(file), hash]));
 
 const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
   Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([name, value]) => b[name] === value);

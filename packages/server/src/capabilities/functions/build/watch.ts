@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 
 export interface Watching {
-  /** From now on these folders, each without what is below it. Those that are not there are left out. */
+  /** From now on these folders, each without what is below it. Those that are not there are left out. Nothing once it is closed. */
   follow(folders: Iterable<string>): void;
   close(): void;
 }
@@ -19,6 +19,7 @@ export function watchFolders(
 ): Watching {
   const watchers = new Map<string, FSWatcher>();
   let timer: NodeJS.Timeout | null = null;
+  let isClosed = false;
   let sinceMs = 0;
   let files = new Set<string>();
   const notice = (name: string | null): void => {
@@ -39,6 +40,8 @@ export function watchFolders(
   };
   return {
     follow(folders) {
+      // A build that was under way comes to it late, and nobody would close what is opened now.
+      if (isClosed) return;
       const wanted = new Set(folders);
       for (const folder of watchers.keys()) if (!wanted.has(folder)) drop(folder);
       for (const folder of wanted) {
@@ -54,6 +57,7 @@ export function watchFolders(
       }
     },
     close() {
+      isClosed = true;
       if (timer !== null) clearTimeout(timer);
       for (const folder of watchers.keys()) drop(folder);
     },

@@ -101,7 +101,12 @@ export class Streams {
     }
   }
 
-  /** Nothing more goes either way under this number. */
+  /** Whoever reads what comes under this number is told why it breaks off, and whoever sends it that nobody wants more. */
+  cut(number: number, why: Error): void {
+    this.#incoming.get(number)?.cut(why);
+  }
+
+  /** Nothing more goes either way under this number: the other side knows. */
   drop(number: number, why: Error): void {
     this.#settle(number)?.fail(why);
     this.#outgoing.get(number)?.stop();
@@ -240,6 +245,13 @@ export class Incoming implements AsyncIterableIterator<Buffer> {
       this.#take(chunk.length);
       next.resolve({ done: false, value: chunk });
     }
+  }
+
+  /** It breaks off here, and not because of the sender. */
+  cut(error: Error): void {
+    if (this.#end !== null) return;
+    this.#onLeft();
+    this.fail(error);
   }
 
   finish(): void {

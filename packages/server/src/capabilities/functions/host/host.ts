@@ -154,8 +154,9 @@ class Host implements FunctionHost {
       this.#pools.get(task.invocation.functionName)?.remove(task);
       return this.#over(task, 0);
     }
-    if (isAnswering) thread.cut(task, why);
+    // The signal first: with its stream the invocation may be over.
     thread.cancel(task, why.message);
+    if (isAnswering) thread.cut(task, why);
     task.endAtMs = Math.min(task.endAtMs, performance.now() + this.#needs.settings.functionsGraceMs);
   }
 
@@ -276,7 +277,8 @@ class Host implements FunctionHost {
   #onThreadEnded(pool: FunctionPool, begun: readonly Task[], end: ThreadEnd): void {
     this.#places.giveBack();
     const { problem, isWorth } = endingOf(end);
-    if (isWorth) {
+    // Once it is closed it is we who end them.
+    if (isWorth && !this.#isClosed) {
       const { name } = pool.built;
       this.#needs.observe({
         kind: "functions.thread-ended",

@@ -175,7 +175,7 @@ export class Thread {
 
   /** Cuts off an answer that streams. */
   cut(task: Task, why: Error): void {
-    this.#streams?.drop(task.number, why);
+    this.#streams?.cut(task.number, why);
   }
 
   end(reason: ThreadEnd = { reason: "ended", message: null }): void {
