@@ -66,13 +66,18 @@ describe("installing", () => {
   });
 
   it("lets the second of two wait for the first", async () => {
-    const npm = await fakeNpm("setTimeout(() => {}, 600);");
+    const npm = await fakeNpm(
+      'while (!fs.existsSync("go")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);',
+    );
     const first = run(["bench"], { env: { npm_execpath: npm } });
     await until(async () => (await text("npm-runs")) === "x");
-    const second = run(["bench"], { env: { npm_execpath: npm } });
+    const second = start(["bench"], { env: { npm_execpath: npm } });
+    const ended = outputOf(second);
+    // Only now the first may go on.
+    await saying(second, "Another install is running here");
+    await file("go", "");
     expect((await first).code).toBe(0);
-    expect(await second).toMatchObject({ code: 0, out: "ran \n" });
-    expect((await second).err).toContain("Another install is running here");
+    expect(await ended).toMatchObject({ code: 0, out: "ran \n" });
     expect(await text("npm-runs")).toBe("x");
   });
 
@@ -230,8 +235,10 @@ function start(args: readonly string[], { env = {}, detached = false }: RunOptio
   return child;
 }
 
-async function run(args: readonly string[], options?: RunOptions): Promise<{ code: number; out: string; err: string }> {
-  const child = start(args, options);
+const run = (args: readonly string[], options?: RunOptions) => outputOf(start(args, options));
+
+/** All it says, once it has ended. */
+async function outputOf(child: ChildProcess): Promise<{ code: number; out: string; err: string }> {
   let out = "";
   let err = "";
   child.stdout?.on("data", (chunk: Buffer) => {
@@ -242,6 +249,17 @@ async function run(args: readonly string[], options?: RunOptions): Promise<{ cod
   });
   await once(child, "close");
   return { code: child.exitCode ?? -1, out, err };
+}
+
+/** Until it has said so on standard error. */
+function saying(child: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve) => {
+    let err = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
+      if (err.includes(words)) resolve();
+    });
+  });
 }
 
 async function exitOf(child: ChildProcess): Promise<number | null> {
