@@ -53,7 +53,7 @@ const ofJobs = wants("jobs") ? await jobs({ port }) : [];
 if (ofJobs.length > 0) publish("jobs", ofJobs, "each until its jobs are through");
 const ofChanges = wants("changes") ? await changes({ port }) : [];
 if (ofChanges.length > 0) publish("changes", ofChanges, "200 commits, 30 ms apart");
-process.exitCode = [...figures, ...ofRealtime, ...ofStorage, ...ofJobs, ...ofChanges].some(
+process.exitCode = [...figures, ...ofRealtime, ...ofFunctions, ...ofStorage, ...ofJobs, ...ofChanges].some(
   (figure) => figure.isMet === false,
 )
   ? 1

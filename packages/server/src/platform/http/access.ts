@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Principal } from "../../kernel/principal.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Access } from "../../kernel/route.ts";
+import { givenIn } from "../identity/given.ts";
 import type { Identity } from "../identity/types.ts";
 import { problems } from "./problems.ts";
 
@@ -30,8 +31,19 @@ export function admit(
   }
 }
 
-/** Who asks on a route that is open to everybody: what does not verify is nobody. */
+/**
+ * Who asks on a route that is open to everybody: what does not verify is nobody. Whoever sends nothing to verify is not refused first: making that error
+ * would cost as much as all the rest of such a request.
+ */
 export function identifyIfPossible(identity: Identity, headers: IncomingHttpHeaders, query: string): Principal {
+  if (
+    headers.apikey === undefined &&
+    headers.authorization === undefined &&
+    givenIn(headers) === undefined &&
+    !query.includes("apikey=")
+  ) {
+    return identity.anonymous;
+  }
   try {
     return identity.identify(headers, query);
   } catch (error) {

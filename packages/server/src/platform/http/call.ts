@@ -87,6 +87,7 @@ export class HttpCall implements Call, Held {
   receivedTicks = 0;
   previous: Held | null = null;
   next: Held | null = null;
+  isLinked = false;
   /** Sends the reply for something thrown, unless a reply has begun. */
   readonly refuse: Refuse;
 

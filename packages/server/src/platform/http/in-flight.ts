@@ -1,5 +1,7 @@
-/** What the list needs to know of a request it holds. The links are the list's own. */
-export interface Held {
+import { type Linked, LinkedList } from "../../kernel/linked-list.ts";
+
+/** What is to be known of a request that is held. */
+export interface Held extends Linked<Held> {
   /** Tick at which the wait for the reply began. */
   waitsSinceTick: number;
   isReceivingBody: boolean;
@@ -15,8 +17,6 @@ export interface Held {
   readonly replyTimeoutMs: number;
   /** True once the reply has begun: from then on only the reader's pace counts. */
   readonly isReplying: boolean;
-  previous: Held | null;
-  next: Held | null;
   /** No reply in time. */
   onDeadline(): void;
   /** The body comes too slowly, or has taken too long as a whole. */
@@ -32,12 +32,11 @@ export interface InFlightNeeds {
 
 /**
  * Every request being worked on. One clock sweeps them all: a timer per request would cost more than the routing does, and
- * deadlines need no precision beyond a tick. The list is linked through its members, so that holding one allocates nothing.
+ * deadlines need no precision beyond a tick.
  */
 export class InFlight {
   tick = 0;
-  count = 0;
-  #first: Held | null = null;
+  readonly #held = new LinkedList<Held>();
   readonly #tickMs: number;
   readonly #windowTicks: number;
   readonly #windowLeastBytes: number;
@@ -53,20 +52,17 @@ export class InFlight {
     this.#timer = setInterval(() => this.#sweep(), tickMs).unref();
   }
 
+  get count(): number {
+    return this.#held.count;
+  }
+
   add(held: Held): void {
     held.waitsSinceTick = this.tick;
-    held.next = this.#first;
-    if (this.#first !== null) this.#first.previous = held;
-    this.#first = held;
-    this.count++;
+    this.#held.add(held);
   }
 
   remove(held: Held): void {
-    if (held.previous === null) this.#first = held.next;
-    else held.previous.next = held.next;
-    if (held.next !== null) held.next.previous = held.previous;
-    held.previous = held.next = null;
-    if (--this.count === 0) this.#onEmpty?.();
+    if (this.#held.remove(held) && this.#held.count === 0) this.#onEmpty?.();
   }
 
   /**
@@ -97,12 +93,10 @@ export class InFlight {
 
   #sweep(): void {
     this.tick++;
-    for (let held = this.#first; held !== null; ) {
-      const next = held.next; // before a callback removes it
+    for (const held of this.#held) {
       if (held.isReceivingBody) this.#sweepBody(held);
       else if (!held.isReplying && (this.tick - held.waitsSinceTick - 1) * this.#tickMs >= held.replyTimeoutMs)
         held.onDeadline();
-      held = next;
     }
   }
 

@@ -1,3 +1,4 @@
+import { LinkedList } from "../../../kernel/linked-list.ts";
 import type { Task } from "./task.ts";
 
 const sweepMs = 100;
@@ -22,7 +23,7 @@ export interface DeadlineNeeds {
  */
 export class Deadlines {
   readonly #needs: DeadlineNeeds;
-  readonly #tasks = new Set<Task>();
+  readonly #tasks = new LinkedList<Task>();
   #timer: NodeJS.Timeout | null = null;
   #idleSweeps = 0;
 
@@ -31,7 +32,7 @@ export class Deadlines {
   }
 
   get count(): number {
-    return this.#tasks.size;
+    return this.#tasks.count;
   }
 
   add(task: Task): void {
@@ -42,11 +43,11 @@ export class Deadlines {
   }
 
   delete(task: Task): void {
-    this.#tasks.delete(task);
+    this.#tasks.remove(task);
   }
 
   [Symbol.iterator](): IterableIterator<Task> {
-    return this.#tasks.values();
+    return this.#tasks[Symbol.iterator]();
   }
 
   stop(): void {
@@ -55,7 +56,7 @@ export class Deadlines {
   }
 
   #sweep(nowMs: number): void {
-    this.#idleSweeps = this.#tasks.size === 0 ? this.#idleSweeps + 1 : 0;
+    this.#idleSweeps = this.#tasks.count === 0 ? this.#idleSweeps + 1 : 0;
     if (this.#idleSweeps > restAfter) {
       this.stop();
       this.#idleSweeps = 0;

@@ -1,3 +1,4 @@
+import type { Linked } from "../../../kernel/linked-list.ts";
 import { Problem } from "../../../kernel/problem.ts";
 import type { Json } from "../../../platform/jobs/types.ts";
 import type { Thrown } from "../channel/messages.ts";
@@ -12,7 +13,10 @@ export type Work =
   | { readonly kind: "run"; readonly input: Json; readonly context: Json; resolve(result: RunResult): void };
 
 /** One invocation on its way through the host. */
-export class Task {
+export class Task implements Linked<Task> {
+  previous: Task | null = null;
+  next: Task | null = null;
+  isLinked = false;
   readonly invocation: Invocation;
   readonly work: Work;
   readonly #reject: (error: unknown) => void;

@@ -4,6 +4,7 @@ import { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead } from "../channel/heads.ts";
 import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
 import type { EndReason, Loaded, Report } from "../channel/messages.ts";
+import { Numbered } from "../channel/numbered.ts";
 import { inPieces } from "../channel/pieces.ts";
 import { Streams } from "../channel/streams.ts";
 import { problems } from "../problems.ts";
@@ -55,6 +56,8 @@ export interface ThreadNeeds extends AskedNeeds {
 
 /** The process looks itself whether a module loads, and knows what it takes. This is for a thread of which it says nothing more. */
 const bootFactor = 4;
+/** With so many invocations a thread begins to work while we still read what others ask: with all of a turn it would wait for us, and we for it. */
+const handedOverAtOnce = 16;
 /** What a thread has not read, of all that it was sent: beyond it the server would keep in its own memory what nobody may want. */
 const unreadMib = 64;
 /** How often an invocation may come back without having been begun. */
@@ -66,7 +69,7 @@ export const stackMb = 4;
 
 /** One thread of the functions process, from the server's side. */
 export class Thread {
-  readonly tasks = new Map<number, Task>();
+  readonly tasks = new Numbered<Task>();
   /** It has said what it defines, and takes invocations. */
   isReady = false;
   isEnded = false;
@@ -90,11 +93,14 @@ export class Thread {
   #asked: Asked | null = null;
   #next = 1;
   #isFlushDue = false;
+  /** Invocations written and not handed over. */
+  #unflushed = 0;
   #reason: ThreadEnd | null = null;
   readonly #callers = new Callers();
   readonly #lately = new Lately();
   readonly #flushNow = (): void => {
     this.#isFlushDue = false;
+    this.#unflushed = 0;
     if (this.#writer?.flush() !== false || this.#socket === null) return;
     const limitBytes = Math.max(unreadMib, this.#needs.memoryMb) * 1_048_576;
     if (this.#socket.writableLength > limitBytes) this.#refuse("It does not read what it is sent.");
@@ -129,7 +135,8 @@ export class Thread {
   }
 
   send(task: Task): void {
-    const number = this.#next++;
+    const number = this.tasks.free(this.#next);
+    this.#next = number + 1;
     task.thread = this;
     task.number = number;
     this.tasks.set(number, task);
@@ -163,12 +170,13 @@ export class Thread {
         this.#streams!.send(number, body).catch(() => {});
       }
     }
-    this.#flush();
+    if (++this.#unflushed >= handedOverAtOnce) this.#flushNow();
+    else this.#flush();
   }
 
   /** Tells the handler that nobody wants what it does. */
   cancel(task: Task, message: string): void {
-    if (this.#writer === null || !this.tasks.has(task.number)) return;
+    if (this.#writer === null || this.tasks.get(task.number) !== task) return;
     this.#writer.begin(frameKind.cancel, task.number).text(message).end();
     this.#flush();
   }
@@ -373,7 +381,7 @@ export class Thread {
     this.#writer = null;
     this.#streams?.dropAll(new Error("The function ended while it answered."));
     this.#socket?.destroy();
-    const all = [...this.tasks.values()];
+    const all = this.tasks.values();
     this.tasks.clear();
     // Of a process that has died nobody knows what it had begun.
     const begun = report === null ? all : all.filter((task) => task.number <= report.begun);

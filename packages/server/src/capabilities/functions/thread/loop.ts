@@ -4,6 +4,7 @@ import type { FrameWriter } from "../channel/frame-writer.ts";
 import { bodyFlag, joinHead, splitHead } from "../channel/heads.ts";
 import { frameKind } from "../channel/kinds.ts";
 import type { Result } from "../channel/messages.ts";
+import { Numbered } from "../channel/numbered.ts";
 import { inPieces } from "../channel/pieces.ts";
 import type { Streams } from "../channel/streams.ts";
 import type { HttpInput, HttpOutput } from "../types.ts";
@@ -33,7 +34,7 @@ export class Loop {
   definitions: readonly Definition[] = [];
   readonly #needs: LoopNeeds;
   readonly #callers = new Map<number, Caller>();
-  readonly #runs = new Map<number, Run>();
+  readonly #runs = new Numbered<Run>();
   #queue: Run[] = [];
   /** Begun, and not over. */
   #pending = 0;
