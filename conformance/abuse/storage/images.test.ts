@@ -131,7 +131,7 @@ describe("S07 many that are none", () => {
     });
     isOver = true;
     await reading;
-    expect(plain.length).toBeGreaterThan(10);
+    expect(plain.length).toBeGreaterThan(0);
     expect(plain.filter((status) => status !== 200)).toEqual([]);
     expect(statuses.filter((status) => ![200, 400, 413, 415, 422, 503, 504].includes(status))).toEqual([]);
     await expect.poll(async () => (await render("good.png?width=51")).status).toBe(200);

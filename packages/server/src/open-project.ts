@@ -225,7 +225,7 @@ export async function inspectProjectFunctions(options: ServerOptions): Promise<P
     jwks: () => keys.signer.jwks(),
     secrets: config.functionSecrets,
     // Nobody waits for an answer: on a busy machine it may take its time.
-    settings: { ...config.functions, functionsBootMs: Math.max(config.functions.functionsBootMs, 60_000) },
+    settings: { ...config.functions, functionsBootMs: Math.max(config.functions.functionsBootMs, 20_000) },
     observe: options.observe,
     projectUrl: () => localUrl(config.http.host, config.http.port),
     listening: Promise.resolve(),

@@ -188,7 +188,7 @@ export function sentenceOf(observation: Observation): string {
     case "outbox.given-up":
       return `A message could not be delivered (${observation.channel})`;
     case "job.failed":
-      return `A job failed and is tried again in ${Math.ceil(observation.waitMs / 1_000)} s (${observation.name} ${observation.id}, attempt ${observation.attempt})`;
+      return `A job failed and is tried again in ${waitOf(observation.waitMs)} (${observation.name} ${observation.id}, attempt ${observation.attempt})`;
     case "job.dead":
       return `A job failed for good (${observation.name} ${observation.id}, attempts: ${observation.attempts})`;
     case "job.lost":
@@ -220,3 +220,6 @@ export function sentenceOf(observation: Observation): string {
       return `${observation.area}: ${observation.message}`;
   }
 }
+
+/** As exact as a person wants it. */
+const waitOf = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1_000)} s`);

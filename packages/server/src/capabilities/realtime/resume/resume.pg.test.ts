@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Values } from "../../../kernel/settings.ts";
 import { parseLsn } from "../../../platform/changes/lsn.ts";
 import type { changesSettings } from "../../../platform/changes/settings.ts";
+import type { Database } from "../../../platform/postgres/database.ts";
+import { sessionProblems } from "../../../platform/postgres/session/problems.ts";
 import { type Broadcast, createBroadcast } from "../broadcast/index.ts";
 import { TestCluster, type TestNode } from "../nodes.testing.ts";
 import { type AskingPolicies, openAskingPolicies } from "../row-changes/asking-policies.testing.ts";
@@ -54,6 +56,7 @@ afterAll(async () => {
 async function openNode(
   settings: Partial<Values<typeof realtimeSettings>> = {},
   logSettings: Partial<Values<typeof changesSettings>> = {},
+  dbOf: (db: Database) => Database = (db) => db,
 ): Promise<Node> {
   let stopAll = async () => {};
   let broadcast: Broadcast | undefined;
@@ -64,7 +67,7 @@ async function openNode(
     features(context) {
       const rowChanges = createRowChanges(context);
       broadcast = createBroadcast(context);
-      const resume = createResume(context, [rowChanges, broadcast]);
+      const resume = createResume({ ...context, db: dbOf(context.db) }, [rowChanges, broadcast]);
       rowChanges.start();
       resume.start();
       stopAll = async () => {
@@ -424,6 +427,58 @@ describe("R13 over the end of nodes", () => {
     back.drop();
     await first.stop();
     await other.stop();
+  });
+});
+
+describe("R13 while the database is away", () => {
+  /** It answers nobody who comes back, from now on or no more. */
+  const outage = { isAway: false, asked: 0 };
+  const away = (db: Database): Database =>
+    Object.assign(Object.create(db) as Database, {
+      query(statement: Parameters<Database["query"]>[0]) {
+        if (!outage.isAway) return db.query(statement);
+        outage.asked++;
+        return Promise.reject(sessionProblems.unavailable(new Error("gone")));
+      },
+    });
+  const isTold = (client: TestClient) =>
+    client.received.some(({ payload }) => (payload as { message?: string } | null)?.message === missedMessage);
+
+  test("what a client missed is waited for, and comes before what happens since", async () => {
+    const node = await openNode({}, {}, away);
+    const name = room();
+    const client = node.realtime.connect();
+    await join(client, name, session(node, alice, "w1"));
+    client.drop();
+    const missed = await work(node, name, 3);
+    outage.isAway = true;
+    const back = comeBack(client, node);
+    expect((await back.join(name, config, session(node, alice, "w1"))).status).toBe("ok");
+    await expect.poll(() => outage.asked).toBeGreaterThan(1);
+    const since = await work(node, name, 1);
+    expect(numbersOf(back)).toEqual([]);
+    outage.isAway = false;
+    await expect.poll(() => unique(numbersOf(back)).length).toBe(missed.length + since.length);
+    expect(unique(numbersOf(back)).slice(0, missed.length)).toEqual(missed);
+    expect(isTold(back)).toBe(false);
+    back.drop();
+    await node.stop();
+  });
+
+  test("for too long, it is told to read anew", async () => {
+    const node = await openNode({ realtimeResumeTimeoutMs: 200 }, {}, away);
+    const name = room();
+    const client = node.realtime.connect();
+    await join(client, name, session(node, alice, "w2"));
+    client.drop();
+    await work(node, name, 1);
+    outage.isAway = true;
+    const back = comeBack(client, node);
+    expect((await back.join(name, config, session(node, alice, "w2"))).status).toBe("ok");
+    await expect.poll(() => isTold(back)).toBe(true);
+    outage.isAway = false;
+    back.drop();
+    await node.stop();
   });
 });
 

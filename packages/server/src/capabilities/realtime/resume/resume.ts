@@ -1,4 +1,6 @@
+import { setTimeout as after } from "node:timers/promises";
 import type { Lsn } from "../../../kernel/change.ts";
+import { Problem } from "../../../kernel/problem.ts";
 import { reasonOf } from "../../../kernel/reason.ts";
 import { Turns } from "../../../kernel/turns.ts";
 import { earlierOf } from "../../../platform/changes/lsn.ts";
@@ -23,6 +25,10 @@ interface Own extends TakenUp {
 }
 
 const sweepMs = 30_000;
+/** How soon a database that was away is asked again, in ms. */
+const awayLookMs = 100;
+
+const isAway = (error: unknown): boolean => error instanceof Problem && error.code === "postgres/unavailable";
 
 /** Remembers where lost channels were, and sends those that come back what they missed. */
 export class Resume {
@@ -96,7 +102,7 @@ export class Resume {
     const present = this.#present.enter(channel);
     this.#recorder.keep({ id: present.id, key: present.key, lastRef: channel.socket.lastRef, cursor: null });
     try {
-      await this.#catchUp(present);
+      await this.#catchUpInTime(present);
     } catch (error) {
       this.#warn(`What a channel missed cannot be sent: ${reasonOf(error)}`);
       tellMissed(channel);
@@ -126,6 +132,20 @@ export class Resume {
     });
     if (isDoubtful) this.#recorder.forget(id);
     else this.#recorder.keep({ id, key, lastRef, cursor: arrived });
+  }
+
+  /** While the database is away nobody can be looked up. It comes back, and until then the channel waits as for a slow look-up. */
+  async #catchUpInTime(present: Present): Promise<void> {
+    const untilMs = performance.now() + this.#context.settings.realtimeResumeTimeoutMs;
+    for (;;) {
+      try {
+        return await this.#catchUp(present);
+      } catch (error) {
+        if (!present.channel.isOpen) return;
+        if (!isAway(error) || performance.now() > untilMs) throw error;
+        await after(awayLookMs);
+      }
+    }
   }
 
   async #catchUp(present: Present): Promise<void> {
