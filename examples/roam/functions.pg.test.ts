@@ -232,14 +232,21 @@ describe("the weather", () => {
     return { ...found, status: answer.status } as Record<string, unknown>;
   };
 
+  /** From the service itself, which may be left alone for a while after it has failed. */
+  const fresh = async () => {
+    let found: Record<string, unknown> = {};
+    await poll(async () => {
+      found = await look();
+      return found.source;
+    }).toBe("network");
+    return found;
+  };
+
   it.each(["failing", "busy", "cut", "hanging"] as const)(
     "is known while the service is %s, and says of when",
     async (mood) => {
-      const { source, asOf, ...before } = await look();
-      expect([before, source]).toEqual([
-        expect.objectContaining({ status: 200, place: "Lisbon", temperature_c: expect.any(Number) }),
-        "network",
-      ]);
+      const { source: _, asOf, ...before } = await fresh();
+      expect(before).toMatchObject({ status: 200, place: "Lisbon", temperature_c: expect.any(Number) });
       app.weather.mood = mood;
       expect(await look()).toMatchObject({ ...before, source: "stale", asOf: expect.any(String) });
     },

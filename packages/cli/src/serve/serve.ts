@@ -95,21 +95,32 @@ async function start(cli: Cli, options: ServeOptions, progress: Progress, signal
   const { loadConfig } = await import("@mainstay/server/config");
   const given = { projectDir: options.projectDir, env: cli.env };
   const config = await loadConfig({ ...given, flags: flagsOf(options) });
-  const { port, notice } = await choosePort(config.http.port, config.http.host, options.mode);
-  if (notice !== null) progress.warn(notice);
-  const report = reportStart(progress, styleFor(cli.err, cli.env));
   const { startServer } = await import("@mainstay/server");
-  const server = await startServer({
-    ...given,
-    flags: flagsOf({ ...options, port }),
-    observe: await observer(options.mode, config, cli, report.observe),
-    mode: options.mode,
-    onProgress: report.seedProgress,
-    signal,
-  });
-  report.end();
-  return server;
+  for (let attempt = 1; ; attempt++) {
+    const { port, notice } = await choosePort(config.http.port, config.http.host, options.mode);
+    if (notice !== null) progress.warn(notice);
+    const report = reportStart(progress, styleFor(cli.err, cli.env));
+    try {
+      const server = await startServer({
+        ...given,
+        flags: flagsOf({ ...options, port }),
+        observe: await observer(options.mode, config, cli, report.observe),
+        mode: options.mode,
+        onProgress: report.seedProgress,
+        signal,
+      });
+      report.end();
+      return server;
+    } catch (error) {
+      // Somebody has taken it since we looked, and another one will do as well.
+      const isTaken = (error as { code?: unknown }).code === "http/port-busy";
+      if (!isTaken || options.mode !== "dev" || attempt === portAttempts) throw error;
+    }
+  }
 }
+
+/** How often `dev` chooses a port. */
+const portAttempts = 3;
 
 const flagsOf = ({ port, host }: ListenOptions) => ({
   http: { ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) },
