@@ -1,14 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { setPriority, tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
-import { frameKind } from "../channel/kinds.ts";
 import type { Order, ProcessLimits, Report, ThreadStart } from "../channel/messages.ts";
 import type { ThreadModule } from "../thread/wire.ts";
 import type { ProcessCode } from "../types.ts";
+import { Reception } from "./reception.ts";
 
 type Ended = Extract<Report, { kind: "ended" }>;
 
@@ -62,12 +60,7 @@ const startFile = fileURLToPath(
 const pingMs = 1_000;
 /** Until it has said that it is there it may take longer. */
 const startMs = 30_000;
-const helloMs = 10_000;
-const helloHeadBytes = 9;
-const helloLimitBytes = 256;
 const lastWordsBytes = 4_096;
-/** Connections that have not said yet which thread they are. */
-const strangersLimit = 256;
 /** A little less of a processor than the server has. What is lower gets next to nothing where others keep the machine busy, and callers wait for it. */
 const niceness = 2;
 /** What counts as data before anything is done, in MiB: addresses for stacks and for code, mostly never written. */
@@ -90,9 +83,11 @@ const steadyMs = 30_000;
 export class FunctionsProcess {
   readonly #needs: ProcessNeeds;
   readonly #threads = new Map<number, { readonly events: ThreadEvents; readonly token: string }>();
-  readonly #byToken = new Map<string, number>();
-  #folder: string | null = null;
-  #server: Server | null = null;
+  readonly #reception = new Reception((thread, socket) => {
+    const known = this.#threads.get(thread);
+    if (known === undefined) socket.destroy();
+    else known.events.connected(socket);
+  });
   #child: ChildProcess | null = null;
   #orders: Order[] = [];
   #isReady = false;
@@ -109,8 +104,6 @@ export class FunctionsProcess {
   #isClosed = false;
   #spare: Spare | null = null;
   #onUnused: (() => void) | null = null;
-  readonly #sockets = new Set<Socket>();
-  #strangers = 0;
 
   constructor(needs: ProcessNeeds) {
     this.#needs = needs;
@@ -170,11 +163,9 @@ export class FunctionsProcess {
   #begin(start: StartOf<ThreadModule | null>, limits: ThreadLimits, events: ThreadEvents): number {
     const thread = this.#next++;
     this.#startedSince++;
-    const token = randomBytes(24).toString("base64url");
-    this.#threads.set(thread, { events, token });
-    this.#byToken.set(token, thread);
-    const socketPath = this.#listen();
-    this.#order({ kind: "start", thread, start: { ...start, socketPath, token }, ...limits });
+    const invitation = this.#reception.invite(thread);
+    this.#threads.set(thread, { events, token: invitation.token });
+    this.#order({ kind: "start", thread, start: { ...start, ...invitation }, ...limits });
     return thread;
   }
 
@@ -222,9 +213,7 @@ export class FunctionsProcess {
       child.kill("SIGKILL");
       await gone;
     }
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server?.close();
-    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+    this.#reception.close();
   }
 
   #order(order: Order): void {
@@ -232,58 +221,6 @@ export class FunctionsProcess {
     if (this.#isReady && this.#child?.connected === true) this.#child.send(order);
     else this.#orders.push(order);
     if (this.#child === null && this.#restart === null) this.#spawn();
-  }
-
-  /** A path in a folder that is ours alone: paths of sockets may not be longer than some 100 bytes, and a project's may. */
-  #listen(): string {
-    if (this.#folder === null) {
-      this.#folder = mkdtempSync(join(tmpdir(), "mst-"));
-      this.#server = createServer((socket) => this.#greet(socket));
-      this.#server.on("error", () => {});
-      this.#server.listen(join(this.#folder, "s"));
-      this.#server.unref();
-    }
-    return join(this.#folder, "s");
-  }
-
-  /** Whoever connects has to say first which thread it is, and soon. */
-  #greet(socket: Socket): void {
-    socket.on("error", () => {});
-    if (this.#strangers >= strangersLimit) return void socket.destroy();
-    this.#strangers++;
-    this.#sockets.add(socket);
-    let isStranger = true;
-    const known = (): void => {
-      if (isStranger) this.#strangers--;
-      isStranger = false;
-    };
-    socket.once("close", () => {
-      known();
-      this.#sockets.delete(socket);
-    });
-    const timer = setTimeout(() => socket.destroy(), helloMs);
-    let bytes: Buffer = Buffer.alloc(0);
-    const read = (chunk: Buffer): void => {
-      bytes = Buffer.concat([bytes, chunk]);
-      if (bytes.length < helloHeadBytes) return;
-      const end = bytes.readUInt32LE(0) + 4;
-      if (end > helloLimitBytes || bytes[4] !== frameKind.hello) return void socket.destroy();
-      if (bytes.length < end) return;
-      clearTimeout(timer);
-      const token = bytes.toString("latin1", helloHeadBytes, end);
-      const thread = this.#byToken.get(token);
-      const events = thread === undefined ? undefined : this.#threads.get(thread)?.events;
-      this.#byToken.delete(token);
-      if (events === undefined) return void socket.destroy();
-      // What came with it is for whoever listens from here on.
-      socket.off("data", read).pause();
-      if (bytes.length > end) socket.unshift(bytes.subarray(end));
-      known();
-      events.connected(socket);
-      socket.resume();
-    };
-    socket.on("data", read);
-    socket.once("close", () => clearTimeout(timer));
   }
 
   #spawn(): void {
@@ -301,7 +238,7 @@ export class FunctionsProcess {
     const child = spawn(command, args, {
       // glibc has an arena for each thread, and keeps what was theirs.
       env: { MALLOC_ARENA_MAX: "2" },
-      cwd: this.#folder ?? undefined,
+      cwd: this.#reception.folder ?? undefined,
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     this.#child = child;
@@ -355,7 +292,7 @@ export class FunctionsProcess {
     const known = this.#threads.get(thread);
     if (known === undefined) return undefined;
     this.#threads.delete(thread);
-    this.#byToken.delete(known.token);
+    this.#reception.withdraw(known.token);
     if (this.#threads.size === 0) this.#onUnused?.();
     return known.events;
   }
