@@ -53,6 +53,7 @@ export class Renderer {
   readonly #limits: RendererLimits;
   readonly #child: ChildProcess;
   #current: Waiting | null = null;
+  #isReady = false;
   #isGone = false;
   #why: unknown = imageProblems.stopped();
   readonly #ready: Promise<void>;
@@ -82,7 +83,8 @@ export class Renderer {
     });
     child.stdin!.on("error", () => {});
     child.on("error", (error) => this.#end(imageProblems.stopped(error)));
-    child.on("exit", (_, endedBy) => this.#end(reasonOfEnd(endedBy)));
+    // Before it has seen an image it is no image that has ended it.
+    child.on("exit", (_, endedBy) => this.#end(this.#isReady ? reasonOfEnd(endedBy) : imageProblems.stopped()));
     standBack(child.pid);
     this.#ready = this.#greeting();
     // Told to whoever wants the first picture.
@@ -141,7 +143,8 @@ export class Renderer {
     const timer = setTimeout(() => this.#end(imageProblems.stopped()), startLimitMs);
     try {
       const { kind } = (await this.#next()).head as Greeting;
-      if (kind === "ready") return;
+      this.#isReady = kind === "ready";
+      if (this.#isReady) return;
       this.#end(imageProblems.unavailable());
       throw this.#why;
     } finally {
@@ -196,8 +199,8 @@ export class Renderer {
   }
 
   #write(bytes: Buffer): Promise<void> {
-    if (this.#isGone) return this.#gone();
     const { stdin } = this.#child;
+    if (this.#isGone || stdin!.destroyed) return this.#gone();
     if (stdin!.write(bytes)) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -211,8 +214,10 @@ export class Renderer {
     });
   }
 
-  #gone(): Promise<never> {
-    return Promise.reject(this.#why);
+  /** The pipe may be closed before it is known what the process has died of. */
+  async #gone(): Promise<never> {
+    await this.#ended;
+    throw this.#why;
   }
 
   #settle(how: (waiting: Waiting) => void): void {
