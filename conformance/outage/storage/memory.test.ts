@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FilesApp, startFiles } from "./app.ts";
 
 /** 2 GB when `MAINSTAY_OUTAGE_WHOLE` is set. */
-const fileBytes = process.env.MAINSTAY_OUTAGE_WHOLE === "1" ? 2_147_483_648 : 209_715_200;
+const fileBytes = process.env.MAINSTAY_OUTAGE_WHOLE === "1" ? 2_147_483_648 : 134_217_728;
 const extraBytes = 64 * 1_048_576;
 const pieceBytes = 1_048_576;
 const partBytes = 16 * pieceBytes;
