@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { changes } from "./src/changes.ts";
-import { functions } from "./src/functions.ts";
+import { functions, secondsOfTurn, turns } from "./src/functions.ts";
 import { jobs } from "./src/jobs.ts";
 import { describeMachine, hasCommand } from "./src/machine.ts";
 import { realtime, realtimeParts } from "./src/realtime/index.ts";
@@ -45,7 +45,11 @@ const ofFunctions = wants("functions")
   ? await functions({ port, seconds: Number(options.seconds), connections: Number(options.connections) })
   : [];
 if (ofFunctions.length > 0)
-  publish("functions", ofFunctions, `${options.connections} connections, ${options.seconds} s a scenario`);
+  publish(
+    "functions",
+    ofFunctions,
+    `${options.connections} connections, ${turns} turns of both, ${secondsOfTurn(Number(options.seconds))} s each`,
+  );
 const ofStorage = await storageFigures();
 if (ofStorage.length > 0)
   publish("storage", ofStorage, `${options.connections} connections, ${storageSeconds} s a scenario`);

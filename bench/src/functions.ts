@@ -7,7 +7,10 @@ import { emptyProject, keysOf, startConstant, startServer } from "./server.ts";
 const text = "Hello from a function";
 const goal = 0.5;
 /** So often the two take turns: on a machine that others use too one turn says little, and the middle of several does. */
-const turns = 5;
+export const turns = 5;
+
+/** Of all that a scenario may take. */
+export const secondsOfTurn = (seconds: number): number => Math.max(2, Math.round(seconds / turns));
 
 /**
  * A function that answers a constant against `node:http` answering the same constant to the very same requests: with a key, as apps call, and without
@@ -67,7 +70,7 @@ async function compare(options: {
   const first = await fetch(server + path, { headers });
   const said = await first.text();
   if (said !== text) throw new Error(`The function answered ${first.status}: ${said}`);
-  const seconds = Math.max(2, Math.round(options.seconds / turns));
+  const seconds = secondsOfTurn(options.seconds);
   const load = (url: string) => saturate({ url, shots: [{ method: "GET", path, headers }], connections, seconds });
   const all: Turn[] = [];
   for (let turn = 0; turn < turns; turn++) {

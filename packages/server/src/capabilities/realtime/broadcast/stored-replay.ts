@@ -84,9 +84,7 @@ export class StoredReplay {
     const joining = this.#joining.get(channel);
     if (joining === undefined) return;
     this.#joining.delete(channel);
-    const { stored, arrived } = joining;
-    for (const { id } of stored) arrived.delete(id);
-    const all = [...stored, ...arrived.values()];
+    const all = inOrder(joining.stored, [...joining.arrived.values()]);
     if (all.length > 0) this.#replayed.set(channel, new Set(all.map(({ id }) => id)));
     channel.hold();
     try {
@@ -118,4 +116,28 @@ export class StoredReplay {
   forget(channel: Channel): void {
     this.#joining.delete(channel);
   }
+}
+
+/**
+ * What was read and what came meanwhile, each once, in the order it was sent. What came may be older than all that was read, when more came than is read:
+ * then it stands before what came after it.
+ */
+export function inOrder(
+  stored: readonly StoredBroadcast[],
+  arrived: readonly StoredBroadcast[],
+): readonly StoredBroadcast[] {
+  const places = new Map(stored.map(({ id }, place) => [id, place]));
+  const all: StoredBroadcast[] = [];
+  let waiting: StoredBroadcast[] = [];
+  let from = 0;
+  for (const one of arrived) {
+    const place = places.get(one.id);
+    if (place === undefined) waiting.push(one);
+    else if (place >= from) {
+      all.push(...stored.slice(from, place), ...waiting, stored[place]!);
+      waiting = [];
+      from = place + 1;
+    }
+  }
+  return [...all, ...stored.slice(from), ...waiting];
 }
