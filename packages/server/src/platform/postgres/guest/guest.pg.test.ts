@@ -1,6 +1,6 @@
 import { templateDatabase, testDatabase } from "@mainstay/testing";
 import { sql } from "pg-sql2";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { servicePrincipal } from "../../identity/service.ts";
 import { externalApiLogin } from "../api-login.ts";
 import { asCaller } from "../caller.ts";
@@ -277,7 +277,8 @@ describe("bounds", () => {
 
   test("only so many are open at once", async () => {
     const few = openGuests({ target, database, limits: { ...limits, connections: 1, waitMs: 50 } });
-    const tx = await few.begin(user(alice));
+    // A busy machine may need longer for a connection.
+    const tx = await vi.waitFor(() => few.begin(user(alice)), { timeout: 30_000 });
     await expect(few.begin(user(bob))).rejects.toMatchObject({ code: "transaction/busy", status: 503 });
     await tx.rollback();
     await within((next) => next.query("select 1", []), user(bob), few);
