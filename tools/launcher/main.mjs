@@ -14,8 +14,8 @@ const oldestNode = [20, 19];
 
 /**
  * Runs one task of the workspace and gives its exit code. Installs what is missing or stale first, and picks the Node
- * that runs it. A second start pays for two small file reads and one hash, nothing else: what installs is imported
- * only when it is needed.
+ * that runs it. A second start pays for two small file reads, one hash and a look at the times of our sources, nothing else: what
+ * installs is imported only when it is needed.
  *
  * @param {readonly string[]} argv task name, then arguments for it
  * @returns {Promise<number>}
@@ -38,6 +38,7 @@ export async function main(argv) {
       if (!existsSync(join(workspaceRoot, file)))
         throw new Refusal(`${file} is missing: this checkout is not complete.`);
     }
+    if (task.bundles) await (await import("./bundle.mjs")).bundle(workspaceRoot);
     return await runAll(node, commands, workspaceRoot);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

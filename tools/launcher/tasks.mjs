@@ -1,7 +1,8 @@
 /**
  * @typedef {{ readonly file: string, readonly args: readonly string[], readonly isServer?: boolean }} Command
  *   A script of this workspace (path from its root) and what to hand it. A server is told when its launcher dies.
- * @typedef {{ readonly summary: string, commands(args: readonly string[]): readonly Command[] }} Task
+ * @typedef {{ readonly summary: string, readonly bundles?: boolean, commands(args: readonly string[]): readonly Command[] }} Task
+ *   One that starts servers bundles our code before.
  */
 
 const cli = "packages/cli/bin/mainstay.mjs";
@@ -21,25 +22,34 @@ const serve = (verb, args) => {
  * @type {Readonly<Record<string, Task>>}
  */
 export const tasks = {
-  start: { summary: "serve examples/roam: database, migrations, data, API", commands: (args) => serve("dev", args) },
+  start: {
+    summary: "serve examples/roam: database, migrations, data, API",
+    bundles: true,
+    commands: (args) => serve("dev", args),
+  },
   dev: {
     summary: "the same, for working on a project: --dir <folder>",
+    bundles: true,
     commands: (args) => serve("dev", args),
   },
   demo: {
     summary: "two people use the served example, through supabase-js",
+    bundles: true,
     commands: (args) => [{ file: "examples/roam/demo.ts", args }],
   },
   live: {
     summary: "the same two people side by side in a browser, live",
+    bundles: true,
     commands: (args) => [{ file: "examples/roam/live.ts", args, isServer: true }],
   },
   test: {
     summary: "every test: unit, pg, conformance",
+    bundles: true,
     commands: (args) => [{ file: vitest, args: ["run", ...args] }],
   },
   check: {
     summary: "all that CI runs: format and lint, types, stale docs, tests",
+    bundles: true,
     commands: (args) => [
       { file: biome, args: ["ci"] },
       { file: tsc, args: ["-p", "."] },
@@ -54,9 +64,14 @@ export const tasks = {
   docs: { summary: "write docs/reference from the code", commands: (args) => [{ file: generateDocs, args }] },
   conformance: {
     summary: "real clients against a booted server",
+    bundles: true,
     commands: (args) => [{ file: vitest, args: ["run", "--project", "conformance", ...args] }],
   },
-  bench: { summary: "measure, and write the report", commands: (args) => [{ file: "bench/run.ts", args }] },
+  bench: {
+    summary: "measure, and write the report",
+    bundles: true,
+    commands: (args) => [{ file: "bench/run.ts", args }],
+  },
 };
 
 /** @returns {string} */

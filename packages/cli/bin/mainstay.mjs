@@ -18,7 +18,16 @@ if (!process.env.NODE_COMPILE_CACHE && !process.env.NODE_DISABLE_COMPILE_CACHE) 
 }
 
 const { existsSync } = await import("node:fs");
-// The published package carries JavaScript; the repository runs its TypeScript as it is.
+// The published package carries JavaScript; the repository runs its TypeScript as it is, or a bundle made of what it is now.
 const built = new URL("../dist/main.js", import.meta.url);
-const { main } = await import(existsSync(built) ? built.href : "../src/main.ts");
+const { main } = await import(existsSync(built) ? built.href : await repository());
 process.exitCode = await main(process.argv.slice(2));
+
+async function repository() {
+  const { bundleEntry, isBundled } = await import("./bundle.mjs");
+  const { pathToFileURL } = await import("node:url");
+  if (!isBundled()) return "../src/main.ts";
+  // Stacks then name sources.
+  if (process.argv.includes("--debug")) process.setSourceMapsEnabled(true);
+  return pathToFileURL(bundleEntry).href;
+}

@@ -358,8 +358,9 @@ describe("processes", () => {
       expect((await look((await waiting).bytes)).width).toBe(10);
     }
     // While it waits for work.
-    process.kill(childPid(), "SIGKILL");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const pid = childPid();
+    process.kill(pid, "SIGKILL");
+    await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 30_000);
     expect((await look((await render(renderers, image, "width=10")).bytes)).width).toBe(10);
   });
 
