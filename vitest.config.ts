@@ -13,9 +13,9 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },
-    // Three times what a small machine has of cores, for most of its time a test waits; and no more than one PostgreSQL has connections for. The same
-    // for all projects, or they run one after another.
-    maxWorkers: 6,
+    // More than twice what a small machine has of cores, for most of its time a test waits; and no more than one PostgreSQL has connections for. The
+    // same for all projects, or they run one after another.
+    maxWorkers: 5,
     // What a file has opened it closes, and nothing of it is left for the next; loading the server once more for each would take a third of the
     // whole time.
     isolate: false,

@@ -109,6 +109,7 @@ describeInBrowser("S04 files that would like to run, in Chromium", (browser) => 
   });
 
   it("run nothing in frames of the server's own pages, by whichever address", async (test) => {
+    // Hundreds of frames: more than other tests may take.
     const { page, told } = await victim(test);
     const shown: string[] = [];
     for (const key of opened) {
@@ -138,7 +139,7 @@ describeInBrowser("S04 files that would like to run, in Chromium", (browser) => 
       page.off("requestfinished", arrived).off("requestfailed", arrived);
       await expectOnlyControl(page, told, (url) => show([url]));
     }
-  });
+  }, 180_000);
 
   it("are not imitated by what is said of a name", async (test) => {
     const { page, told } = await victim(test);

@@ -155,6 +155,11 @@ export interface Replayer {
    * awaited before one asks how far to replay. At once when nothing is on its way; never rejects, never waits long.
    */
   settled?(): Promise<void>;
+  /**
+   * Resolves when it is settled what the channel waits for, which may be after the reply to its join: until then nothing can be said of what it missed.
+   * @returns false when that takes longer than `timeoutMs`, or cannot be known now
+   */
+  ready?(channel: Channel, timeoutMs: number): Promise<boolean>;
   /** Is told which entries it will be asked to replay, soon and in parts: what must be looked up for them is looked up once. */
   prepare?(channel: Channel, entries: readonly LogEntry[]): Promise<void>;
   /**

@@ -57,6 +57,7 @@ async function openNode(
   settings: Partial<Values<typeof realtimeSettings>> = {},
   logSettings: Partial<Values<typeof changesSettings>> = {},
   dbOf: (db: Database) => Database = (db) => db,
+  rowsDbOf: (db: Database) => Database = (db) => db,
 ): Promise<Node> {
   let stopAll = async () => {};
   let broadcast: Broadcast | undefined;
@@ -65,7 +66,7 @@ async function openNode(
     logSettings,
     settings: { realtimeResumeWriteMs: 20, realtimeResumeConfirmMs: 50, ...settings },
     features(context) {
-      const rowChanges = createRowChanges(context);
+      const rowChanges = createRowChanges({ ...context, db: rowsDbOf(context.db) });
       broadcast = createBroadcast(context);
       const resume = createResume({ ...context, db: dbOf(context.db) }, [rowChanges, broadcast]);
       rowChanges.start();
@@ -173,6 +174,18 @@ async function work(node: Node, room: string, times: number): Promise<number[]> 
   await expect.poll(() => node.log.position() >= parseLsn(row!.lsn)).toBe(true);
   return seen;
 }
+
+/** The database knows of it: what is written beside the delivery takes a moment. */
+const written = (node: Node, lost: boolean) =>
+  expect
+    .poll(async () => {
+      const [row] = await node.realtime.sql<{ count: string }>(
+        "select count(*) from mainstay.realtime_channels where node_id = $1 and (left_at is not null) = $2",
+        [node.id, lost],
+      );
+      return Number(row!.count);
+    })
+    .toBeGreaterThan(0);
 
 const room = (() => {
   let rooms = 0;
@@ -365,18 +378,6 @@ class Silent extends Client {
 }
 
 describe("R13 over the end of nodes", () => {
-  /** The database knows of it: what is written beside the delivery takes a moment. */
-  const written = (node: Node, lost: boolean) =>
-    expect
-      .poll(async () => {
-        const [row] = await node.realtime.sql<{ count: string }>(
-          "select count(*) from mainstay.realtime_channels where node_id = $1 and (left_at is not null) = $2",
-          [node.id, lost],
-        );
-        return Number(row!.count);
-      })
-      .toBeGreaterThan(0);
-
   test("a node that stops leaves to the next one where its channels were", async () => {
     const first = await openNode();
     const name = room();
@@ -427,6 +428,74 @@ describe("R13 over the end of nodes", () => {
     back.drop();
     await first.stop();
     await other.stop();
+  });
+});
+
+describe("R13 what takes its time", () => {
+  /** Answers wait, while they are to. */
+  class Slow {
+    isSlow = false;
+    readonly waiting: (() => void)[] = [];
+
+    readonly of = (db: Database): Database =>
+      Object.assign(Object.create(db) as Database, {
+        query: async (statement: Parameters<Database["query"]>[0]) => {
+          const rows = await db.query(statement);
+          if (this.isSlow) await new Promise<void>((resolve) => this.waiting.push(resolve));
+          return rows;
+        },
+      });
+
+    end(): void {
+      this.isSlow = false;
+      for (const resolve of this.waiting.splice(0)) resolve();
+    }
+  }
+
+  test("row changes that come on after the reply: what was missed of them comes, too", async () => {
+    const slow = new Slow();
+    const first = await openNode();
+    const other = await openNode({ realtimeSubscribeWaitMs: 50 }, {}, undefined, slow.of);
+    const name = room();
+    const client = first.realtime.connect();
+    await join(client, name, session(first, alice, "l1"));
+    client.drop();
+    await written(first, true);
+    const missed = await work(first, name, 3);
+    slow.isSlow = true;
+    const back = comeBack(client, other);
+    expect((await back.join(name, config, session(other, alice, "l1"))).status).toBe("ok");
+    // Which tables there are, and their columns.
+    await expect.poll(() => slow.waiting.length).toBe(2);
+    slow.end();
+    await back.waitFor(isSubscribed);
+    expect(unique(numbersOf(back))).toEqual(missed);
+    back.drop();
+    await first.stop();
+    await other.stop();
+  });
+
+  test("a look-up during which the client is lost again: it is sent all when it comes the next time", async () => {
+    const slow = new Slow();
+    const node = await openNode({}, {}, slow.of);
+    const name = room();
+    const token = session(node, alice, "l2");
+    const client = node.realtime.connect();
+    await join(client, name, token);
+    client.drop();
+    const missed = await work(node, name, 2);
+    slow.isSlow = true;
+    const lost = comeBack(client, node);
+    expect((await lost.join(name, config, token)).status).toBe("ok");
+    await expect.poll(() => slow.waiting.length).toBe(1);
+    lost.drop();
+    slow.end();
+    missed.push(...(await work(node, name, 1)));
+    const back = comeBack(lost, node);
+    await join(back, name, token);
+    expect(unique(numbersOf(back))).toEqual(missed);
+    back.drop();
+    await node.stop();
   });
 });
 

@@ -153,9 +153,10 @@ export class Resume {
     const found = await this.#findOwn(present);
     if (found === null) return;
     present.base = found.cursor;
+    const areReady = await this.#areReady(channel);
     await this.#turns.take(async () => {
       if (!channel.isOpen) return;
-      const isWhole = await this.#send(channel, found);
+      const isWhole = areReady && (await this.#send(channel, found));
       // Whoever is told to read anew has nothing to come back for before that.
       if (!isWhole) {
         present.base = this.#position();
@@ -163,6 +164,12 @@ export class Resume {
       }
     });
     this.#settle(found);
+  }
+
+  async #areReady(channel: Channel): Promise<boolean> {
+    const timeoutMs = this.#context.settings.realtimeResumeTimeoutMs;
+    const ready = await Promise.all(this.#replayers.map((replayer) => replayer.ready?.(channel, timeoutMs) ?? true));
+    return ready.every((isReady) => isReady);
   }
 
   /** @returns false when something is not there any more, or too much, or not waited for any more */
@@ -195,6 +202,8 @@ export class Resume {
         for (const one of await this.#lookup.of(key)) (one.isLate ? late : candidates).push(this.#foreign(one));
       }
     }
+    // It was lost while it was looked up: what it was is left to the one that comes after it.
+    if (!channel.isOpen) return null;
     const own = takeUp(candidates, fits);
     if (own !== null && own.cursor > 0n && isOneDevice(channel.who)) this.#present.replace(key, candidates);
     if (own !== null) return { ...own, isLate: false };

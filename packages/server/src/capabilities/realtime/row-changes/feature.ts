@@ -168,6 +168,13 @@ export class RowChanges {
     for (const { subscriptions } of this.#lanes) subscriptions.remove(channel, 0)();
   }
 
+  async ready(channel: Channel, timeoutMs: number): Promise<boolean> {
+    const waiting = this.#waiting.get(channel);
+    if (waiting === undefined) return true;
+    await within(waiting.decided.promise, timeoutMs);
+    return waiting.resolved !== null || waiting.trouble?.isPassing === false;
+  }
+
   /** Judges what is before its subscription; what is after comes live. */
   async prepare(channel: Channel, entries: readonly LogEntry[]): Promise<void> {
     const waiting = this.#waiting.get(channel);

@@ -17,6 +17,7 @@ export function createRowChanges(
     left: (channel) => rowChanges.left(channel),
     position: () => rowChanges.position(),
     settled: () => rowChanges.settled(),
+    ready: (channel, timeoutMs) => rowChanges.ready(channel, timeoutMs),
     prepare: (channel, entries) => rowChanges.prepare(channel, entries),
     replay: (channel, entries) => rowChanges.replay(channel, entries),
     start: () => rowChanges.start(),
