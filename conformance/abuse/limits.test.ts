@@ -107,17 +107,22 @@ describe("B08: what is too deep, too wide or too long is refused before PostgreS
       ["lists of 100,000 in a tree", `/letters?or=(id.in.(${times(100_000, () => "1")}),id.eq.2)`],
       ["100,000 parameters", `/letters?${times(100_000, () => "id=eq.1", "&")}`],
     ])("%s", async (_what, path) => {
-      const before = wide.relay.messages;
-      const startMs = performance.now();
-      const answer = await send(wide.url, {
-        method: "GET",
-        target: `/rest/v1${path}`,
-        headers: { apikey: wide.anonKey },
-        body: null,
-      });
-      console.info(`${answer.status} in ${(performance.now() - startMs).toFixed(1)} ms`);
-      expect(answer).toMatchObject({ status: 400, text: expect.stringContaining('"PGRST100"') });
-      expect(wide.relay.messages).toBe(before);
+      let isHeard = true;
+      // The server has questions of its own; one that comes of the request comes each time.
+      for (let times = 0; isHeard && times < 5; times++) {
+        const before = wide.relay.messages;
+        const startMs = performance.now();
+        const answer = await send(wide.url, {
+          method: "GET",
+          target: `/rest/v1${path}`,
+          headers: { apikey: wide.anonKey },
+          body: null,
+        });
+        console.info(`${answer.status} in ${(performance.now() - startMs).toFixed(1)} ms`);
+        expect(answer).toMatchObject({ status: 400, text: expect.stringContaining('"PGRST100"') });
+        isHeard = wide.relay.messages !== before;
+      }
+      expect(isHeard).toBe(false);
     });
   });
 

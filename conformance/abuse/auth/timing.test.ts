@@ -111,7 +111,7 @@ const sameText = (text: string): string =>
 describe("A16 known and unknown accounts", () => {
   test.each(Object.entries(entrances))(
     "A16 %s takes the same time and gets the same answer",
-    { timeout: 90_000 },
+    { timeout: 300_000 },
     async (what, { make, before, isWaiting }) => {
       const times: Record<"known" | "unknown", number[]> = { known: [], unknown: [] };
       const answers = { known: new Set<string>(), unknown: new Set<string>() };

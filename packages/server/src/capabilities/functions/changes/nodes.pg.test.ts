@@ -13,6 +13,7 @@ afterEach(() => bench.close());
 test("two servers with other code: whichever reads, handlers of both get their changes, and neither takes the other's away", async () => {
   const old = await bench.node();
   await old.changes.apply([handler({ name: "old" })]);
+  await bench.followed();
   const young = await bench.node();
   await bench.sql("create table fresh (id int primary key)");
   await young.changes.apply([handler({ name: "old" }), handler({ name: "young", table: "fresh" })]);
@@ -45,6 +46,7 @@ test("what no server wants any more is forgotten after a while, and what has bee
 test("a server that was away goes on where it was", async () => {
   const node = await bench.node();
   await node.changes.apply([handler({ name: "all" })]);
+  await bench.followed();
   await bench.sql("insert into entries values (1)");
   await poll(() => bench.words()).toEqual(["insert 1"]);
   await node.close();
@@ -57,6 +59,7 @@ test("a server that was away goes on where it was", async () => {
 test("changes that are lost with the log are written down for the handlers that were there", async () => {
   const node = await bench.node();
   await node.changes.apply([handler({ name: "all" })]);
+  await bench.followed();
   await bench.sql("insert into entries values (1)");
   await poll(() => bench.words()).toEqual(["insert 1"]);
   await node.close();

@@ -12,6 +12,7 @@ import { openSession } from "../../../platform/postgres/session/index.ts";
 import { postgresSettings } from "../../../platform/postgres/settings.ts";
 import { createFunctionChanges, type FunctionChanges } from "./index.ts";
 import { changesSettings } from "./settings.ts";
+import { changeStore } from "./store.ts";
 import type { ChangeHandler } from "./types.ts";
 
 /** A job that a change has become. */
@@ -113,6 +114,15 @@ export class ChangesBench {
 
   async sql<R extends object = Record<string, unknown>>(text: string): Promise<R[]> {
     return (await this.admin.query(text)).rows;
+  }
+
+  /**
+   * The reader has its place: what commits from now on is told. Its slot waits for every transaction of the cluster, other tests' too, and so it may
+   * take longer than `apply` waits.
+   */
+  async followed(): Promise<void> {
+    const { db } = this.#nodes.at(-1)!;
+    while (!(await changeStore.isEnrolled(db))) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   /** Jobs in the order they were put in. */

@@ -290,12 +290,13 @@ describe("one position", () => {
 
 describe("while it is written", () => {
   test("a version lives, however long it takes; when it is given up, its writer hears of it", async () => {
-    const node = await bench.another({ storageWriterLeaseMs: 1_000 });
-    const version = await node.content.begin(newVersion({ leaseMs: 300 }));
+    const node = await bench.another({ storageWriterLeaseMs: 2_500 });
+    const version = await node.content.begin(newVersion({ leaseMs: 2_000 }));
     const source = hose();
     const writing = node.content.append(version, { source: source.source, limitBytes: 1e6, position: 0 });
+    writing.catch(() => {});
     source.give(bytesOf(100));
-    for (let times = 0; times < 8; times++) {
+    for (let times = 0; times < 16; times++) {
       await new Promise((resolve) => setTimeout(resolve, 250));
       await bench.sweeper.sweep();
     }
