@@ -1,7 +1,8 @@
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 120_000 });
@@ -33,7 +34,7 @@ const parts = ["log", "publication", "policies", "messages", "realtime"];
 
 /** What the real command says about the log and realtime: `state name: found`. */
 async function examine(env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
-  const { out } = await mainstay(["doctor", "--json"], {
+  const { out } = await mainstayHere(["doctor", "--json"], {
     cwd: folder.path,
     env: { DATABASE_URL: database.url, ...env },
   });
@@ -107,7 +108,7 @@ test("says why the log cannot be followed", async () => {
   try {
     await client.query(`grant "${new URL(database.url).username}" to without_replication`);
     await client.query("grant anon, authenticated, service_role to without_replication");
-    const { out } = await mainstay(["doctor", "--json"], { cwd: folder.path, env: { DATABASE_URL: url.href } });
+    const { out } = await mainstayHere(["doctor", "--json"], { cwd: folder.path, env: { DATABASE_URL: url.href } });
     const log = (JSON.parse(out) as readonly Found[]).find(({ name }) => name === "log");
     expect(log, out).toMatchObject({ state: "warn", found: expect.stringMatching(/cannot be followed/) });
     expect(log!.remedy).toMatch(/^As a superuser: alter role .* replication/);

@@ -1,7 +1,8 @@
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 interface Found {
   readonly name: string;
@@ -15,7 +16,7 @@ const servers: { close(): unknown }[] = [];
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  await mainstay(["init"], { cwd: folder.path });
+  await mainstayHere(["init"], { cwd: folder.path });
 });
 afterAll(async () => {
   for (const server of servers) server.close();
@@ -24,7 +25,7 @@ afterAll(async () => {
 
 /** What the real command says, without what is about the machine. */
 async function examine(env: Readonly<Record<string, string>>) {
-  const { code, out } = await mainstay(["doctor", "--json"], { cwd: folder.path, env });
+  const { code, out } = await mainstayHere(["doctor", "--json"], { cwd: folder.path, env });
   const findings = JSON.parse(out) as readonly Found[];
   return {
     code,

@@ -2,7 +2,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type BootedApp, boot } from "@mainstay/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 120_000 });
@@ -30,7 +31,7 @@ const keyFrom = (first: number) => Buffer.from(Array.from({ length: 32 }, (_, at
 
 /** What the real command says about files: `state name: found`. */
 async function examine(env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
-  const { out } = await mainstay(["doctor", "--json"], {
+  const { out } = await mainstayHere(["doctor", "--json"], {
     cwd: folder.path,
     env: { DATABASE_URL: app.databaseUrl, MAINSTAY_STORAGE_FOLDER: join(files.path, "objects"), ...env },
   });

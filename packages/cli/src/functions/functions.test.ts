@@ -1,7 +1,8 @@
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 import { templateKinds } from "./templates.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -14,7 +15,7 @@ const write = async (path: string, text: string) => {
   await mkdir(join(folder.path, path, ".."), { recursive: true });
   await writeFile(join(folder.path, path), text);
 };
-const functions = (...args: string[]) => mainstay(["functions", ...args], { cwd: folder.path });
+const functions = (...args: string[]) => mainstayHere(["functions", ...args], { cwd: folder.path });
 
 describe("mainstay functions", () => {
   it("new writes a function of each kind, which builds, checks and defines what it says", async () => {

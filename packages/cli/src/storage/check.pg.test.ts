@@ -1,7 +1,8 @@
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 120_000 });
@@ -22,7 +23,7 @@ afterAll(async () => {
 });
 
 const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-  mainstay(["storage", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url, ...env } });
+  mainstayHere(["storage", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url, ...env } });
 
 test("storage check tells what is wrong, repairs what nobody misses, and ends as it found", async () => {
   expect(await run(["check"])).toMatchObject({ code: 0, out: "All is well.\n" });

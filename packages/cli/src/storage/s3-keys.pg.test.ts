@@ -1,6 +1,7 @@
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 120_000 });
@@ -18,7 +19,7 @@ afterAll(async () => {
 });
 
 const run = (...args: readonly string[]) =>
-  mainstay(["storage", "s3-keys", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url } });
+  mainstayHere(["storage", "s3-keys", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url } });
 
 test("makes, lists and revokes access keys", async () => {
   const made = JSON.parse((await run("create", "--description", "backups", "--json")).out);

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { mainstay, temporaryFolder } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { temporaryFolder } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 120_000 });
@@ -25,7 +26,7 @@ afterAll(async () => {
 });
 
 const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-  mainstay(["user", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url, ...env } });
+  mainstayHere(["user", ...args], { cwd: folder.path, env: { DATABASE_URL: database.url, ...env } });
 const file = async (name: string, text: string) => {
   await writeFile(join(folder.path, name), text);
   return name;

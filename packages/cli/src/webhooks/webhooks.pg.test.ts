@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { type TestDatabase, templateDatabase, testDatabase } from "@mainstay/testing";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { mainstay, startMainstay, temporaryFolder, until } from "../testing.ts";
+import { mainstayHere } from "../in-process.testing.ts";
+import { startMainstay, temporaryFolder, until } from "../testing.ts";
 
 // Every line of these is a whole process.
 vi.setConfig({ testTimeout: 180_000 });
@@ -77,7 +78,7 @@ async function end(node: ChildProcess): Promise<void> {
 }
 
 const run = async (...args: readonly string[]) => {
-  const result = await mainstay(["webhooks", ...args], { cwd: folders[0]!.path, env: env() });
+  const result = await mainstayHere(["webhooks", ...args], { cwd: folders[0]!.path, env: env() });
   return { ...result, json: () => JSON.parse(result.out) };
 };
 
