@@ -8,7 +8,7 @@ import { say } from "./say.mjs";
 const keptForMs = 7 * 86_400_000;
 
 /**
- * Bundles our own code, unless that is done: what `mainstay` then starts from, in half the time. Without a bundle the sources run as they are, so
+ * Bundles our own code, unless that is done: what `mainstay` then starts from, sooner and smaller. Without a bundle the sources run as they are, so
  * whatever is wrong is no failure.
  *
  * @param {string} root

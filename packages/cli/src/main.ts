@@ -3,13 +3,17 @@ import { type Cli, exitCodes } from "./cli.ts";
 import { commands } from "./commands/index.ts";
 import { printFailure } from "./output/failure.ts";
 
-/**
- * Runs one command line and gives its exit code. Only the command that is asked for is loaded: the others are known by
- * name and sentence, which is all that `--help` needs.
- */
-export async function main(argv: readonly string[]): Promise<number> {
-  const cli = processCli(argv);
+/** Runs one command line in this process's world, and gives its exit code. */
+export function main(argv: readonly string[]): Promise<number> {
   endQuietlyOnClosedPipe();
+  return run(argv, processCli(argv));
+}
+
+/**
+ * Runs one command line and gives its exit code; what the command leaves in `process.exitCode` counts. Only the command that is asked for is loaded:
+ * the others are known by name and sentence, which is all that `--help` needs.
+ */
+export async function run(argv: readonly string[], cli: Cli): Promise<number> {
   try {
     const program = await programFor(argv, cli);
     if (argv.length === 0) {
@@ -57,9 +61,10 @@ async function programFor(argv: readonly string[], cli: Cli): Promise<Command> {
       .usage("<command> [options]")
       .version(await version(), "-V, --version", "print the version")
       .addHelpText("after", `\n${exitCodeHelp}`),
+    cli,
   );
   for (const { name: command, summary, load } of commands) {
-    if (command === name) program.addCommand(configureAll((await load()).command(cli)));
+    if (command === name) program.addCommand(configureAll((await load()).command(cli), cli));
     else program.addCommand(new Command(command).description(summary).allowUnknownOption());
   }
   return program;
@@ -68,9 +73,10 @@ async function programFor(argv: readonly string[], cli: Cli): Promise<Command> {
 const exitCodeHelp = `Exit codes: 0 ok, 1 failed, 2 called wrongly, 3 a setting or the project is not usable, 4 port or folder in use, 130 interrupted.`;
 
 /** The same manners for every command: no surprise exits, `--help` and `--debug` everywhere, help after a wrong call. */
-function configure(command: Command): Command {
+function configure(command: Command, { out, err }: Cli): Command {
   return command
     .exitOverride()
+    .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) })
     .helpOption("-h, --help", "show this help")
     .showHelpAfterError("(--help shows how it is called)")
     .showSuggestionAfterError()
@@ -78,9 +84,9 @@ function configure(command: Command): Command {
     .option("--debug", "show where a failure came from");
 }
 
-function configureAll(command: Command): Command {
-  configure(command);
-  for (const sub of command.commands) configureAll(sub);
+function configureAll(command: Command, cli: Cli): Command {
+  configure(command, cli);
+  for (const sub of command.commands) configureAll(sub, cli);
   return command;
 }
 

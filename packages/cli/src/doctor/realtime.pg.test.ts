@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { mainstayHere } from "../in-process.testing.ts";
 import { temporaryFolder } from "../testing.ts";
 
-// Every line of these is a whole process.
+// Every line of these is a whole command.
 vi.setConfig({ testTimeout: 120_000 });
 
 let database: TestDatabase;
@@ -32,7 +32,7 @@ interface Found {
 
 const parts = ["log", "publication", "policies", "messages", "realtime"];
 
-/** What the real command says about the log and realtime: `state name: found`. */
+/** What the command says about the log and realtime: `state name: found`. */
 async function examine(env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
   const { out } = await mainstayHere(["doctor", "--json"], {
     cwd: folder.path,

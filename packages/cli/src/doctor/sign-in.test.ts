@@ -23,7 +23,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** What the real command says, without what is about the machine. */
+/** What the command says, without what is about the machine. */
 async function examine(env: Readonly<Record<string, string>>) {
   const { code, out } = await mainstayHere(["doctor", "--json"], { cwd: folder.path, env });
   const findings = JSON.parse(out) as readonly Found[];

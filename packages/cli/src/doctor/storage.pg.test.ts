@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { mainstayHere } from "../in-process.testing.ts";
 import { temporaryFolder } from "../testing.ts";
 
-// Every line of these is a whole process.
+// Every line of these is a whole command.
 vi.setConfig({ testTimeout: 120_000 });
 
 let app: BootedApp;
@@ -29,7 +29,7 @@ interface Found {
 }
 const keyFrom = (first: number) => Buffer.from(Array.from({ length: 32 }, (_, at) => first + at)).toString("base64");
 
-/** What the real command says about files: `state name: found`. */
+/** What the command says about files: `state name: found`. */
 async function examine(env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
   const { out } = await mainstayHere(["doctor", "--json"], {
     cwd: folder.path,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { mainstayHere } from "../in-process.testing.ts";
 import { temporaryFolder } from "../testing.ts";
 
-// Every line of these is a whole process.
+// Every line of these is a whole command.
 vi.setConfig({ testTimeout: 120_000 });
 
 let database: TestDatabase;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { mainstayHere } from "../in-process.testing.ts";
 import { startMainstay, temporaryFolder, until } from "../testing.ts";
 
-// Every line of these is a whole process.
+// Every line of these is a whole command.
 vi.setConfig({ testTimeout: 180_000 });
 
 let database: TestDatabase;

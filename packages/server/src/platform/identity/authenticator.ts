@@ -5,6 +5,7 @@ import type { Principal } from "../../kernel/principal.ts";
 import { Problem } from "../../kernel/problem.ts";
 import type { Values } from "../../kernel/settings.ts";
 import { type ClaimRules, keyPrincipal, principalOf, serviceRole } from "./claims.ts";
+import { bearerOf, isBrowser, keyOf } from "./credentials.ts";
 import { givenIn } from "./given.ts";
 import type { Issuers } from "./issuers.ts";
 import { isSignedBy, JwsError, type ParsedJws, parseJws, type VerificationKey } from "./jws.ts";
@@ -375,32 +376,4 @@ function configuredKeyPrincipal(key: string, role: string, anonymousRole: string
   } catch {
     return plain;
   }
-}
-
-/** RFC 6750 §2.1; another scheme is not for us. @throws Problem for a bearer that is empty. */
-function bearerOf(authorization: string | undefined): string | null {
-  if (authorization === undefined) return null;
-  const found = /^bearer(?:[ \t]+(.*))?$/i.exec(authorization.trim());
-  if (found === null) return null;
-  const token = found[1];
-  if (!token) throw problems.tokenInvalid("Empty JWT is sent in Authorization header");
-  return token;
-}
-
-function keyOf(headers: IncomingHttpHeaders, query: string): string | null {
-  const header = headers.apikey;
-  if (typeof header === "string" && header !== "") return header;
-  if (Array.isArray(header)) throw problems.keyUnknown();
-  const found = /(?:^|&)apikey=([^&]*)/.exec(query)?.[1];
-  if (!found) return null;
-  try {
-    return decodeURIComponent(found);
-  } catch {
-    throw problems.keyUnknown();
-  }
-}
-
-/** Every browser's user agent has begun so since 1994; the SDKs' own on phones and servers do not. */
-function isBrowser(headers: IncomingHttpHeaders): boolean {
-  return headers["user-agent"]?.startsWith("Mozilla/") ?? false;
 }

@@ -1,3 +1,4 @@
+import { Rest } from "../../kernel/rest.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { Backoff } from "../postgres/backoff.ts";
@@ -51,7 +52,7 @@ export class Runner {
   #isStopping = false;
   #isTurning = false;
   #loop: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
+  readonly #rest = new Rest();
   /** When something is due, or to be looked at again, by the monotonic clock. */
   #dueAtMs = Number.POSITIVE_INFINITY;
   #secondLookAtMs = Number.POSITIVE_INFINITY;
@@ -66,7 +67,7 @@ export class Runner {
     this.#needs = needs;
     this.#endings = createEndings(needs);
     this.#looks = new Looks(needs.settings.jobsPollMs);
-    this.#settling = new Settling(needs.observe, () => this.#wake?.());
+    this.#settling = new Settling(needs.observe, () => this.#rest.wake());
     this.#member = new Member({
       db: needs.db,
       nodeId: needs.nodeId,
@@ -94,7 +95,7 @@ export class Runner {
   /** There may be something to do. */
   news(): void {
     this.#mayHaveJobs = true;
-    this.#wake?.();
+    this.#rest.wake();
   }
 
   /** Jobs of this node's have been committed. */
@@ -117,7 +118,7 @@ export class Runner {
     if (!this.#isRunning) return;
     this.#isStopping = true;
     this.#giveBack(this.#lines.giveBack());
-    this.#wake?.();
+    this.#rest.wake();
     await this.#quiet(signal);
     // What runs hears of it, and is given back whatever it does.
     for (const run of new Set(this.#runs.values())) run.abort("stopping");
@@ -125,7 +126,7 @@ export class Runner {
     for (const run of new Set(this.#runs.values())) run.giveUp();
     this.#isRunning = false;
     this.#backoff.cancel();
-    this.#wake?.();
+    this.#rest.wake();
     await this.#loop;
     this.#member.stop();
     // Without PostgreSQL the lease says it, later.
@@ -149,7 +150,7 @@ export class Runner {
   async #remove(line: Line): Promise<void> {
     if (!this.#lines.delete(line)) return;
     this.#giveBack(line.giveBack());
-    this.#wake?.();
+    this.#rest.wake();
     if (line.running > 0) await new Promise<void>((resolve) => this.#leaving.set(line, resolve));
   }
 
@@ -168,8 +169,7 @@ export class Runner {
         continue;
       }
       if (await this.#turn(wants)) this.#backoff.reset();
-      else if (this.#isRunning) await this.#backoff.wait();
-      else if (this.#backoff.attempts <= 2) await this.#backoff.wait();
+      else if (this.#isRunning || this.#backoff.attempts <= 2) await this.#backoff.wait();
     }
   }
 
@@ -311,7 +311,7 @@ export class Runner {
     if (line.running === 0) this.#leaving.get(line)?.();
     if (this.#runs.size === 0) this.#onQuiet?.();
     this.#begin();
-    this.#wake?.();
+    this.#rest.wake();
   }
 
   #settle(ending: Ending): void {
@@ -362,7 +362,7 @@ export class Runner {
   /** Until there is something to do, something is due, or it is time to look. */
   #sleep(): Promise<void> {
     if (this.#lines.size === 0 && !this.#isTurning && this.#runs.size === 0)
-      return this.#rest(Number.POSITIVE_INFINITY);
+      return this.#rest.take(Number.POSITIVE_INFINITY);
     const nowMs = performance.now();
     this.#giveBack(this.#lines.giveBackOld(nowMs));
     const lookAtMs = this.#turnedAtMs + this.#needs.settings.jobsPollMs;
@@ -374,19 +374,7 @@ export class Runner {
     const untilMs = Math.min(dueAtMs, lookAtMs, this.#lines.oldAtMs);
     if (!this.#settling.isEmpty) return Promise.resolve();
     if (untilMs <= nowMs) return this.#look(nowMs, dueAtMs <= nowMs);
-    return this.#rest(untilMs - nowMs);
-  }
-
-  #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = Number.isFinite(ms) ? setTimeout(() => this.#wake?.(), ms) : undefined;
-      timer?.unref();
-      this.#wake = () => {
-        clearTimeout(timer);
-        this.#wake = null;
-        resolve();
-      };
-    });
+    return this.#rest.take(untilMs - nowMs);
   }
 
   /** Without having been told. */

@@ -1,4 +1,5 @@
 import { reasonOf } from "../../kernel/reason.ts";
+import { Rest } from "../../kernel/rest.ts";
 import type { Values } from "../../kernel/settings.ts";
 import type { Observe } from "../observe/observation.ts";
 import { redact } from "../observe/redact.ts";
@@ -34,7 +35,7 @@ export class ChannelWorker {
   readonly #abort = new AbortController();
   #isStopping = false;
   #isWoken = false;
-  #wake: (() => void) | null = null;
+  readonly #rest = new Rest();
   /** When retries of ours are due, by the monotonic clock: the look for what nobody announced comes later. */
   #retriesAtMs: number[] = [];
   #loop: Promise<void> = Promise.resolve();
@@ -59,7 +60,7 @@ export class ChannelWorker {
   /** There may be something to do. */
   wake(): void {
     this.#isWoken = true;
-    this.#wake?.();
+    this.#rest.wake();
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -212,14 +213,6 @@ export class ChannelWorker {
     const dueMs = this.#room() > 0 ? Math.min(...this.#retriesAtMs) - performance.now() : Number.POSITIVE_INFINITY;
     const restMs = this.#breaker.restMs;
     const waitMs = Math.max(1, Math.min(this.#needs.settings.outboxPollMs, restMs > 0 ? restMs : dueMs));
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(), waitMs + 1);
-      timer.unref();
-      this.#wake = () => {
-        clearTimeout(timer);
-        this.#wake = null;
-        resolve();
-      };
-    });
+    return this.#rest.take(waitMs + 1);
   }
 }

@@ -1,17 +1,17 @@
 import type { Socket } from "node:net";
 import { FrameReader } from "../channel/frame-reader.ts";
 import { FrameWriter } from "../channel/frame-writer.ts";
-import { bodyFlag, joinHead } from "../channel/heads.ts";
+import { bodyFlag } from "../channel/heads.ts";
 import { frameKind, frameLimitBytes } from "../channel/kinds.ts";
 import type { EndReason, Loaded, Report } from "../channel/messages.ts";
 import { Numbered } from "../channel/numbered.ts";
-import { inPieces } from "../channel/pieces.ts";
 import { Streams } from "../channel/streams.ts";
 import { problems } from "../problems.ts";
-import type { HttpInput, HttpOutput, LogLine } from "../types.ts";
+import type { HttpOutput, LogLine } from "../types.ts";
 import { Asked, type AskedNeeds } from "./asked.ts";
 import { Callers } from "./callers.ts";
 import type { FunctionsProcess } from "./functions-process.ts";
+import { writeInvocation } from "./invocation-frame.ts";
 import { Lately } from "./lately.ts";
 import { LimitedBody } from "./limited-body.ts";
 import {
@@ -141,34 +141,11 @@ export class Thread {
     task.number = number;
     this.tasks.set(number, task);
     const writer = this.#writer!;
-    const { invocation, work } = task;
-    const caller = this.#callers.numberOf(invocation.who, writer);
-    const mark = invocation.isCalled ? bodyFlag.mark : 0;
-    if (work.kind === "run") {
-      writer
-        .begin(frameKind.run, number)
-        .u16(invocation.index)
-        .u8(mark)
-        .u16(caller)
-        .latin1(invocation.id)
-        .text(JSON.stringify([work.input, work.context]))
-        .end();
-    } else {
-      const { method, url, headers } = work.input;
-      const body = inPieces(work.input.body);
-      const isWhole = Buffer.isBuffer(body);
-      writer
-        .begin(frameKind.request, number)
-        .u16(invocation.index)
-        .u8(mark | (isWhole ? bodyFlag.whole : body === null ? 0 : bodyFlag.streams))
-        .u16(caller)
-        .latin1(headOf(invocation.id, method, url, headers));
-      if (isWhole) writer.bytes(body);
-      writer.end();
-      if (body !== null && !isWhole) {
-        task.streams = true;
-        this.#streams!.send(number, body).catch(() => {});
-      }
+    const caller = this.#callers.numberOf(task.invocation.who, writer);
+    const body = writeInvocation(writer, task, caller);
+    if (body !== null) {
+      task.streams = true;
+      this.#streams!.send(number, body).catch(() => {});
     }
     if (++this.#unflushed >= handedOverAtOnce) this.#flushNow();
     else this.#flush();
@@ -410,10 +387,4 @@ export class Thread {
 
 function assertLine(bytes: number, lineBytes: number): void {
   if (bytes > logFrameBytes(lineBytes)) throw new NotOurWords(`It has sent a line of ${bytes} bytes.`);
-}
-
-/** Heads are written once, as one text. */
-function headOf(id: string, method: string, url: string, headers: HttpInput["headers"]): string {
-  const head = `${id}\0${method}\0${url}`;
-  return headers.length === 0 ? head : `${head}\0${joinHead(headers)}`;
 }

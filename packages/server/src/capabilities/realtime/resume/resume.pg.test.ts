@@ -53,22 +53,28 @@ afterAll(async () => {
   await cluster.close();
 });
 
+interface NodeOptions {
+  readonly log?: Partial<Values<typeof changesSettings>>;
+  /** What stands between the database and who looks for what clients had. */
+  readonly lookUps?: (db: Database) => Database;
+  /** What stands between the database and row changes. */
+  readonly rowChanges?: (db: Database) => Database;
+}
+
 async function openNode(
   settings: Partial<Values<typeof realtimeSettings>> = {},
-  logSettings: Partial<Values<typeof changesSettings>> = {},
-  dbOf: (db: Database) => Database = (db) => db,
-  rowsDbOf: (db: Database) => Database = (db) => db,
+  { log = {}, lookUps = (db) => db, rowChanges: rows = (db) => db }: NodeOptions = {},
 ): Promise<Node> {
   let stopAll = async () => {};
   let broadcast: Broadcast | undefined;
   const node = await cluster.add({
     policies,
-    logSettings,
+    logSettings: log,
     settings: { realtimeResumeWriteMs: 20, realtimeResumeConfirmMs: 50, ...settings },
     features(context) {
-      const rowChanges = createRowChanges({ ...context, db: rowsDbOf(context.db) });
+      const rowChanges = createRowChanges({ ...context, db: rows(context.db) });
       broadcast = createBroadcast(context);
-      const resume = createResume({ ...context, db: dbOf(context.db) }, [rowChanges, broadcast]);
+      const resume = createResume({ ...context, db: lookUps(context.db) }, [rowChanges, broadcast]);
       rowChanges.start();
       resume.start();
       stopAll = async () => {
@@ -186,6 +192,15 @@ const written = (node: Node, lost: boolean) =>
       return Number(row!.count);
     })
     .toBeGreaterThan(0);
+
+/** Alice's client, which a node has lost and has written down, and what it has missed since. */
+async function lostOn(node: Node, name: string, sessionId: string) {
+  const client = node.realtime.connect();
+  await join(client, name, session(node, alice, sessionId));
+  client.drop();
+  await written(node, true);
+  return { client, missed: await work(node, name, 3) };
+}
 
 const room = (() => {
   let rooms = 0;
@@ -417,11 +432,7 @@ describe("R13 over the end of nodes", () => {
   test("a client that another node answers, because it went to another network", async () => {
     const [first, other] = [await openNode(), await openNode()];
     const name = room();
-    const client = first.realtime.connect();
-    await join(client, name, session(first, alice, "t3"));
-    client.drop();
-    await written(first, true);
-    const missed = await work(first, name, 3);
+    const { client, missed } = await lostOn(first, name, "t3");
     const back = comeBack(client, other);
     await join(back, name, other.realtime.token({ sub: alice, session_id: "t3" }));
     expect(unique(numbersOf(back))).toEqual(missed);
@@ -456,13 +467,9 @@ describe("R13 what takes its time", () => {
     const slow = new Slow();
     onTestFinished(() => slow.end());
     const first = await openNode();
-    const other = await openNode({ realtimeSubscribeWaitMs: 50 }, {}, undefined, slow.of);
+    const other = await openNode({ realtimeSubscribeWaitMs: 50 }, { rowChanges: slow.of });
     const name = room();
-    const client = first.realtime.connect();
-    await join(client, name, session(first, alice, "l1"));
-    client.drop();
-    await written(first, true);
-    const missed = await work(first, name, 3);
+    const { client, missed } = await lostOn(first, name, "l1");
     slow.isSlow = true;
     const back = comeBack(client, other);
     expect((await back.join(name, config, session(other, alice, "l1"))).status).toBe("ok");
@@ -479,7 +486,7 @@ describe("R13 what takes its time", () => {
   test("a look-up during which the client is lost again: it is sent all when it comes the next time", async () => {
     const slow = new Slow();
     onTestFinished(() => slow.end());
-    const node = await openNode({}, {}, slow.of);
+    const node = await openNode({}, { lookUps: slow.of });
     const name = room();
     const token = session(node, alice, "l2");
     const client = node.realtime.connect();
@@ -516,7 +523,7 @@ describe("R13 while the database is away", () => {
     client.received.some(({ payload }) => (payload as { message?: string } | null)?.message === missedMessage);
 
   test("what a client missed is waited for, and comes before what happens since", async () => {
-    const node = await openNode({}, {}, away);
+    const node = await openNode({}, { lookUps: away });
     const name = room();
     const client = node.realtime.connect();
     await join(client, name, session(node, alice, "w1"));
@@ -537,7 +544,7 @@ describe("R13 while the database is away", () => {
   });
 
   test("for too long, it is told to read anew", async () => {
-    const node = await openNode({ realtimeResumeTimeoutMs: 200 }, {}, away);
+    const node = await openNode({ realtimeResumeTimeoutMs: 200 }, { lookUps: away });
     const name = room();
     const client = node.realtime.connect();
     await join(client, name, session(node, alice, "w2"));
@@ -555,7 +562,7 @@ describe("R13 while the database is away", () => {
 
 describe("R13 beyond what is kept", () => {
   test("the client is told to read anew, in a way that no SDK takes for an error", async () => {
-    const node = await openNode({}, { logRingBytes: 16_384 });
+    const node = await openNode({}, { log: { logRingBytes: 16_384 } });
     const name = room();
     const client = node.realtime.connect();
     await join(client, name, session(node, alice, "u1"));

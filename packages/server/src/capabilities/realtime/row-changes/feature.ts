@@ -172,6 +172,7 @@ export class RowChanges {
     const waiting = this.#waiting.get(channel);
     if (waiting === undefined) return true;
     await within(waiting.decided.promise, timeoutMs);
+    // What is refused for good waits for no rows, and has missed none.
     return waiting.resolved !== null || waiting.trouble?.isPassing === false;
   }
 
