@@ -475,6 +475,8 @@ describe("R13 what takes its time", () => {
     expect((await back.join(name, config, session(other, alice, "l1"))).status).toBe("ok");
     // Which tables there are, or their columns.
     await expect.poll(() => slow.waiting.length).toBeGreaterThan(0);
+    // Who does not wait for them has passed them over by then.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     slow.end();
     await back.waitFor(isSubscribed);
     expect(unique(numbersOf(back))).toEqual(missed);
