@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LogEntry } from "../../kernel/change.ts";
+import type { Queryable } from "../postgres/database.ts";
 import { ColumnTypes } from "./column-types.ts";
 import { PgoutputError, type PgoutputMessage } from "./pgoutput.ts";
 import { Relations } from "./relations.ts";
@@ -36,10 +37,14 @@ const message = (text: string, prefix = "test", isTransactional = true): Pgoutpu
 });
 
 /** An entry in short: ids of a batch, text of a message, and whether it is the last; what the schema's listeners saw besides. */
-function setUp(batchChanges = 1_000, openMessage: OpenMessage = (_, content) => content) {
+function setUp(
+  batchChanges = 1_000,
+  openMessage: OpenMessage = (_, content) => content,
+  db: Pick<Queryable, "query"> = catalogue,
+) {
   const heard: string[] = [];
   const passed: { entry: LogEntry; isFirst: boolean }[] = [];
-  const types = new ColumnTypes(catalogue);
+  const types = new ColumnTypes(db);
   const transactions = new Transactions({
     types,
     relations: new Relations(types),
@@ -85,6 +90,26 @@ describe("transactions", () => {
     expect(transactions.position).toBe(0n);
     await feed(commit(100n));
     expect(heard).toEqual(["1+2 @100..100 first=0 new", "3+4 @100..110 first=2 last"]);
+  });
+
+  it("with types that are not known wait for one question, and fail with it", async () => {
+    let asked = 0;
+    let isAway = true;
+    const { heard, feed, transactions } = setUp(undefined, undefined, {
+      query: () => {
+        asked++;
+        return isAway ? Promise.reject(new Error("away")) : catalogue.query();
+      },
+    });
+    const first = [begin(100n), { tag: "relation", relation }, insert(1)] as const;
+    // A question of which nobody hears would end the process here.
+    await expect(feed(...first)).rejects.toThrow("away");
+    expect(asked).toBe(1);
+    transactions.interrupt();
+    isAway = false;
+    await feed(...first, insert(2), commit(100n));
+    expect(asked).toBe(2);
+    expect(heard).toEqual(["1+2 @100..110 first=0 last new"]);
   });
 
   it("without anything for us only move the position, and nothing does within one", async () => {

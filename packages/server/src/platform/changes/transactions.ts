@@ -137,7 +137,8 @@ export class Transactions {
       return this.#rowLater(open, row, sizeBytes);
     for (const oid of oidsOf(row)) {
       const relation = this.#relation(oid);
-      if (relation instanceof Promise) return this.#rowLater(open, row, sizeBytes);
+      // Waited for, and not asked again: nobody else would hear that it could not be learned.
+      if (relation instanceof Promise) return relation.then(() => this.#rowLater(open, row, sizeBytes));
     }
     for (const oid of oidsOf(row)) this.#add(open, row, this.#relation(oid) as ChangedRelation, sizeBytes);
   }
