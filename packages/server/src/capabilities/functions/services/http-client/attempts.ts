@@ -19,6 +19,9 @@ export interface AttemptNeeds {
   };
 }
 
+/** Timers end up to a millisecond early, and dates are compared with whole ones: the breaker, which counts finely, would still leave the service alone. */
+const roundingMs = 2;
+
 /** Statuses of a service that does not work at the moment, though the request may be good (RFC 9110 §15.6, RFC 6585 §4). */
 const failing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 export const isFailing = (status: number): boolean => failing.has(status) || status > 504;
@@ -49,7 +52,7 @@ export async function attempt(needs: AttemptNeeds, ask: Ask, signal: AbortSignal
       return reply;
     }
     // Rejects when nobody waits any more, which the next turn says in the signal's own words.
-    await delay(waitMs, undefined, { signal }).catch(() => {});
+    await delay(Math.ceil(waitMs) + roundingMs, undefined, { signal }).catch(() => {});
   }
 }
 

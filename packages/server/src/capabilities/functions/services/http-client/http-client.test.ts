@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Json } from "../../../../platform/jobs/types.ts";
+import { Breaker } from "../../../../platform/outbound/index.ts";
 import type { Database } from "../../../../platform/postgres/database.ts";
 import { type Ask, hasCredentials, keyOf, readAsk } from "./ask.ts";
 import { retryAfterMsOf } from "./attempts.ts";
@@ -178,6 +179,25 @@ describe("X12 a service that fails", () => {
     expect((await client.ask(weather.url)).status).toBe(429);
     expect((await refusal(weather.url)).code).toBe("open");
     expect(weather.asked).toHaveLength(3);
+  });
+
+  test("that asks for time gets all of it, in a process whose timers end early", async () => {
+    weather.answer = (request, response, count) =>
+      count === 1 ? failing(429, { "Retry-After": "1" })(request, response, count) : sunny(request, response, count);
+    // Timers count whole milliseconds, and who is busy looks at them at any part of one: this one ends half of one too early.
+    const failed = vi.spyOn(Breaker.prototype, "failed").mockImplementationOnce(function (this: Breaker, retryAfterMs) {
+      while ((process.hrtime.bigint() / 100_000n) % 10n !== 5n);
+      this.failed(retryAfterMs);
+    });
+    let isBusy = true;
+    const spin = () => isBusy && setImmediate(spin);
+    spin();
+    onTestFinished(() => {
+      isBusy = false;
+      failed.mockRestore();
+    });
+    expect((await client.ask(weather.url)).status).toBe(200);
+    expect(failed).toHaveBeenCalled();
   });
 
   test("is left alone after some failures, then asked once", async () => {
